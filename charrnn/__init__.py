@@ -1,0 +1,64 @@
+"""charrnn: character-level recurrent language models in NumPy.
+
+import charrnn
+
+for event in charrnn.Trainer(charrnn.Corpus.read(["poems.txt"]), charrnn.TrainConfig()).events():
+    print(event)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from charrnn.config import TrainConfig
+    from charrnn.corpus import Corpus, Split
+    from charrnn.errors import CharRNNError
+    from charrnn.evaluate import Loss
+    from charrnn.reading import TextOptions
+    from charrnn.run import Run
+    from charrnn.sample import Style
+    from charrnn.text_model import TextModel, load
+    from charrnn.train import Trainer
+    from charrnn.vocabulary import Vocabulary
+
+_HOMES = {
+    "CharRNNError": "errors",
+    "Corpus": "corpus",
+    "Loss": "evaluate",
+    "Run": "run",
+    "Split": "corpus",
+    "Style": "sample",
+    "TextModel": "text_model",
+    "TextOptions": "reading",
+    "TrainConfig": "config",
+    "Trainer": "train",
+    "Vocabulary": "vocabulary",
+    "load": "text_model",
+}
+
+__all__ = [
+    "CharRNNError",
+    "Corpus",
+    "Loss",
+    "Run",
+    "Split",
+    "Style",
+    "TextModel",
+    "TextOptions",
+    "TrainConfig",
+    "Trainer",
+    "Vocabulary",
+    "__version__",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that `--help` need not load NumPy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'charrnn' has no attribute '{name}'")
+    value = getattr(import_module(f"charrnn.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

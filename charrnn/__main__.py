@@ -1,0 +1,5 @@
+"""`python -m charrnn` is the command `charrnn`."""
+
+from charrnn.cli import main
+
+main()

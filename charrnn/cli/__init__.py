@@ -1,0 +1,98 @@
+"""The command line. Each command is a module of its own, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from charrnn import __version__
+from charrnn.errors import CharRNNError, ConfigError
+
+COMMANDS = {
+    "train": "Learn a text; write checkpoints.",
+    "sample": "Write new text.",
+    "eval": "Measure how well a model predicts a text.",
+    "info": "Show what is in a checkpoint.",
+    "corpora": "List, show and fetch corpora.",
+}
+"""Every command, in the order of the help, with what it does in a line."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported one at a time, so that `--help` loads none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"charrnn.cli.{cmd_name}_command")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            ctx.fail(f"There is no command '{args[0]}'; there are: {', '.join(COMMANDS)}.")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  charrnn train elizabethan --minutes 1
+  charrnn sample --temp 0.8""",
+)
+@click.version_option(__version__, prog_name="charrnn")
+def cli() -> None:
+    """Character-level recurrent language models in NumPy: learn a text, write in its manner."""
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run a command and leave with its exit code: 1 a known failure, 2 bad usage, 130 Ctrl-C."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run a command; every failure becomes one line on standard error and an exit code."""
+    try:
+        result: Any = cli.main(args, prog_name="charrnn", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone. Point standard output nowhere, so that Python's last
+        # flush is quiet too, and leave as a program that SIGPIPE ended does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + getattr(signal, "SIGPIPE", 13)
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except CharRNNError as error:
+        return _fail(str(error), 2 if isinstance(error, ConfigError) else 1)
+    except MemoryError:
+        return _fail("There is not enough memory; try a smaller --hidden, --batch or --seq.", 1)
+    except Exception as error:
+        if os.environ.get("CHARRNN_TRACEBACK"):
+            raise
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _fail(f"charrnn has a defect ({what}); CHARRNN_TRACEBACK=1 shows where.", 1)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"Error: {message}", err=True)
+    return code

@@ -1,0 +1,65 @@
+"""`charrnn eval`: how well a model predicts a text."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import click
+import numpy as np
+
+from charrnn.cli.display import note, print_losses
+from charrnn.cli.inputs import (
+    CHECKPOINT_HELP,
+    corpus_source,
+    json_option,
+    open_checkpoint,
+    text_options,
+    unknown_option,
+)
+from charrnn.errors import CorpusError
+from charrnn.evaluate import evaluate
+
+
+@click.command(
+    "eval",
+    help="Measure how surprised a model is by a TEXT (a file, `-`, or the name of a corpus), in "
+    f"nats, bits and perplexity per character.\n\n{CHECKPOINT_HELP}",
+    epilog="""\b
+Examples:
+  charrnn eval elizabethan
+  charrnn eval checkpoints/small corpora/elizabethan.txt --json
+  echo "Good morrow, sweet my lord." | charrnn eval -""",
+)
+@click.argument("arguments", nargs=-1, required=True, metavar="[CHECKPOINT] TEXT")
+@click.option("--encoding", help="Encoding of the text.  [default: as in training]")
+@unknown_option
+@json_option
+def command(arguments: tuple[str, ...], encoding: str | None, unknown: str, as_json: bool) -> None:
+    if len(arguments) > 2:
+        raise click.UsageError("Give a text, and before it a checkpoint if you like; no more.")
+    path, found = open_checkpoint(arguments[0] if len(arguments) == 2 else None)
+    source = corpus_source(arguments[-1])
+    options = text_options({**found.meta, "vocabulary": found.vocabulary.to_json()}, encoding)
+    codes = np.concatenate([np.zeros(0, np.uint32), *(c for _, c in source.codes(options))])
+    ids = found.vocabulary.encode_codes(codes.astype(np.uint32), skip_unknown=unknown == "skip")
+    if not len(ids):
+        raise CorpusError(f"{source.name} has no characters to evaluate.")
+    started = time.perf_counter()
+    loss = evaluate(found.model, ids)
+    seconds = time.perf_counter() - started
+    if as_json:
+        data = {
+            **loss.to_json(),
+            "text": source.name,
+            "checkpoint": str(path),
+            "parameters": found.model.size,
+            "chars_per_second": len(ids) / seconds,
+            "seconds": seconds,
+        }
+        click.echo(json.dumps(data, ensure_ascii=False))
+        return
+    note(f"{path} on {source.name}")
+    print_losses({source.name: loss})
+    if len(ids) < len(codes):
+        note(f"{len(codes) - len(ids):,} characters that the model has never seen were skipped.")

@@ -1,0 +1,48 @@
+"""`charrnn info`: what is in a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import click
+
+from charrnn.cli.display import print_table
+from charrnn.cli.inputs import CHECKPOINT_HELP, json_option, open_checkpoint
+
+
+@click.command(
+    "info",
+    help=f"Show what is in a checkpoint.\n\n{CHECKPOINT_HELP}",
+    epilog="""\b
+Examples:
+  charrnn info
+  charrnn info checkpoints/small --json""",
+)
+@click.argument("checkpoint", required=False)
+@json_option
+def command(checkpoint: str | None, as_json: bool) -> None:
+    path, found = open_checkpoint(checkpoint)
+    model, meta = found.model, found.meta
+    if as_json:
+        shown = {k: v for k, v in meta.items() if k != "rng"}
+        click.echo(json.dumps({**shown, "checkpoint": str(path), "parameters": model.size}))
+        return
+    corpus, metrics = meta.get("corpus", {}), meta.get("metrics", {})
+    position, config = meta.get("position", {}), meta.get("config", {})
+    rows: list[tuple[str, Any]] = [
+        ("checkpoint", path),
+        ("network", f"{model.config.cell} {model.config.layers}x{model.config.hidden}"),
+        ("parameters", f"{model.size:,}"),
+        ("vocabulary", f"{len(found.vocabulary)} ({found.vocabulary.unit})"),
+        ("symbols", "".join(s if s.isprintable() else "·" for s in found.vocabulary.symbols)[:200]),
+        ("corpus", f"{corpus.get('name', '?')} (SHA-256 {corpus.get('sha256', '?')[:12]}...)"),
+        ("trained", f"{position.get('step', 0):,} steps, {position.get('seconds', 0):,.0f} s"),
+        ("optimizer", f"{config.get('optimizer', '?')}, {config.get('schedule', '?')} schedule"),
+    ]
+    if (nats := metrics.get("valid_nats_per_char")) is not None:
+        best = f"{nats:.4f} nats, {nats / math.log(2):.4f} bits, perplexity {math.exp(nats):.3f}"
+        rows.append(("validation", f"{best} at step {metrics['best_step']:,}"))
+    rows += [(name, " x ".join(map(str, model.params[name].shape))) for name in model.params]
+    print_table(("", "value"), [(name, str(value)) for name, value in rows])

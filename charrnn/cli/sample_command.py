@@ -1,0 +1,131 @@
+"""`charrnn sample`: write new text."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import numpy as np
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.cli.display import note
+from charrnn.cli.inputs import (
+    CHECKPOINT_HELP,
+    corpus_source,
+    json_option,
+    open_checkpoint,
+    text_options,
+    unknown_option,
+    write_bytes,
+)
+from charrnn.params import Ids
+from charrnn.reading import TextOptions
+from charrnn.sample import Style
+from charrnn.text_model import TextModel
+
+
+@click.command(
+    "sample",
+    help=f"Write new text in the manner of what a model has learned.\n\n{CHECKPOINT_HELP}",
+    epilog="""\b
+Examples:
+  charrnn sample --temp 0.8
+  charrnn sample --seed-text "To be" --length 200 --seed 7
+  charrnn sample --count 3 --length 80 --top-p 0.9
+  echo "My lord" | charrnn sample --seed-file - --stop "." --json""",
+)
+@click.argument("checkpoint", required=False)
+@click.option("--temp", type=click.FloatRange(min=0), default=0.8, show_default=True,
+              help="Temperature: 0 takes the likeliest character, 1 draws as is.")  # fmt: skip
+@click.option("--length", type=click.IntRange(min=1), default=1000, show_default=True,
+              help="Characters to write.")  # fmt: skip
+@click.option("--seed-text", default="", metavar="TEXT", help="Text to continue.")
+@click.option("--seed-file", metavar="FILE", help="Read the text to continue from a file, or - .")
+@click.option("--top-k", type=click.IntRange(min=1), help="Only the K likeliest characters.")
+@click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), default=1.0,
+              help="Only the likeliest characters with this probability together.")  # fmt: skip
+@click.option("--stop", default="", metavar="STRING", help="End before this text.")
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Samples to write; sample n has the seed plus n - 1.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), help="Random seed.  [default: a new one]")
+@unknown_option
+@json_option
+def command(
+    checkpoint: str | None,
+    temp: float,
+    length: int,
+    seed_text: str,
+    seed_file: str | None,
+    top_k: int | None,
+    top_p: float,
+    stop: str,
+    count: int,
+    seed: int | None,
+    unknown: str,
+    as_json: bool,
+) -> None:
+    if seed_text and seed_file:
+        raise click.UsageError("Give --seed-text or --seed-file, not both.")
+    path, found = open_checkpoint(checkpoint)
+    ids = _seed_ids(found, seed_text, seed_file, skip=unknown == "skip")
+    first = secrets.randbelow(1 << 31) if seed is None else seed
+    seeds = list(range(first, first + count))
+    model = TextModel(found.model, found.vocabulary)
+    context = ids if len(ids) else _line_start(model)
+    drawn = model.stream(context, length, seeds, Style(temp, top_k or 0, top_p), stop)
+    if as_json:
+        samples = _collect(drawn, count)
+        _print_json(str(path), found.vocabulary.decode(ids), seeds, samples)
+        return
+    _print_text(drawn, found.vocabulary.decode_bytes(ids), count)
+    if seed is None and sys.stderr.isatty():
+        note(f"(seed {first})")
+
+
+def _seed_ids(found: Checkpoint, text: str, file: str | None, *, skip: bool) -> Ids:
+    if not file:
+        return found.vocabulary.encode(text, skip_unknown=skip)
+    options: TextOptions = text_options({**found.meta, "vocabulary": found.vocabulary.to_json()})
+    pieces = [codes for _, codes in corpus_source(file).codes(options)]
+    codes = np.concatenate(pieces) if pieces else np.zeros(0, np.uint32)
+    return found.vocabulary.encode_codes(codes, skip_unknown=skip)
+
+
+def _line_start(model: TextModel) -> Ids:
+    """What a model that is given no text reads before it writes: the end of a line."""
+    return model.vocabulary.encode("\n", skip_unknown=True)
+
+
+def _print_text(drawn: Iterator[list[bytes]], seed_text: bytes, count: int) -> None:
+    """The first sample as it is written, the others after it, a blank line between two."""
+    later: list[list[bytes]] = [[] for _ in range(count - 1)]
+    write_bytes(seed_text)
+    for first, *others in drawn:
+        if first:
+            write_bytes(first)
+        for kept, piece in zip(later, others, strict=True):
+            kept.append(piece)
+    write_bytes(b"\n")
+    for kept in later:
+        write_bytes(b"\n" + seed_text + b"".join(kept) + b"\n")
+
+
+def _collect(drawn: Iterator[list[bytes]], count: int) -> list[str]:
+    samples = [bytearray() for _ in range(count)]
+    for pieces in drawn:
+        for sample, piece in zip(samples, pieces, strict=True):
+            sample.extend(piece)
+    return [s.decode("utf-8", "replace") for s in samples]
+
+
+def _print_json(path: str, seed_text: str, seeds: list[int], samples: list[str]) -> None:
+    data: dict[str, Any] = {
+        "checkpoint": path,
+        "seed_text": seed_text,
+        "samples": [{"seed": s, "text": t} for s, t in zip(seeds, samples, strict=True)],
+    }
+    click.echo(json.dumps(data, ensure_ascii=False))

@@ -1,0 +1,192 @@
+"""`charrnn train`: learn a text."""
+
+from __future__ import annotations
+
+import signal
+import types
+import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from charrnn import checkpoint as files
+from charrnn.cli.display import Listener, listener, note
+from charrnn.cli.inputs import corpus_source
+from charrnn.config import TrainConfig, read_toml
+from charrnn.corpus import Corpus, Split
+from charrnn.errors import CheckpointError, ConfigError
+from charrnn.events import Finished, Started
+from charrnn.reading import TextOptions
+from charrnn.run import Run
+from charrnn.train import Trainer
+
+_BUDGET = ("epochs", "steps", "minutes")
+_ADJUSTABLE = {*_BUDGET, "eval_every", "eval_chars", "sample_every"}
+"""Options that may change when a run is resumed."""
+
+
+def _config_options(function: Any) -> Any:
+    """One command-line option for every field of TrainConfig."""
+    hints = typing.get_type_hints(TrainConfig)
+    for f in reversed(fields(TrainConfig)):
+        kind = next(
+            t for t in (*typing.get_args(hints[f.name]), hints[f.name]) if t is not type(None)
+        )
+        choices = f.metadata.get("choices")
+        settings: dict[str, Any] = {"type": click.Choice(list(choices)) if choices else kind}
+        if kind is bool:
+            settings = {"is_flag": True}
+        if "metavar" in f.metadata:
+            settings["metavar"] = f.metadata["metavar"]
+        function = click.option(
+            f"--{f.name.replace('_', '-')}",
+            f.name,
+            default=f.default,
+            show_default=f.default is not None and kind is not bool,
+            help=f.metadata["help"],
+            **settings,
+        )(function)
+    return function
+
+
+@click.command(
+    "train",
+    epilog="""\b
+Examples:
+  charrnn train elizabethan --minutes 1
+  charrnn train elizabethan --cell gru --hidden 64 --steps 200 --name small
+  charrnn train --resume checkpoints/small --steps 300
+  charrnn train quatrains --layers 1 --steps 100 --json""",
+)
+@click.argument("corpus", nargs=-1)
+@_config_options
+@click.option(
+    "--config", "config_file", type=Path, metavar="TOML", help="Read options from a file."
+)
+@click.option("--out", type=Path, default="checkpoints", show_default=True, help="Where runs go.")
+@click.option("--name", help="Name of the run.  [default: CORPUS-CELL-LAYERSxHIDDEN]")
+@click.option("--resume", type=Path, metavar="RUN", help="Continue a run where it stopped.")
+@click.option("--quiet", is_flag=True, help="Show nothing but errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print one event a line, as JSON.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    corpus: tuple[str, ...],
+    config_file: Path | None,
+    out: Path,
+    name: str | None,
+    resume: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Learn one or several texts (files, `-`, or names from `charrnn corpora`).
+
+    Shows its progress, keeps the best and the newest state under ./checkpoints, and can be
+    interrupted and resumed at any time without losing a bit. When done it says how surprised the
+    best model is by each part of the text, in nats, bits and perplexity per character.
+    """
+    given = {
+        n: v for n, v in options.items() if ctx.get_parameter_source(n) != ParameterSource.DEFAULT
+    }
+    if config_file:
+        in_file = {k.replace("-", "_"): v for k, v in read_toml(config_file).items()}
+        given = _one_budget(in_file, given)
+    shown = listener(quiet=quiet, as_json=as_json)
+    if resume:
+        trainer = _resume(resume, corpus, given, str(config_file or "The command line"))
+    else:
+        if not corpus:
+            raise click.UsageError("Name a text to learn: charrnn train CORPUS...")
+        config = TrainConfig.from_mapping(given, str(config_file or "The command line"))
+        trainer = _fresh(corpus, config, out, name)
+    return _listen(trainer, shown)
+
+
+def _one_budget(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
+    """`upper` over `lower`; a budget in `upper` takes the place of any other in `lower`."""
+    if any(upper.get(b) is not None for b in _BUDGET):
+        lower = {k: v for k, v in lower.items() if k not in _BUDGET}
+    return {**lower, **upper}
+
+
+def _read(corpus: tuple[str, ...], config: TrainConfig) -> tuple[Corpus, list[str]]:
+    sources = [corpus_source(c) for c in corpus]
+    extra = {n: corpus_source(v) if (v := getattr(config, n)) else None for n in ("valid", "test")}
+    options = TextOptions(config.unit, config.encoding, config.keep_newlines, config.min_count)
+    read = Corpus.read(sources, split=Split.parse(config.split), options=options, **extra)
+    return read, [c if c == "-" or not Path(c).exists() else str(Path(c).resolve()) for c in corpus]
+
+
+def _fresh(corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | None) -> Trainer:
+    text, sources = _read(corpus, config)
+    run = Run.create(out, name or f"{text.name}-{config.cell}-{config.layers}x{config.hidden}")
+    trainer = Trainer(text, config, run)
+    trainer.sources = sources
+    return trainer
+
+
+def _resume(where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin: str) -> Trainer:
+    run = Run(where if where.is_dir() else where.parent)
+    if not run.last.exists():
+        raise CheckpointError(f"{where} is no run that can be resumed: it has no last.npz.")
+    meta = files.read_meta(run.last)
+    stored = TrainConfig.from_mapping(meta["config"], str(run.last))
+    changed = {
+        k for k, v in given.items() if k not in _ADJUSTABLE and v != getattr(stored, k, None)
+    }
+    if changed:
+        names = ", ".join("--" + c.replace("_", "-") for c in sorted(changed))
+        raise ConfigError(f"A resumed run keeps its options; {names} cannot change.")
+    config = TrainConfig.from_mapping(_one_budget(stored.to_json(), given), origin)
+    text, sources = _read(corpus or tuple(meta["corpus"]["sources"]), config)
+    trainer = Trainer.resume(run, text, replace(config))
+    trainer.sources = sources
+    return trainer
+
+
+def _listen(trainer: Trainer, shown: Listener) -> int:
+    with _signals(trainer) as caught, shown:
+        for event in trainer.events():
+            if isinstance(event, Started):
+                _say_adapted(trainer.config, event)
+            shown.show(event, trainer)
+    if caught and isinstance(event, Finished) and event.stopped:
+        where = trainer.run.path if trainer.run else ""
+        note(f"Stopped after step {event.step:,}; go on with: charrnn train --resume {where}")
+        return 128 + caught[0]
+    return 0
+
+
+def _say_adapted(config: TrainConfig, started: Started) -> None:
+    lanes, seq = started.batch, started.seq
+    if lanes < config.batch:
+        note(
+            f"The text is too short for {config.batch} lanes of {config.seq} characters; "
+            f"training on {lanes} lane{'s' * (lanes > 1)} of {seq} instead."
+        )
+
+
+@contextmanager
+def _signals(trainer: Trainer) -> Iterator[list[int]]:
+    """SIGINT and SIGTERM end training after the current step; a second one ends it at once."""
+    caught: list[int] = []
+
+    def handle(number: int, frame: types.FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+        trainer.stop()
+
+    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,151 @@
+"""Training options: one frozen record, the same in Python, on the command line and in a file."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from charrnn.cells import CELLS
+from charrnn.corpus import Split
+from charrnn.errors import ConfigError
+from charrnn.optim import OPTIMIZERS, SCHEDULES
+from charrnn.vocabulary import Unit
+
+DEFAULT_RATES = {"adam": 4e-3, "rmsprop": 2e-3, "adagrad": 5e-2, "sgd": 0.2}
+"""Learning rates that serve these networks well."""
+
+
+def _option(default: Any, help: str, **more: Any) -> Any:  # noqa: A002
+    return field(default=default, metadata={"help": help, **more})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides how a training run goes.
+
+    Each field is a command-line option of the same name; its help text and its choices are the
+    field's metadata. A value out of range is a ConfigError.
+    """
+
+    cell: str = _option("gru", "Recurrent cell.", choices=CELLS)
+    hidden: int = _option(192, "Hidden size: units in a layer.")
+    layers: int = _option(2, "Recurrent layers, one upon the other.")
+    dropout: float = _option(0.1, "Share of a layer's outputs dropped in training.")
+    batch: int = _option(50, "Lanes of text read side by side.")
+    seq: int = _option(50, "Characters between two updates: the length of truncated BPTT.")
+    epochs: float | None = _option(None, "Train for so many passes over the text.  [default: 20]")
+    steps: int | None = _option(None, "Train for so many updates.")
+    minutes: float | None = _option(None, "Train for so long; the schedule follows the clock.")
+    optimizer: str = _option("adam", "Update rule.", choices=OPTIMIZERS)
+    lr: float | None = _option(
+        None, "Peak learning rate.  [default: adam 4e-3, rmsprop 2e-3, adagrad 5e-2, sgd 0.2]"
+    )
+    schedule: str = _option("cosine", "How the learning rate changes.", choices=SCHEDULES)
+    warmup: int = _option(0, "Updates over which the learning rate rises from zero.")
+    decay: float = _option(0.97, "Factor of the schedules step (an epoch) and plateau.")
+    decay_after: float = _option(10.0, "Epochs before the schedule step begins.")
+    patience: int = _option(3, "Evaluations without a best before plateau lowers the rate.")
+    weight_decay: float = _option(0.0, "Decoupled weight decay.")
+    clip: float = _option(1.0, "Longest gradient; 0 does not clip.")
+    clip_value: float = _option(0.0, "Largest gradient entry; 0 does not clip.")
+    seed: int = _option(1, "Random seed.")
+    unit: Unit = _option(  # noqa: RUF009
+        "char", "What a symbol is.", choices=("char", "byte")
+    )
+    encoding: str = _option("utf-8", "Encoding of the text files.")
+    keep_newlines: bool = _option(False, "Leave CRLF and CR instead of turning them into LF.")
+    min_count: int = _option(1, "Fold characters that occur less often into one unknown symbol.")
+    split: str = _option("0.9,0.05,0.05", "Shares for training, validation and test, in order.")
+    valid: str | None = _option(None, "A file to validate on, in place of a share.", metavar="FILE")
+    test: str | None = _option(None, "A file to test on, in place of a share.", metavar="FILE")
+    eval_every: int = _option(
+        0, "Updates between evaluations; 0: once an epoch, but within 50 to 1000."
+    )
+    eval_chars: int = _option(1_000_000, "Most characters of a part to evaluate; 0 is no limit.")
+    sample_every: int = _option(1, "Evaluations between two lines the model writes; 0: none.")
+
+    def __post_init__(self) -> None:
+        _one_of("cell", self.cell, CELLS)
+        _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        _one_of("schedule", self.schedule, SCHEDULES)
+        _one_of("unit", self.unit, ("char", "byte"))
+        for name in ("hidden", "layers", "batch", "seq", "min_count", "patience"):
+            _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+        for name in ("epochs", "steps", "minutes", "lr"):
+            value = getattr(self, name)
+            _check(name, value, value is None or 0 < value < float("inf"), "above 0")
+        for name in ("clip", "clip_value", "warmup", "weight_decay", "seed", "decay_after",
+                     "eval_every", "eval_chars", "sample_every"):  # fmt: skip
+            _check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        _check("dropout", self.dropout, 0 <= self.dropout < 1, "at least 0 and below 1")
+        _check("decay", self.decay, 0 < self.decay <= 1, "above 0 and at most 1")
+        if sum(b is not None for b in (self.epochs, self.steps, self.minutes)) > 1:
+            raise ConfigError("Give one budget: epochs, steps or minutes.")
+        Split.parse(self.split)
+
+    @property
+    def budget(self) -> tuple[str, float]:
+        """The unit and the amount of training: 20 epochs where nothing is said."""
+        for unit in ("steps", "minutes", "epochs"):
+            amount = getattr(self, unit)
+            if amount is not None:
+                return unit, float(amount)
+        return "epochs", 20.0
+
+    @property
+    def rate(self) -> float:
+        """The peak learning rate."""
+        return self.lr if self.lr is not None else DEFAULT_RATES[self.optimizer]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for a checkpoint."""
+        return asdict(self)
+
+    @classmethod
+    def from_mapping(cls, data: dict[str, Any], origin: str) -> TrainConfig:
+        """From plain data, option names written with `-` or `_`; `origin` is named in errors."""
+        known = {f.name for f in fields(cls)}
+        named = {key.replace("-", "_"): value for key, value in data.items()}
+        unknown = sorted(set(named) - known)
+        if unknown:
+            raise ConfigError(
+                f"{origin} has an option charrnn does not know: {', '.join(unknown)}."
+            )
+        try:
+            return cls(**named)
+        except TypeError as error:
+            raise ConfigError(f"{origin} has a value of the wrong type: {error}.") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The options in a TOML file. Python 3.10 needs the extra `charrnn[toml]` for this."""
+    toml: Any = None
+    for name in ("tomllib", "tomli"):
+        try:
+            toml = importlib.import_module(name)
+            break
+        except ImportError:
+            continue
+    if toml is None:
+        raise ConfigError("Python 3.10 reads TOML with an extra: pip install 'charrnn[toml]'.")
+    try:
+        data: dict[str, Any] = toml.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"Cannot read {path}: {(error.strerror or str(error)).lower()}."
+        ) from None
+    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}.") from None
+    return data
+
+
+def _one_of(name: str, value: object, choices: Any) -> None:
+    if value not in choices:
+        raise ConfigError(f"There is no {name} '{value}'; there are: {', '.join(choices)}.")
+
+
+def _check(name: str, value: object, good: bool, allowed: str) -> None:
+    if not good:
+        raise ConfigError(f"{name.replace('_', '-')} is {value}; it must be {allowed}.")

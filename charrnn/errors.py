@@ -1,0 +1,32 @@
+"""What can go wrong, in words for the person at the keyboard.
+
+The library raises these; the command line prints the message as one line and exits with 1.
+"""
+
+
+class CharRNNError(Exception):
+    """Base of every failure that charrnn foresees. The message is one full sentence."""
+
+
+class CorpusError(CharRNNError):
+    """A text cannot be read, decoded or split as asked."""
+
+
+class VocabularyError(CharRNNError):
+    """A symbol that the vocabulary does not hold."""
+
+
+class ConfigError(CharRNNError):
+    """An option, or a combination of options, that makes no sense."""
+
+
+class CheckpointError(CharRNNError):
+    """A checkpoint is missing, damaged, foreign or from a newer version."""
+
+
+class DivergedError(CharRNNError):
+    """Training blew up and lowering the learning rate did not help."""
+
+
+class FetchError(CharRNNError):
+    """A corpus could not be downloaded whole."""

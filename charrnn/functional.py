@@ -1,0 +1,71 @@
+"""The few formulas that more than one room needs: sigmoid, softmax, cross-entropy, one-hot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from charrnn.params import Array, Ids
+
+
+def sigmoid(z: Array, out: Array | None = None) -> Array:
+    """1 / (1 + exp(-z)), written (1 + tanh(z / 2)) / 2: no overflow, and tanh is the fast one."""
+    out = np.multiply(z, 0.5, out=out)
+    np.tanh(out, out=out)
+    out *= 0.5
+    out += 0.5
+    return out
+
+
+def log_softmax(logits: Array) -> Array:
+    """log(exp(z) / sum exp(z)) over the last axis, in place; returns its argument."""
+    logits -= logits.max(axis=-1, keepdims=True)
+    logits -= np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return logits
+
+
+def cross_entropy(logits: Array, targets: Ids) -> tuple[float, Array]:
+    """Mean softmax cross-entropy and its gradient.
+
+    logits `(N, V)` are overwritten by the gradient, softmax(z) - onehot(target), over N.
+    targets `(N,)`. The loss is in nats per symbol.
+    """
+    n = len(targets)
+    rows = np.arange(n)
+    logits -= logits.max(axis=1, keepdims=True)
+    at_target = logits[rows, targets]
+    np.exp(logits, out=logits)
+    total = logits.sum(axis=1)
+    loss = float(np.mean(np.log(total) - at_target, dtype=np.float64))
+    logits *= (1.0 / (n * total))[:, None]
+    logits[rows, targets] -= 1.0 / n
+    return loss, logits
+
+
+def one_hot(ids: Ids, size: int, dtype: DTypeLike = np.float32) -> Array:
+    """Each id as a vector of zeros with a single one: `(...)` to `(..., size)`."""
+    out: Array = np.zeros((*np.shape(ids), size), dtype)
+    np.put_along_axis(out, np.asarray(ids, dtype=np.intp)[..., None], 1, axis=-1)
+    return out
+
+
+def add_rows_at(into: Array, ids: Ids, rows: Array) -> None:
+    """into[ids[n]] += rows[n] for every n: the gradient of the row gather W[x].
+
+    into `(V, D)`, ids `(N,)`, rows `(N, D)`. For a small vocabulary this is the product with the
+    one-hot matrix; for a large one, where that matrix is nearly all zeros, sums of sorted segments.
+    """
+    if len(into) <= 350:
+        into += one_hot(ids, len(into), rows.dtype).T @ rows
+        return
+    order = np.argsort(ids, kind="stable")
+    present, first = np.unique(ids[order], return_index=True)
+    into[present] += np.add.reduceat(rows[order], first, axis=0)
+
+
+def blocks(z: Array, count: int) -> list[Any]:
+    """The `count` equal blocks of the last axis, as views: `(..., count * H)` to `(..., H)`."""
+    width = z.shape[-1] // count
+    return [z[..., k * width : (k + 1) * width] for k in range(count)]

@@ -1,0 +1,178 @@
+"""The learner: a network, its optimiser and its place in the text. One call, one update.
+
+All that decides the next update is here: the parameters, the optimiser's averages, the carried
+state, the random generator and `Position`. `pack` copies it out and `unpack` puts it back, which
+serves both for resuming bit for bit and for going back after an explosion.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from charrnn.config import TrainConfig
+from charrnn.corpus import Corpus, Lanes
+from charrnn.evaluate import Loss
+from charrnn.models import CharRNN, NetworkConfig
+from charrnn.optim import (
+    OPTIMIZERS,
+    SCHEDULES,
+    Progress,
+    clip_norm,
+    clip_value,
+    decay_weights,
+    warm_up,
+)
+from charrnn.params import Array
+
+_SMOOTHING = 0.98
+
+
+@dataclass
+class Position:
+    """Where training stands: plain numbers that fit into JSON exactly."""
+
+    step: int = 0
+    epoch: int = 0
+    chunk: int = 0
+    """Chunks of this epoch already read."""
+    seconds: float = 0.0
+    rate_factor: float = 1.0
+    """Product of all halvings after an explosion and all plateau decays."""
+    recoveries: int = 0
+    waiting: int = 0
+    """Evaluations since the last improvement."""
+    best: float | None = None
+    """Lowest validation loss so far."""
+    best_step: int = 0
+    recent: float | None = None
+    """Running mean of the training loss."""
+
+
+class Learner:
+    """A network learning the training part of a corpus, chunk by chunk."""
+
+    def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
+        self.config = config
+        self.rng = np.random.default_rng(config.seed)
+        shape = NetworkConfig(
+            len(corpus.vocabulary), config.cell, config.hidden, config.layers, config.dropout
+        )
+        self.model = CharRNN.initialised(shape, self.rng)
+        self.lanes = Lanes.of(corpus.train, config.batch, config.seq)
+        self.optimizer = OPTIMIZERS[config.optimizer](self.model.size)
+        self.grads = self.model.params.zeros()
+        self.state = self.model.start(self.lanes.batch)
+        self.at = Position()
+        self.speed = 0.0
+        """Characters per second, a running mean."""
+        self._chars = 0
+
+    @property
+    def total_steps(self) -> int | None:
+        """Steps in the whole budget, None for a budget of time."""
+        unit, amount = self.config.budget
+        if unit == "minutes":
+            return None
+        return math.ceil(amount * self.lanes.chunks) if unit == "epochs" else int(amount)
+
+    @property
+    def progress(self) -> Progress:
+        """How far training is."""
+        total = self.total_steps
+        if total is None:
+            share = self.at.seconds / (60 * self.config.budget[1])
+        else:
+            share = self.at.step / total
+        return Progress(share, self.at.epoch + self.at.chunk / self.lanes.chunks, self.at.step)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        c, at = self.config, self.progress
+        shape = SCHEDULES[c.schedule](at, c.decay, c.decay_after) * warm_up(at, c.warmup)
+        return c.rate * shape * self.at.rate_factor
+
+    def step(self, rate: float) -> tuple[float, float]:
+        """One chunk: loss, gradient, clipping, update. A bad gradient is not applied."""
+        if self.at.chunk == 0:
+            self.state = self.model.start(self.lanes.batch)
+        ids, targets = self.lanes.chunk(self.at.chunk)
+        self._chars = ids.size
+        started = time.perf_counter()
+        self.grads.flat[:] = 0
+        with np.errstate(all="ignore"):
+            loss, self.state = self.model.gradient(ids, targets, self.state, self.grads, self.rng)
+            clip_value(self.grads.flat, self.config.clip_value)
+            norm = clip_norm(self.grads.flat, self.config.clip)
+            if math.isfinite(loss) and math.isfinite(norm):
+                self.optimizer.update(self.model.params.flat, self.grads.flat, rate)
+                if self.config.weight_decay:
+                    decay_weights(self.model.params, rate * self.config.weight_decay)
+        recent = self.at.recent
+        self.at.recent = loss if recent is None else _SMOOTHING * recent + (1 - _SMOOTHING) * loss
+        self.at.step += 1
+        self.at.chunk += 1
+        if self.at.chunk == self.lanes.chunks:
+            self.at.chunk, self.at.epoch = 0, self.at.epoch + 1
+        self.clock(started, ids.size)
+        return loss, norm
+
+    def clock(self, started: float, chars: int = 0) -> None:
+        """Count the time since `started`, in which `chars` characters were learned."""
+        took = time.perf_counter() - started
+        self.at.seconds += took
+        if chars:
+            now = chars / max(took, 1e-9)
+            self.speed = 0.95 * self.speed + 0.05 * now if self.speed else now
+
+    @property
+    def recent(self) -> Loss:
+        """Running mean of the training loss."""
+        return Loss(self.at.recent if self.at.recent is not None else math.nan, self._chars)
+
+    def diverged(self, loss: float, norm: float) -> bool:
+        """NaN, or a loss twice that of guessing blindly."""
+        blind = math.log(self.model.symbols)
+        return not (
+            math.isfinite(loss) and math.isfinite(norm) and (self.at.recent or 0) < 2 * blind
+        )
+
+    def judge(self, valid: Loss | None) -> bool:
+        """Take note of a validation loss: is it the best so far? Without one the newest is best.
+
+        The plateau schedule lowers the rate when there was no best for `patience` evaluations.
+        """
+        at = self.at
+        if valid is None or at.best is None or valid.nats_per_char < at.best:
+            at.best = valid.nats_per_char if valid else None
+            at.best_step, at.waiting = at.step, 0
+            return True
+        at.waiting += 1
+        if self.config.schedule == "plateau" and at.waiting >= self.config.patience:
+            at.rate_factor *= self.config.decay
+            at.waiting = 0
+        return False
+
+    def pack(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Everything that decides what comes next, copied."""
+        meta: dict[str, Any] = {"position": asdict(self.at), "rng": self.rng.bit_generator.state}
+        meta["updates"] = self.optimizer.updates
+        arrays = {"flat": self.model.params.flat.copy()}
+        arrays |= {f"optimizer/{n}": a.copy() for n, a in self.optimizer.averages.items()}
+        arrays |= {f"state/{n}": s.copy() for n, s in enumerate(self.state)}
+        return meta, arrays
+
+    def unpack(self, meta: dict[str, Any], arrays: dict[str, Array]) -> None:
+        """The inverse of `pack`."""
+        self.at = Position(**meta["position"])
+        self.rng.bit_generator.state = meta["rng"]
+        self.optimizer.updates = meta["updates"]
+        self.model.params.flat[:] = arrays["flat"]
+        for name, average in self.optimizer.averages.items():
+            average[:] = arrays[f"optimizer/{name}"]
+        self.state = tuple(arrays[f"state/{n}"].copy() for n in range(len(self.state)))

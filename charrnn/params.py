@@ -1,0 +1,117 @@
+"""Parameters: names for the equations, one flat vector for everyone else.
+
+A layer says which parameters it wants (`Spec`). `Params` lays them out in one vector and hands out
+named views: a cell reads `p["U"]`, while the optimiser, the clipping norm and the checkpoint see
+`p.flat`. The gradient of all parameters is a second `Params` of the same layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+"""A floating-point array."""
+Ids = NDArray[Any]
+"""An array of symbol numbers, in any integer type."""
+State = tuple[Array, ...]
+"""What a model remembers between two calls: arrays whose first axis is the batch."""
+Shape = tuple[int, ...]
+Init = Callable[[np.random.Generator, Shape], Array]
+
+
+class Spec(NamedTuple):
+    """One parameter: its name, its shape and how it starts."""
+
+    name: str
+    shape: Shape
+    init: Init
+
+
+class Params:
+    """Named views on one flat vector.
+
+    `p["U"]` is an array, `p.part("0")` the parameters whose names begin with `0.`, themselves a
+    contiguous piece of the same vector. Writing into a view writes into the vector.
+    """
+
+    def __init__(self, shapes: Mapping[str, Shape], flat: Array) -> None:
+        self.shapes = dict(shapes)
+        self.flat = flat
+        self._views: dict[str, Array] = {}
+        self._parts: dict[str, Params] = {}
+        groups: dict[str, dict[str, Shape]] = {}
+        starts: dict[str, int] = {}
+        end = 0
+        for name, shape in self.shapes.items():
+            start, end = end, end + int(np.prod(shape, dtype=np.int64))
+            self._views[name] = flat[start:end].reshape(shape)
+            head, dot, tail = name.partition(".")
+            if dot:
+                groups.setdefault(head, {})[tail] = shape
+                starts.setdefault(head, start)
+        if flat.shape != (end,):
+            raise ValueError(f"these parameters need a vector of {end}, not of shape {flat.shape}")
+        for head, inner in groups.items():
+            size = sum(int(np.prod(s, dtype=np.int64)) for s in inner.values())
+            self._parts[head] = Params(inner, flat[starts[head] : starts[head] + size])
+
+    @classmethod
+    def initialised(
+        cls, specs: Iterable[Spec], rng: np.random.Generator, dtype: DTypeLike
+    ) -> Params:
+        """Lay the parameters out in the order of `specs` and draw their first values."""
+        specs = list(specs)
+        draws = [np.asarray(s.init(rng, s.shape), dtype=dtype).ravel() for s in specs]
+        flat = np.concatenate(draws) if draws else np.zeros(0, dtype)
+        return cls({s.name: s.shape for s in specs}, flat)
+
+    def __getitem__(self, name: str) -> Array:
+        return self._views[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._views)
+
+    def part(self, name: str) -> Params:
+        """The parameters named `name.*`; none at all is an empty set, not an error."""
+        return self._parts.get(name) or Params({}, self.flat[:0])
+
+    def zeros(self) -> Params:
+        """The same layout, all zero: a place to sum gradients."""
+        return Params(self.shapes, np.zeros_like(self.flat))
+
+    def astype(self, dtype: DTypeLike) -> Params:
+        """The same parameters, copied, in another precision."""
+        return Params(self.shapes, self.flat.astype(dtype))
+
+
+def prefixed(name: str, specs: Iterable[Spec]) -> Iterator[Spec]:
+    """The same specs, each name with `name.` before it."""
+    for spec in specs:
+        yield spec._replace(name=f"{name}.{spec.name}")
+
+
+def constant(value: float) -> Init:
+    """Every entry the same."""
+    return lambda rng, shape: np.full(shape, value)
+
+
+def uniform(bound: float) -> Init:
+    """Evenly between -bound and bound."""
+    return lambda rng, shape: rng.uniform(-bound, bound, shape)
+
+
+def orthogonal(rng: np.random.Generator, shape: Shape) -> Array:
+    """Blocks of square orthogonal matrices side by side (Saxe, McClelland and Ganguli 2014).
+
+    For a recurrent matrix `(H, gates * H)`: each gate's `(H, H)` block preserves the length of h.
+    """
+    rows, columns = shape
+    blocks = []
+    for _ in range(columns // rows):
+        q, r = np.linalg.qr(rng.standard_normal((rows, rows)))
+        blocks.append(q * np.sign(np.diagonal(r)))
+    return np.concatenate(blocks, axis=1)

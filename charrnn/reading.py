@@ -1,0 +1,224 @@
+"""Reading text: bytes to code points to numbers, block by block, with errors that say where."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import io
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from charrnn.errors import CorpusError
+from charrnn.params import Ids
+from charrnn.vocabulary import Unit, Vocabulary, name_of
+
+_BLOCK = 1 << 22  # bytes
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How bytes become symbols."""
+
+    unit: Unit = "char"
+    """`char`: decoded code points. `byte`: the file exactly as it is."""
+    encoding: str = "utf-8"
+    keep_newlines: bool = False
+    """Leave CRLF and CR as they are instead of turning them into LF."""
+    min_count: int = 1
+    """Characters that occur less often are folded into one unknown symbol."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where text comes from: a file, standard input, or bytes at hand."""
+
+    name: str
+    content: bytes | Path | None
+    """A path, the bytes themselves, or None for standard input."""
+
+    @classmethod
+    def of(cls, path: str | Path) -> Source:
+        """A file by its path; `-` is standard input."""
+        if str(path) == "-":
+            return cls("standard input", None)
+        return cls(str(path), Path(path))
+
+    def blocks(self) -> Iterator[bytes]:
+        """The bytes, a few megabytes at a time. A CorpusError if the file cannot be read."""
+        try:
+            with self._open() as stream:
+                while block := stream.read(_BLOCK):
+                    yield block
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise CorpusError(f"Cannot read {self.name}: {why}.") from None
+
+    def _open(self) -> io.BufferedIOBase:
+        if self.content is None:
+            return open(sys.stdin.fileno(), "rb", closefd=False)
+        if isinstance(self.content, bytes):
+            return io.BytesIO(self.content)
+        return self.content.open("rb")
+
+    def codes(self, options: TextOptions) -> Iterator[tuple[bytes, Ids]]:
+        """Each block of bytes with the code points (or byte values) that it completes."""
+        if options.unit == "byte":
+            for block in self.blocks():
+                yield block, np.frombuffer(block, np.uint8)
+            return
+        decoder = _decoder(options)
+        done = 0
+        for block in self.blocks():
+            yield block, self._decode(decoder, block, done, options)
+            done += len(block)
+        yield b"", self._decode(decoder, b"", done, options, final=True)
+
+    def _decode(
+        self,
+        decoder: codecs.IncrementalDecoder | io.IncrementalNewlineDecoder,
+        block: bytes,
+        done: int,
+        options: TextOptions,
+        final: bool = False,
+    ) -> Ids:
+        try:
+            text = decoder.decode(block, final)
+        except UnicodeDecodeError as error:
+            at = done + len(block) - len(error.object) + error.start
+            raise CorpusError(
+                f"{self.name} is not {options.encoding}: byte {at:,} "
+                f"(0x{error.object[error.start]:02x}) cannot be decoded; {_advice(error.object)}"
+            ) from None
+        return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def _decoder(options: TextOptions) -> codecs.IncrementalDecoder | io.IncrementalNewlineDecoder:
+    try:
+        name = codecs.lookup(options.encoding).name
+        make = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)
+        b"".decode(name)
+    except (LookupError, UnicodeError):
+        raise CorpusError(
+            f"There is no text encoding '{options.encoding}'; try utf-8, gb18030, big5, cp1252."
+        ) from None
+    if options.keep_newlines:
+        return make("strict")
+    return io.IncrementalNewlineDecoder(make("strict"), translate=True)
+
+
+_COMMON_CHINESE = set("的一是不了在人有我他这那之来以上大为和国这中到说時時時时个個们們這來為國")
+
+
+def _advice(data: bytes) -> str:
+    guess = guess_encoding(data)
+    if guess:
+        return f"it looks like {guess}: try --encoding {guess}."
+    return "name the right one with --encoding, or learn the bytes as they are with --unit byte."
+
+
+def guess_encoding(data: bytes) -> str | None:
+    """The likely encoding of text that is not UTF-8, None where there is no telling."""
+    for mark, name in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        if data.startswith(mark):
+            return name
+    sample = data[: 1 << 16]
+    if sample.count(0) > len(sample) // 20:
+        little = sample[1::2].count(0) >= sample[::2].count(0)
+        return "utf-16-le" if little else "utf-16-be"
+    best, best_share = None, 0.02
+    for name in ("gb18030", "big5", "shift_jis", "euc-kr"):
+        high = [c for c in sample.decode(name, "ignore") if c > "\x7f"]
+        if len(high) < 2 or not _decodes(sample, name):
+            continue
+        share = sum(c in _COMMON_CHINESE or _is_kana_or_hangul(c) for c in high) / len(high)
+        if share > best_share:
+            best, best_share = name, share
+    if best:
+        return best
+    text = sample.decode("cp1252", "ignore")
+    high = [c for c in text if c > "\x7f"]
+    if high and sum(map(str.isalpha, high)) + sum(c in "‘’“”–—…«»°©£€ " for c in high) > 0.9 * len(
+        high
+    ):
+        return "cp1252"
+    return None
+
+
+def _decodes(sample: bytes, name: str) -> bool:
+    """Whether the sample is valid, a cut character at its end aside."""
+    try:
+        sample.decode(name)
+    except UnicodeDecodeError as error:
+        return error.start >= len(sample) - 4
+    return True
+
+
+def _is_kana_or_hangul(c: str) -> bool:
+    return "\u3040" <= c <= "\u30ff" or "\uac00" <= c <= "\ud7a3"
+
+
+class CodeReader:
+    """Turns texts into numbers in one pass, learning the vocabulary on the way.
+
+    Symbols are numbered as they are met, in the smallest integer type that does; `finish` renumbers
+    them in the order of their code points.
+    """
+
+    def __init__(self, options: TextOptions) -> None:
+        self.options = options
+        self.count = 0
+        self._hash = hashlib.sha256()
+        self._number = np.full(0x110000 if options.unit == "char" else 256, -1, np.int32)
+        self._codes: list[int] = []
+        self._pieces: list[Ids] = []
+
+    @property
+    def sha256(self) -> str:
+        """Of all bytes read so far."""
+        return self._hash.hexdigest()
+
+    def read(self, source: Source) -> None:
+        """Append a text."""
+        for block, codes in source.codes(self.options):
+            self._hash.update(block)
+            numbers = self._number[codes]
+            if len(numbers) and numbers.min() < 0:
+                new = np.unique(codes[numbers < 0])
+                self._number[new] = np.arange(len(self._codes), len(self._codes) + len(new))
+                self._codes.extend(new.tolist())
+                numbers = self._number[codes]
+            self._pieces.append(numbers.astype(np.min_scalar_type(max(len(self._codes) - 1, 0))))
+            self.count += len(codes)
+
+    def finish(self, name: str) -> tuple[Vocabulary, Ids]:
+        """The vocabulary and the ids `(N,)` of everything read."""
+        if self.count < 2:
+            raise CorpusError(
+                f"{name} has {self.count} characters; there is nothing to learn from fewer than 2."
+            )
+        counts = np.zeros(len(self._codes), np.int64)
+        for piece in self._pieces:
+            counts += np.bincount(piece, minlength=len(counts))
+        codes = np.array(self._codes)
+        frequent = counts >= self.options.min_count
+        if len(codes) == 1:
+            only = name_of(int(codes[0]), self.options.unit)
+            raise CorpusError(f"{name} is nothing but {only}; a model needs at least two symbols.")
+        if not frequent.any():
+            raise CorpusError(
+                f"No symbol of {name} occurs {self.options.min_count} times; lower --min-count."
+            )
+        vocabulary = Vocabulary(codes[frequent].tolist(), self.options.unit, not frequent.all())
+        renumber = np.full(len(codes), len(vocabulary) - 1, vocabulary.dtype)
+        renumber[frequent] = np.argsort(np.argsort(codes[frequent])).astype(vocabulary.dtype)
+        ids = np.empty(self.count, vocabulary.dtype)
+        at = 0
+        while self._pieces:
+            piece = self._pieces.pop(0)
+            ids[at : at + len(piece)] = renumber[piece]
+            at += len(piece)
+        return vocabulary, ids

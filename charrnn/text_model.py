@@ -1,0 +1,115 @@
+"""A trained model with its vocabulary: text in, text out. What `import charrnn` users hold."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn import checkpoint as files
+from charrnn.errors import CorpusError
+from charrnn.evaluate import Loss, evaluate, surprisal
+from charrnn.models import LanguageModel
+from charrnn.params import Ids
+from charrnn.run import find_checkpoint
+from charrnn.sample import Style, write
+from charrnn.vocabulary import Vocabulary
+
+
+class TextModel:
+    """A language model that speaks in strings."""
+
+    def __init__(self, model: LanguageModel, vocabulary: Vocabulary) -> None:
+        self.model = model
+        self.vocabulary = vocabulary
+
+    def generate(
+        self,
+        seed_text: str = "",
+        length: int = 1000,
+        *,
+        temp: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        stop: str = "",
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """Continue `seed_text` by `length` symbols, or up to (and without) `stop`, piece by piece.
+
+        The same `seed` gives the same text. A ConfigError names a value that makes no sense, a
+        VocabularyError a character of `seed_text` that the model never saw.
+        """
+        ids = self.vocabulary.encode(seed_text)
+        style = Style(temp, top_k, top_p)
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for piece in self.stream(ids, length, [seed], style, stop):
+            yield decoder.decode(piece[0])
+        yield decoder.decode(b"", True)
+
+    def stream(
+        self, ids: Ids, length: int, seeds: list[int], style: Style, stop: str = ""
+    ) -> Iterator[list[bytes]]:
+        """Continue ids `(N,)` once for every seed, side by side.
+
+        Yields, symbol by symbol, the new bytes (UTF-8, or raw for a byte vocabulary) of every
+        sample: nothing for one that has met `stop`. Ends when all have.
+        """
+        rngs = [np.random.default_rng(seed) for seed in seeds]
+        stops = [_Stop(self.vocabulary.encode(stop, skip_unknown=True).tolist()) for _ in seeds]
+        for drawn in write(self.model, ids, length, rngs, style, self.vocabulary.unknown_id):
+            pieces = [s.feed(n) for s, n in zip(stops, drawn.tolist(), strict=True)]
+            yield [self.vocabulary.decode_bytes(piece) for piece in pieces]
+            if all(s.met for s in stops):
+                return
+        yield [self.vocabulary.decode_bytes(s.held) for s in stops]
+
+    def surprisal(self, text: str, *, skip_unknown: bool = False) -> NDArray[np.float64]:
+        """-log P of every symbol given all before it: `(N,)` nats."""
+        return surprisal(self.model, self._encode(text, skip_unknown))
+
+    def evaluate(self, text: str, *, skip_unknown: bool = False) -> Loss:
+        """The loss of a text in nats, bits and perplexity."""
+        return evaluate(self.model, self._encode(text, skip_unknown))
+
+    def perplexity(self, text: str) -> float:
+        """e^(mean nats per character): between how many symbols the model hesitates."""
+        return self.evaluate(text).perplexity
+
+    def _encode(self, text: str, skip_unknown: bool) -> Ids:
+        ids = self.vocabulary.encode(text, skip_unknown=skip_unknown)
+        if not len(ids):
+            raise CorpusError("There is no text to evaluate.")
+        return ids
+
+
+class _Stop:
+    """Watches one sample for the stop sequence, holding back what may become part of it."""
+
+    def __init__(self, sequence: list[int]) -> None:
+        self.sequence = sequence
+        self.held: list[int] = []
+        self.met = False
+
+    def feed(self, symbol: int) -> list[int]:
+        """What may be shown now that `symbol` was drawn."""
+        if self.met:
+            return []
+        self.held.append(symbol)
+        if self.sequence and self.held == self.sequence:
+            self.held, self.met = [], True
+        keep = min(len(self.held), len(self.sequence))
+        while keep and self.held[len(self.held) - keep :] != self.sequence[:keep]:
+            keep -= 1
+        shown, self.held = self.held[: len(self.held) - keep], self.held[len(self.held) - keep :]
+        return shown
+
+
+def load(where: str | Path | None = None) -> TextModel:
+    """Load a run directory or checkpoint file; without one, the newest run under ./checkpoints,
+    and failing that the model that ships with the package. A CheckpointError says what is wrong.
+    """
+    found = files.load(find_checkpoint(Path(where) if where is not None else None))
+    return TextModel(found.model, found.vocabulary)

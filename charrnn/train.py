@@ -1,0 +1,219 @@
+"""Training by truncated backpropagation through time, as a stream of events.
+
+    for event in Trainer(corpus, TrainConfig(cell="gru", epochs=10)).events():
+        ...
+
+Nothing is printed and nothing is called back. Evaluating and sampling in between use their own
+random numbers and states, so they never change what training does next; and all that decides the
+next step is in the `Learner`, so that a resumed run goes on bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+import charrnn
+from charrnn import checkpoint as files
+from charrnn.config import TrainConfig
+from charrnn.corpus import Corpus
+from charrnn.errors import CheckpointError, ConfigError, DivergedError
+from charrnn.evaluate import Loss, evaluate
+from charrnn.events import (
+    Evaluated,
+    Event,
+    Finished,
+    Recovered,
+    Sampled,
+    Saved,
+    Started,
+    Stepped,
+    to_json,
+)
+from charrnn.learner import Learner
+from charrnn.models import CharRNN
+from charrnn.params import Array
+from charrnn.run import Run
+from charrnn.sample import Style, write
+
+MOST_RECOVERIES = 3
+_SAMPLE_LENGTH = 160
+
+
+class Trainer:
+    """One training run. `events()` does the work; `stop()` ends it after the current step."""
+
+    def __init__(self, corpus: Corpus, config: TrainConfig, run: Run | None = None) -> None:
+        """A fresh run over `corpus`; with `run` it writes checkpoints and a log there."""
+        self.corpus, self.config, self.run = corpus, config, run
+        self.learner = Learner(corpus, config)
+        self.model = self.learner.model
+        self.best_flat = self.model.params.flat.copy()
+        self.sources: list[str] = []
+        self._stopping = False
+        self._good = self.learner.pack()
+
+    @classmethod
+    def resume(cls, run: Run, corpus: Corpus, config: TrainConfig) -> Trainer:
+        """Continue the run in a directory exactly where its `last.npz` left it."""
+        last = files.load(run.last)
+        if last.meta["corpus"]["sha256"] != corpus.sha256:
+            raise CheckpointError(
+                f"{run.path} was trained on another text than {corpus.name}: the SHA-256 differs."
+            )
+        if last.vocabulary != corpus.vocabulary:
+            raise CheckpointError(
+                f"{run.path} was trained with another vocabulary than {corpus.name}'s."
+            )
+        trainer = cls(corpus, config, run)
+        if trainer.model.config != last.model.config:
+            raise ConfigError(f"{run.path} holds another network than these options ask for.")
+        trainer.learner.unpack(last.meta, {"flat": last.model.params.flat, **last.training})
+        best = (
+            files.load(run.best).model.params.flat if run.best.exists() else last.model.params.flat
+        )
+        trainer.best_flat[:] = best
+        run.rewind_log(trainer.learner.at.step)
+        return trainer
+
+    def stop(self) -> None:
+        """Ask for the end: the current step is finished, the state saved, `events()` ends."""
+        self._stopping = True
+
+    def events(self) -> Iterator[Event]:
+        """Train until the budget is used up, reporting every step.
+
+        A DivergedError ends it when the loss keeps exploding; a CheckpointError when the disk
+        refuses a checkpoint. The last good checkpoint is whole in either case.
+        """
+        learner, lanes = self.learner, self.learner.lanes
+        seq = math.ceil(lanes.inputs.shape[1] / lanes.chunks)
+        chars = {name: len(part) for name, part in self.corpus.parts.items()}
+        yield Started(self.model.size, lanes.batch, seq, lanes.chunks, chars, learner.at.step)
+        self._good = learner.pack()
+        every = self.config.eval_every or max(50, min(lanes.chunks, 1000))
+        evaluated = learner.at.step > 0 and learner.at.step % every == 0
+        while learner.progress.share < 1 and not self._stopping:
+            rate = learner.rate
+            loss, norm = learner.step(rate)
+            if learner.diverged(loss, norm):
+                yield self._recover()
+                continue
+            yield self._stepped(rate, norm)
+            evaluated = learner.at.step % every == 0
+            if evaluated:
+                yield from self._evaluate(rate)
+        if not evaluated and not self._stopping:
+            yield from self._evaluate(learner.rate)
+        elif not evaluated and self.run:
+            yield self._save()
+        yield self._finish(stopped=learner.progress.share < 1)
+
+    def _stepped(self, rate: float, norm: float) -> Stepped:
+        learner, at = self.learner, self.learner.progress
+        seconds = learner.at.seconds
+        return Stepped(
+            at.step, at.epoch, at.share, learner.recent, rate, norm, learner.speed, seconds
+        )
+
+    def _recover(self) -> Recovered:
+        """Back to the last good state, at half the rate; a DivergedError after three times."""
+        learner = self.learner
+        failed, attempt = learner.at, learner.at.recoveries + 1
+        if attempt > MOST_RECOVERIES:
+            kept = f" The last good checkpoint is {self.run.last}." if self.run else ""
+            raise DivergedError(
+                f"The loss exploded at step {failed.step:,} once more after {MOST_RECOVERIES} "
+                f"halvings of the learning rate, now {learner.rate:.2g}; lower --lr.{kept}"
+            )
+        learner.unpack(*self._good)
+        learner.at.seconds, learner.at.recoveries = failed.seconds, attempt
+        learner.at.rate_factor = failed.rate_factor / 2
+        return Recovered(failed.step, learner.at.step, learner.rate, attempt)
+
+    def _part(self, name: str) -> Array:
+        limit = self.config.eval_chars or None
+        return self.corpus.parts[name][:limit]
+
+    def _evaluate(self, rate: float) -> Iterator[Event]:
+        """Validate, adapt the plateau schedule, write a line or two, save."""
+        started = time.perf_counter()
+        valid = evaluate(self.model, self._part("valid")) if len(self.corpus.valid) else None
+        if valid and not math.isfinite(valid.nats_per_char):
+            self.learner.clock(started)
+            yield self._recover()
+            return
+        better = self.learner.judge(valid)
+        if better:
+            self.best_flat[:] = self.model.params.flat
+        self.learner.clock(started)
+        event = self._evaluated(valid, better, rate)
+        yield event
+        if self.config.sample_every and self.learner.at.step:
+            yield self._sample()
+        self._good = self.learner.pack()
+        if self.run:
+            self.run.log(to_json(event))
+            if better:
+                files.save(replace(self._checkpoint(), training={}), self.run.best)
+            yield self._save()
+
+    def _evaluated(self, valid: Loss | None, better: bool, rate: float) -> Evaluated:
+        learner, at = self.learner, self.learner.progress
+        seconds = learner.at.seconds
+        return Evaluated(
+            at.step, at.epoch, learner.recent, valid, better, rate, learner.speed, seconds
+        )
+
+    def _sample(self) -> Sampled:
+        rng = np.random.default_rng([self.config.seed, self.learner.at.step])
+        vocabulary = self.corpus.vocabulary
+        nothing = np.zeros(0, vocabulary.dtype)
+        drawn = write(self.model, nothing, _SAMPLE_LENGTH, [rng], Style(0.8), vocabulary.unknown_id)
+        return Sampled(self.learner.at.step, vocabulary.decode(np.concatenate(list(drawn))))
+
+    def _save(self) -> Saved:
+        assert self.run is not None
+        files.save(self._checkpoint(), self.run.last)
+        return Saved(self.learner.at.step, self.run.last)
+
+    def _finish(self, stopped: bool) -> Finished:
+        """The best model read over each part, unless training was stopped early."""
+        losses: dict[str, Loss] = {}
+        if not stopped:
+            best = CharRNN(self.model.config, self.model.params.zeros())
+            best.params.flat[:] = self.best_flat
+            present = [name for name, ids in self.corpus.parts.items() if len(ids)]
+            losses = {name: evaluate(best, self._part(name)) for name in present}
+        learner, at = self.learner, self.learner.at
+        event = Finished(
+            at.step, learner.progress.epoch, stopped, losses, at.best_step,
+            self.model.size, learner.speed, at.seconds,
+        )  # fmt: skip
+        if self.run and not stopped:
+            self.run.log(to_json(event))
+        return event
+
+    def _checkpoint(self) -> files.Checkpoint:
+        meta, arrays = self.learner.pack()
+        del arrays["flat"]
+        meta |= {
+            "version": charrnn.__version__,
+            "config": self.config.to_json(),
+            "corpus": {
+                "name": self.corpus.name,
+                "sources": self.sources,
+                "sha256": self.corpus.sha256,
+                "chars": {n: len(p) for n, p in self.corpus.parts.items()},
+            },
+            "metrics": {
+                "train_nats_per_char": self.learner.at.recent,
+                "valid_nats_per_char": self.learner.at.best,
+                "best_step": self.learner.at.best_step,
+            },
+        }
+        return files.Checkpoint(self.model, self.corpus.vocabulary, meta, arrays)

@@ -1,0 +1,134 @@
+"""The vocabulary: which symbols a text is made of, and which number each one has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from charrnn.errors import VocabularyError
+from charrnn.functional import one_hot
+from charrnn.params import Array, Ids
+
+Unit = Literal["char", "byte"]
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+"""What the unknown symbol looks like in text."""
+
+
+class Vocabulary:
+    """Symbols in the order of their code points (or byte values), numbered from 0.
+
+    With `unknown`, one more symbol, the last, stands for every character that is not in the list;
+    it is read but never written.
+    """
+
+    def __init__(self, codes: Iterable[int], unit: Unit = "char", unknown: bool = False) -> None:
+        self.codes: Ids = np.array(sorted(set(codes)), dtype=np.uint32)
+        self.unit: Unit = unit
+        self.unknown = unknown
+
+    @classmethod
+    def of(cls, text: str) -> Vocabulary:
+        """The vocabulary of a text: its distinct characters."""
+        return cls(map(ord, text))
+
+    def __len__(self) -> int:
+        return len(self.codes) + self.unknown
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash((self.unit, self.unknown, self.codes.tobytes()))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest integer type that holds every id."""
+        return np.min_scalar_type(max(len(self) - 1, 0))
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of the unknown symbol, None where there is none."""
+        return len(self.codes) if self.unknown else None
+
+    @property
+    def symbols(self) -> list[str]:
+        """Each symbol as a person reads it."""
+        shown = [chr(c) if self.unit == "char" else f"\\x{c:02x}" for c in self.codes]
+        return [*shown, REPLACEMENT] if self.unknown else shown
+
+    @cached_property
+    def _id_of(self) -> Ids:
+        table = np.full(0x110000 if self.unit == "char" else 256, -1, np.int32)
+        table[self.codes] = np.arange(len(self.codes))
+        return table
+
+    def codes_of(self, text: str) -> Ids:
+        """The code points, or for a byte vocabulary the UTF-8 bytes, of a text."""
+        if self.unit == "byte":
+            return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
+        return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+    def encode_codes(self, codes: Ids, *, skip_unknown: bool = False) -> Ids:
+        """Code points (or byte values) to ids `(N,)`, in the smallest type that holds them.
+
+        A code that the vocabulary lacks becomes the unknown symbol if there is one, is left out
+        with `skip_unknown`, and is a VocabularyError that names it otherwise.
+        """
+        ids = self._id_of[codes]
+        missing = ids < 0
+        if missing.any():
+            if skip_unknown:
+                ids = ids[~missing]
+            elif self.unknown:
+                ids[missing] = len(self.codes)
+            else:
+                raise VocabularyError(self._complaint(codes, missing))
+        return ids.astype(self.dtype)
+
+    def encode(self, text: str, *, skip_unknown: bool = False) -> Ids:
+        """The ids `(N,)` of a text. See `encode_codes` for symbols that are not known."""
+        return self.encode_codes(self.codes_of(text), skip_unknown=skip_unknown)
+
+    def decode(self, ids: Iterable[int] | Ids) -> str:
+        """The text of these ids; bytes are read as UTF-8, with U+FFFD for what is not."""
+        return self.decode_bytes(ids).decode("utf-8", "replace")
+
+    def decode_bytes(self, ids: Iterable[int] | Ids) -> bytes:
+        """The text of these ids in UTF-8; for a byte vocabulary, exactly those bytes."""
+        numbers = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.intp)
+        if self.unit == "byte":
+            return self.codes[numbers].astype(np.uint8).tobytes()
+        table = np.append(self.codes, ord(REPLACEMENT)).astype("<u4")
+        return table[numbers].tobytes().decode("utf-32-le", "surrogatepass").encode()
+
+    def one_hot(self, ids: Ids, dtype: DTypeLike = np.float32) -> Array:
+        """Each id as a vector of V - 1 zeros and a single one: `(...)` to `(..., V)`."""
+        return one_hot(ids, len(self), dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """The vocabulary as plain data, for a checkpoint."""
+        return {"unit": self.unit, "unknown": self.unknown, "codes": self.codes.tolist()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Vocabulary:
+        """The inverse of `to_json`."""
+        return cls(data["codes"], data["unit"], data["unknown"])
+
+    def _complaint(self, codes: Ids, missing: Any) -> str:
+        where = np.flatnonzero(missing)
+        first = name_of(int(codes[where[0]]), self.unit)
+        others = len(np.unique(codes[where])) - 1
+        also = f" (and {others} other{'s' * (others > 1)} later)" if others else ""
+        return f"The model has never seen {first}, number {where[0] + 1:,} of the text{also}."
+
+
+def name_of(code: int, unit: Unit = "char") -> str:
+    """A symbol as an error message should name it."""
+    if unit == "byte":
+        return f"the byte 0x{code:02x}"
+    shown = f"'{chr(code)}' " if chr(code).isprintable() else ""
+    return f"the character {shown}(U+{code:04X})"

@@ -1,0 +1,27 @@
+"""What several tests lean on: one BLAS thread, and a small text."""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.corpus import Corpus, Split
+
+ROOT = Path(__file__).parent.parent
+VERSE = (ROOT / "corpora" / "elizabethan.txt").read_text("utf-8")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20)
+
+
+@pytest.fixture(scope="session")
+def small_corpus() -> Corpus:
+    """Six thousand characters of verse, 80/10/10."""
+    return Corpus.of_text(VERSE[:6000], Split(0.8, 0.1, 0.1), "verse")

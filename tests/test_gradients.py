@@ -1,0 +1,102 @@
+"""The hand-written derivatives, against central differences in float64."""
+
+import numpy as np
+import pytest
+
+from charrnn.cells import CELLS
+from charrnn.gradcheck import check_layer
+from charrnn.layers import Dense, Dropout, Recurrent, Stack
+from charrnn.models import CharRNN, NetworkConfig
+
+T, B, V, H = 7, 3, 5, 4
+
+
+def inputs(kind: str, rng: np.random.Generator):
+    return rng.integers(0, V, (T, B)) if kind == "one-hot" else rng.standard_normal((T, B, V))
+
+
+def assert_agree(found):
+    for name, agreement in found.items():
+        assert agreement.numeric != 0, name
+        assert agreement.relative_error < 1e-6, (name, agreement)
+
+
+@pytest.mark.parametrize("kind", ["one-hot", "dense"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_single_layer_is_differentiated_right(cell, kind, rng):
+    found = check_layer(Recurrent(CELLS[cell], V, H), inputs(kind, rng), rng)
+    assert {"W", "U", "b", "state"} <= set(found)
+    assert ("x" in found) == (kind == "dense")
+    assert_agree(found)
+
+
+@pytest.mark.parametrize("kind", ["one-hot", "dense"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_stack_with_dropout_and_output_is_differentiated_right(cell, kind, rng):
+    stack = Stack(
+        {
+            "0": Recurrent(CELLS[cell], V, H),
+            "drop": Dropout(H, 0.4),
+            "1": Recurrent(CELLS[cell], H, H + 1),
+            "out": Dense(H + 1, V),
+        }
+    )
+    assert_agree(check_layer(stack, inputs(kind, rng), rng, dropout_seed=3))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_one_step_alone_is_differentiated_right(cell, rng):
+    assert_agree(check_layer(Recurrent(CELLS[cell], V, H), rng.integers(0, V, (1, 1)), rng))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_training_gradient_is_that_of_the_loss(cell, rng):
+    config = NetworkConfig(V, cell, H, layers=2, dropout=0.3)
+    model = CharRNN.initialised(config, rng, np.float64)
+    model.params.flat += 0.3 * rng.standard_normal(model.size)
+    ids, targets = rng.integers(0, V, (2, T, B))
+    state = tuple(rng.standard_normal(s.shape) for s in model.start(B))
+    grads, direction = model.params.zeros(), rng.standard_normal(model.size)
+    at = model.params.flat.copy()
+
+    def loss(eps, into):
+        model.params.flat[:] = at + eps * direction
+        return model.gradient(ids, targets, state, into, np.random.default_rng(4))[0]
+
+    loss(0, grads)
+    numeric = (loss(1e-5, grads.zeros()) - loss(-1e-5, grads.zeros())) / 2e-5
+    np.testing.assert_allclose(grads.flat @ direction, numeric, rtol=1e-6)
+
+
+def test_a_large_vocabulary_gets_the_same_row_gradients(rng):
+    """Sorted segment sums against the one-hot product."""
+    from charrnn.functional import add_rows_at, one_hot
+
+    ids, rows = rng.integers(0, 400, 1000), rng.standard_normal((1000, 6))
+    summed = np.zeros((400, 6))
+    add_rows_at(summed, ids, rows)
+    np.testing.assert_allclose(summed, one_hot(ids, 400, np.float64).T @ rows, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_pullbacks_add_to_what_is_there(cell, rng):
+    layer = Recurrent(CELLS[cell], V, H)
+    from charrnn.params import Params
+
+    params = Params.initialised(layer.specs(), rng, np.float64)
+    x, start = inputs("dense", rng), layer.start(B, np.float64)
+    dy = rng.standard_normal((T, B, H))
+
+    def add_to(grads):
+        y, final, pullback = layer.forward(params, x, start)
+        pullback(grads, dy.copy(), tuple(np.zeros_like(s) for s in final))
+        return grads.flat.copy()
+
+    grads = params.zeros()
+    once = add_to(grads)
+    np.testing.assert_allclose(add_to(grads), 2 * once)
+
+
+def test_the_forget_bias_starts_at_one(rng):
+    b = CharRNN.initialised(NetworkConfig(V, "lstm", H, 1), rng).params["0.b"]
+    assert b.tolist() == [0] * H + [1] * H + [0] * 2 * H

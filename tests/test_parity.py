@@ -1,0 +1,63 @@
+"""Outputs and gradients equal PyTorch's nn.RNN, nn.LSTM and nn.GRU (see golden/make_golden.py)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.cells import CELLS
+from charrnn.layers import Recurrent, Stack
+from charrnn.params import Params
+
+GOLDEN = np.load(Path(__file__).parent / "golden" / "pytorch.npz")
+HIDDEN, LAYERS = 4, 2
+
+
+def ours(get, kind):
+    """PyTorch's parameters of each layer under our names.
+
+    PyTorch adds two biases; ours is their sum, except for a GRU's candidate, where the recurrent
+    one, q, is inside the reset gate's product.
+    """
+    found = {}
+    for n in range(LAYERS):
+        found[f"{n}.W"] = get(f"weight_ih_l{n}").T
+        found[f"{n}.U"] = get(f"weight_hh_l{n}").T
+        b_input, b_hidden = get(f"bias_ih_l{n}"), get(f"bias_hh_l{n}").copy()
+        if kind == "GRU":
+            found[f"{n}.q"] = b_hidden[2 * HIDDEN :].copy()
+            b_hidden[2 * HIDDEN :] = 0
+        found[f"{n}.b"] = b_input + b_hidden
+    return found
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_outputs_and_gradients_equal_pytorchs(kind):
+    def golden(name):
+        return GOLDEN[f"{kind}/{name}"]
+
+    cell = CELLS[kind.lower()]
+    x, count = golden("x"), len(cell.state)
+    stack = Stack({"0": Recurrent(cell, x.shape[2], HIDDEN), "1": Recurrent(cell, HIDDEN, HIDDEN)})
+    params = Params.initialised(stack.specs(), np.random.default_rng(0), np.float64)
+    for name, value in ours(golden, kind).items():
+        params[name][...] = value
+
+    def states(name):  # (layer 0: h, c; layer 1: h, c)
+        return tuple(golden(f"{name}{s}")[n] for n in range(LAYERS) for s in range(count))
+
+    y, final, pullback = stack.forward(params, x, states("state"))
+    grads = params.zeros()
+    dx, dstart = pullback(grads, golden("dy"), states("dfinal"))
+
+    np.testing.assert_allclose(y, golden("y"), atol=1e-10)
+    np.testing.assert_allclose(dx, golden("dx"), atol=1e-10)
+    for got, wanted in zip((*final, *dstart), states("final") + states("dstate"), strict=True):
+        np.testing.assert_allclose(got, wanted, atol=1e-10)
+    for n in range(LAYERS):
+        np.testing.assert_allclose(grads[f"{n}.W"], golden(f"dweight_ih_l{n}").T, atol=1e-10)
+        np.testing.assert_allclose(grads[f"{n}.U"], golden(f"dweight_hh_l{n}").T, atol=1e-10)
+        np.testing.assert_allclose(grads[f"{n}.b"], golden(f"dbias_ih_l{n}"), atol=1e-10)
+        if kind == "GRU":
+            dq = golden(f"dbias_hh_l{n}")[2 * HIDDEN :]
+            np.testing.assert_allclose(grads[f"{n}.q"], dq, atol=1e-10)
