@@ -98,19 +98,23 @@ def read_meta(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    foreign = f"{path} is not a charrnn checkpoint."
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile) or "meta" not in file:
-                raise CheckpointError(f"{path} is not a charrnn checkpoint.")
-            meta = json.loads(str(file["meta"]))
-            if not isinstance(meta, dict) or meta.get("program") != _MAGIC:
-                raise CheckpointError(f"{path} is not a charrnn checkpoint.")
-            if meta["format"] > FORMAT:
-                raise CheckpointError(
-                    f"{path} was written by a newer charrnn (format {meta['format']}, this one "
-                    f"reads {FORMAT}); upgrade with: pip install --upgrade charrnn."
-                )
-            return meta, {name: file[name] for name in file.files if name != "meta"}
+        with path.open("rb") as stream:
+            start = stream.read(2)
+            stream.seek(0)
+            if start not in (b"PK", b""):
+                raise CheckpointError(foreign)
+            with np.load(stream, allow_pickle=False) as file:
+                meta = json.loads(str(file["meta"])) if "meta" in file else {}
+                if not isinstance(meta, dict) or meta.get("program") != _MAGIC:
+                    raise CheckpointError(foreign)
+                if meta["format"] > FORMAT:
+                    raise CheckpointError(
+                        f"{path} was written by a newer charrnn (format {meta['format']}, this one "
+                        f"reads {FORMAT}); upgrade with: pip install --upgrade charrnn."
+                    )
+                return meta, {name: file[name] for name in file.files if name != "meta"}
     except CharRNNError:
         raise
     except FileNotFoundError:
@@ -120,16 +124,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
             f"Cannot read {path}: {(error.strerror or str(error)).lower()}."
         ) from None
     except (zipfile.BadZipFile, EOFError, ValueError, KeyError, NotImplementedError) as error:
-        raise CheckpointError(_verdict(path, error)) from None
-
-
-def _verdict(path: Path, error: Exception) -> str:
-    """Damaged or foreign: a zip archive that does not read is damaged, anything else is foreign."""
-    with path.open("rb") as stream:
-        zipped = stream.read(2) == b"PK"
-    if zipped or path.stat().st_size == 0:
-        return f"{path} is damaged (cut short or overwritten) and cannot be read: {error}."
-    return f"{path} is not a charrnn checkpoint."
+        raise CheckpointError(
+            f"{path} is damaged (cut short or overwritten) and cannot be read: {error}."
+        ) from None
 
 
 def _fill(params: Params, arrays: dict[str, Array]) -> None:

@@ -35,6 +35,7 @@ class TrainConfig:
     dropout: float = _option(0.1, "Share of a layer's outputs dropped in training.")
     batch: int = _option(50, "Lanes of text read side by side.")
     seq: int = _option(50, "Characters between two updates: the length of truncated BPTT.")
+    reset: float = _option(0.01, "Chance that a lane forgets its state before a chunk.")
     epochs: float | None = _option(None, "Train for so many passes over the text.  [default: 20]")
     steps: int | None = _option(None, "Train for so many updates.")
     minutes: float | None = _option(None, "Train for so long; the schedule follows the clock.")
@@ -80,6 +81,7 @@ class TrainConfig:
                      "eval_every", "eval_chars", "sample_every"):  # fmt: skip
             _check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         _check("dropout", self.dropout, 0 <= self.dropout < 1, "at least 0 and below 1")
+        _check("reset", self.reset, 0 <= self.reset <= 1, "between 0 and 1")
         _check("decay", self.decay, 0 < self.decay <= 1, "above 0 and at most 1")
         if sum(b is not None for b in (self.epochs, self.steps, self.minutes)) > 1:
             raise ConfigError("Give one budget: epochs, steps or minutes.")

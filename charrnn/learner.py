@@ -99,8 +99,7 @@ class Learner:
 
     def step(self, rate: float) -> tuple[float, float]:
         """One chunk: loss, gradient, clipping, update. A bad gradient is not applied."""
-        if self.at.chunk == 0:
-            self.state = self.model.start(self.lanes.batch)
+        self._reset_state()
         ids, targets = self.lanes.chunk(self.at.chunk)
         self._chars = ids.size
         started = time.perf_counter()
@@ -121,6 +120,17 @@ class Learner:
             self.at.chunk, self.at.epoch = 0, self.at.epoch + 1
         self.clock(started, ids.size)
         return loss, norm
+
+    def _reset_state(self) -> None:
+        """Start anew where the text wraps, and now and then in between (Melis, Dyer and Blunsom
+        2018): else the start state, in which every use of the model begins, is met once an epoch
+        and a network with saturated carried states is lost when it meets it.
+        """
+        fresh = self.rng.random(self.lanes.batch) < self.config.reset
+        if self.at.chunk == 0:
+            fresh[:] = True
+        for s, start in zip(self.state, self.model.start(self.lanes.batch), strict=True):
+            s[fresh] = start[fresh]
 
     def clock(self, started: float, chars: int = 0) -> None:
         """Count the time since `started`, in which `chars` characters were learned."""

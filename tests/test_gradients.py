@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from charrnn.cells import CELLS
+from charrnn.functional import add_rows_at, one_hot
 from charrnn.gradcheck import check_layer
 from charrnn.layers import Dense, Dropout, Recurrent, Stack
 from charrnn.models import CharRNN, NetworkConfig
+from charrnn.params import Params
 
 T, B, V, H = 7, 3, 5, 4
 
@@ -70,8 +72,6 @@ def test_the_training_gradient_is_that_of_the_loss(cell, rng):
 
 def test_a_large_vocabulary_gets_the_same_row_gradients(rng):
     """Sorted segment sums against the one-hot product."""
-    from charrnn.functional import add_rows_at, one_hot
-
     ids, rows = rng.integers(0, 400, 1000), rng.standard_normal((1000, 6))
     summed = np.zeros((400, 6))
     add_rows_at(summed, ids, rows)
@@ -81,14 +81,12 @@ def test_a_large_vocabulary_gets_the_same_row_gradients(rng):
 @pytest.mark.parametrize("cell", CELLS)
 def test_pullbacks_add_to_what_is_there(cell, rng):
     layer = Recurrent(CELLS[cell], V, H)
-    from charrnn.params import Params
-
     params = Params.initialised(layer.specs(), rng, np.float64)
     x, start = inputs("dense", rng), layer.start(B, np.float64)
     dy = rng.standard_normal((T, B, H))
 
     def add_to(grads):
-        y, final, pullback = layer.forward(params, x, start)
+        _, final, pullback = layer.forward(params, x, start)
         pullback(grads, dy.copy(), tuple(np.zeros_like(s) for s in final))
         return grads.flat.copy()
 

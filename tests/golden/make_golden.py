@@ -27,7 +27,7 @@ def main() -> None:
         y, final = net(x, tuple(state) if count == 2 else state[0])
         final = final if count == 2 else (final,)
         dy, dfinal = torch.randn_like(y), [torch.randn_like(f) for f in final]
-        total = (y * dy).sum() + sum((f * d).sum() for f, d in zip(final, dfinal))
+        total = (y * dy).sum() + sum((f * d).sum() for f, d in zip(final, dfinal, strict=True))
         total.backward()
         kept = {"x": x, "dx": x.grad, "y": y, "dy": dy}
         for n in range(count):

@@ -1,0 +1,139 @@
+"""Files: whole or not at all, and clear about what is wrong with a bad one."""
+
+import json
+import os
+import zipfile
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from charrnn import checkpoint as files
+from charrnn.checkpoint import Checkpoint
+from charrnn.errors import CheckpointError
+from charrnn.models import CharRNN, NetworkConfig
+from charrnn.run import Run, find_checkpoint
+from charrnn.vocabulary import Vocabulary
+
+
+@pytest.fixture
+def saved(tmp_path, rng):
+    vocabulary = Vocabulary.of("春眠不觉晓🌸\0")
+    model = CharRNN.initialised(NetworkConfig(len(vocabulary), "lstm", 5, 2), rng)
+    path = tmp_path / "运行" / "best.npz"
+    files.save(Checkpoint(model, vocabulary, {"step": 7}, {"m": np.arange(3.0)}), path)
+    return path, model, vocabulary
+
+
+def test_what_is_loaded_is_what_was_saved(saved):
+    path, model, vocabulary = saved
+    found = files.load(path)
+    np.testing.assert_array_equal(found.model.params.flat, model.params.flat)
+    assert found.model.config == model.config
+    assert found.vocabulary == vocabulary
+    assert found.meta["step"] == 7
+    np.testing.assert_array_equal(found.training["m"], [0, 1, 2])
+
+
+def test_half_precision_takes_half_the_space(saved, tmp_path):
+    path, model, vocabulary = saved
+    files.save(Checkpoint(model, vocabulary), tmp_path / "half.npz", half=True)
+    found = files.load(tmp_path / "half.npz")
+    assert found.model.params.flat.dtype == np.float32
+    np.testing.assert_allclose(found.model.params.flat, model.params.flat, atol=1e-3)
+    assert (tmp_path / "half.npz").stat().st_size < path.stat().st_size
+
+
+@pytest.mark.parametrize("keep", [0, 10, 500, -300])
+def test_a_file_that_is_cut_short_is_called_damaged(saved, keep):
+    path = saved[0]
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(CheckpointError, match="damaged"):
+        files.load(path)
+
+
+def test_flipped_bytes_are_noticed(saved):
+    path = saved[0]
+    data = bytearray(path.read_bytes())
+    at = data.index(b"params/1.U") + 200
+    data[at : at + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match="damaged"):
+        files.load(path)
+
+
+def test_a_foreign_file_is_called_foreign(tmp_path):
+    (tmp_path / "a.txt").write_text("hello, this is no checkpoint")
+    np.savez(tmp_path / "b.npz", x=np.zeros(3))
+    np.save(tmp_path / "c.npy", np.zeros(3))
+    for name in ("a.txt", "b.npz", "c.npy"):
+        with pytest.raises(CheckpointError, match="not a charrnn checkpoint"):
+            files.load(tmp_path / name)
+
+
+def rewrite_meta(path, **changes):
+    with np.load(path) as file:
+        arrays = dict(file)
+    meta = json.loads(str(arrays["meta"])) | changes
+    np.savez(path, **{**arrays, "meta": np.array(json.dumps(meta))})
+
+
+def test_a_file_of_a_newer_version_says_so(saved):
+    rewrite_meta(saved[0], format=files.FORMAT + 1)
+    with pytest.raises(CheckpointError, match="newer charrnn"):
+        files.load(saved[0])
+
+
+def test_arrays_that_do_not_fit_are_damage(saved):
+    rewrite_meta(saved[0], model={"symbols": 7, "cell": "lstm", "hidden": 6, "layers": 2})
+    with pytest.raises(CheckpointError, match="damaged"):
+        files.load(saved[0])
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (Evil.ran.append, (1,))
+
+        ran: ClassVar[list[int]] = []
+
+    np.savez(tmp_path / "evil.npz", meta=np.array([Evil()], dtype=object))
+    with pytest.raises(CheckpointError):
+        files.load(tmp_path / "evil.npz")
+    assert not Evil.ran
+
+
+def test_a_failed_write_leaves_the_old_file_whole(saved, monkeypatch):
+    path, model, vocabulary = saved
+    before = path.read_bytes()
+
+    def full(*args, **kwargs):
+        args[0].write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(CheckpointError, match="no space left"):
+        files.save(Checkpoint(model, vocabulary), path)
+    assert path.read_bytes() == before
+    assert [f.name for f in path.parent.iterdir()] == ["best.npz"]
+
+
+def test_a_checkpoint_is_an_ordinary_npz_with_readable_meta(saved):
+    with zipfile.ZipFile(saved[0]) as archive:
+        assert "params/0.U.npy" in archive.namelist()
+    assert files.read_meta(saved[0])["vocabulary"]["unit"] == "char"
+
+
+def test_the_newest_run_is_found_and_a_directory_means_its_best(saved, tmp_path):
+    path = saved[0]
+    assert find_checkpoint(path.parent) == find_checkpoint(path) == path
+    runs = path.parent.parent
+    other = Run.create(runs, "b")
+    files.save(files.load(path), other.last)
+    os.utime(path, (1, 1))
+    assert find_checkpoint(None, runs) == other.last
+    os.utime(other.last, (0, 0))
+    assert find_checkpoint(None, runs) == path
+    for bad in (tmp_path / "none", Run.create(runs, "empty").path):
+        with pytest.raises(CheckpointError):
+            find_checkpoint(bad)

@@ -1,0 +1,63 @@
+"""A run that is killed with SIGKILL again and again ends with the same bits."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from charrnn import checkpoint as files
+from tests.conftest import VERSE
+
+KILLS = 20
+
+
+def command(tmp_path, *arguments):
+    return [sys.executable, "-m", "charrnn", "train", *arguments]
+
+
+OPTIONS = ["--hidden", "16", "--layers", "2", "--batch", "4", "--seq", "20", "--dropout", "0.2",
+           "--eval-every", "5", "--split", "0.8,0.1,0.1", "--quiet"]  # fmt: skip
+
+
+def test_twenty_kills_at_random_moments_lose_no_bit(tmp_path):
+    text = tmp_path / "verse.txt"
+    text.write_text(VERSE[:12000], "utf-8")
+    steps, out = "400", ["--out", str(tmp_path)]
+    start = [str(text), *OPTIONS, "--steps", steps, *out]
+    subprocess.run(command(tmp_path, *start, "--name", "whole"), check=True, timeout=120)
+
+    run = tmp_path / "killed"
+    luck, kills, finished = random.Random(5), 0, False
+    process = subprocess.Popen(command(tmp_path, *start, "--name", "killed"))
+    while not (run / "last.npz").exists():
+        time.sleep(0.01)
+    while kills < KILLS:
+        before = (run / "last.npz").stat().st_mtime_ns
+        if luck.random() < 0.7:  # mostly in the midst of training, now and then before it begins
+            until = time.monotonic() + 20
+            while (run / "last.npz").stat().st_mtime_ns == before and time.monotonic() < until:
+                if process.poll() is not None:
+                    break
+                time.sleep(0.001)
+        time.sleep(luck.random() * 0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+        files.load(run / "last.npz")  # whole at every moment
+        process = subprocess.Popen(command(tmp_path, "--resume", str(run), "--quiet"))
+    process.wait(120)
+    finished = process.returncode == 0
+    assert finished
+
+    whole, killed = (files.load(tmp_path / n / "last.npz") for n in ("whole", "killed"))
+    assert killed.meta["position"]["step"] == int(steps)
+    np.testing.assert_array_equal(killed.model.params.flat, whole.model.params.flat)
+    for name, array in whole.training.items():
+        np.testing.assert_array_equal(killed.training[name], array)
+    assert killed.meta["rng"] == whole.meta["rng"]
+    best = [files.load(tmp_path / n / "best.npz").model.params.flat for n in ("whole", "killed")]
+    np.testing.assert_array_equal(*best)
+    assert not list(run.glob(".*.part"))

@@ -1,0 +1,119 @@
+"""Drawing symbols."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.errors import ConfigError, VocabularyError
+from charrnn.models import CharRNN, NetworkConfig
+from charrnn.sample import Style, distribution, write
+from charrnn.text_model import TextModel
+from charrnn.vocabulary import Vocabulary
+
+LETTERS = "abcdefgh \n"
+logits = st.lists(st.floats(-20, 20), min_size=2, max_size=12)
+
+
+def model(dtype=np.float32) -> TextModel:
+    vocabulary = Vocabulary.of(LETTERS)
+    rng = np.random.default_rng(8)
+    network = CharRNN.initialised(NetworkConfig(len(vocabulary), "gru", 16, 2), rng, dtype)
+    network.params.flat *= 2
+    return TextModel(network, vocabulary)
+
+
+@given(logits, st.floats(0.05, 5), st.integers(0, 12), st.floats(0.05, 1))
+def test_a_distribution_sums_to_one_over_the_allowed_symbols(z, temp, k, top_p):
+    p = distribution(np.array([z]), Style(temp, k, top_p))[0]
+    assert p.sum() == pytest.approx(1)
+    assert (p > 0).sum() <= (k or len(z))
+    assert p.max() > 0
+    assert z[p.argmax()] == pytest.approx(max(z), abs=1e-6)
+
+
+@given(logits, st.floats(0.1, 5))
+def test_temperature_is_a_power_of_the_probabilities(z, temp):
+    plain = np.exp(z - np.max(z)) / np.exp(z - np.max(z)).sum()
+    wanted = plain ** (1 / temp) / (plain ** (1 / temp)).sum()
+    np.testing.assert_allclose(distribution(np.array([z]), Style(temp))[0], wanted, atol=1e-9)
+
+
+def test_top_p_keeps_the_fewest_that_reach_it():
+    log_p = np.log([[0.5, 0.3, 0.15, 0.05]])
+    assert (distribution(log_p, Style(top_p=0.5))[0] > 0).sum() == 1
+    assert (distribution(log_p, Style(top_p=0.79))[0] > 0).sum() == 2
+    np.testing.assert_allclose(distribution(log_p, Style(top_p=0.7999))[0], [0.625, 0.375, 0, 0])
+
+
+def test_temperature_zero_takes_the_likeliest():
+    assert distribution(np.log([[0.2, 0.7, 0.1]]), Style(0)).tolist() == [[0, 1, 0]]
+    texts = {"".join(model().generate("a", 40, temp=0, seed=s)) for s in range(3)}
+    assert len(texts) == 1
+
+
+def test_draws_follow_the_predicted_distribution():
+    text_model = model()
+    state = text_model.model.start(1)
+    wanted = np.exp(text_model.model.predict(state)[0])
+    rngs = [np.random.default_rng(n) for n in range(4000)]
+    drawn = next(write(text_model.model, np.zeros(0, int), 1, rngs))
+    shares = np.bincount(drawn, minlength=len(LETTERS)) / len(rngs)
+    np.testing.assert_allclose(shares, wanted, atol=0.03)
+
+
+def test_a_banned_symbol_is_never_drawn():
+    text_model = model()
+    for ids in write(text_model.model, np.zeros(0, int), 200, [np.random.default_rng(1)], banned=3):
+        assert ids[0] != 3
+
+
+def test_the_same_seed_writes_the_same_text_and_another_another():
+    texts = ["".join(model().generate("ab", 80, seed=s)) for s in (5, 5, 6)]
+    assert texts[0] == texts[1] != texts[2]
+    assert len(texts[0]) == 80
+
+
+def test_each_sample_of_a_batch_is_the_one_its_seed_gives_alone():
+    text_model = model(np.float64)
+    ids = text_model.vocabulary.encode("abc")
+    together = zip(*text_model.stream(ids, 120, [4, 5, 6], Style(0.9)), strict=True)
+    for seed, sample in zip([4, 5, 6], together, strict=True):
+        alone = b"".join(piece for (piece,) in text_model.stream(ids, 120, [seed], Style(0.9)))
+        assert b"".join(sample) == alone
+
+
+@given(st.text("ab", min_size=1, max_size=3), st.integers(0, 50))
+def test_text_ends_before_the_stop_string(stop, seed):
+    whole = "".join(model().generate("", 150, temp=2, seed=seed))
+    stopped = "".join(model().generate("", 150, temp=2, seed=seed, stop=stop))
+    assert stopped == (whole[: whole.index(stop)] if stop in whole else whole)
+
+
+def test_sampling_continues_a_seed_of_any_length():
+    text_model = model(np.float64)
+    seed = LETTERS * 60
+    ids = text_model.vocabulary.encode(seed)
+    log_p, _ = text_model.model.read(ids[:, None], text_model.model.start(1))
+    first = "".join(text_model.generate(seed, 1, temp=0))
+    assert text_model.vocabulary.encode(first)[0] == log_p[-1, 0].argmax()
+
+
+@pytest.mark.parametrize(
+    "bad", [{"temp": -1}, {"temp": float("nan")}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}]
+)
+def test_values_that_make_no_sense_are_refused(bad):
+    with pytest.raises(ConfigError, match="must be"):
+        Style(**bad)
+
+
+def test_a_character_of_the_seed_that_was_never_seen_is_named():
+    with pytest.raises(VocabularyError, match="'Z'"):
+        list(model().generate("Z"))
+
+
+def test_bytes_are_written_whole():
+    vocabulary = Vocabulary(b"\xe5\x90\x83a", unit="byte")
+    network = CharRNN.initialised(NetworkConfig(4, "rnn", 3, 1), np.random.default_rng(0))
+    text = "".join(TextModel(network, vocabulary).generate("a", 50, seed=1))
+    assert "吃" in text or "\ufffd" in text

@@ -1,0 +1,208 @@
+"""Vocabulary, reading and splitting."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.corpus import Corpus, Lanes, Split, fitting
+from charrnn.errors import CorpusError, VocabularyError
+from charrnn.reading import Source, TextOptions, guess_encoding
+from charrnn.vocabulary import Vocabulary
+
+ALL = Split(1, 0, 0)
+CHINESE = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。这是我的书，不在这里，他来了。"
+
+
+def read(data: bytes, **options) -> Corpus:
+    return Corpus.read([Source("a.txt", data)], split=ALL, options=TextOptions(**options))
+
+
+def text_of(corpus: Corpus) -> str:
+    return corpus.vocabulary.decode(corpus.train)
+
+
+@given(st.text(min_size=1))
+def test_encoding_then_decoding_is_the_text(text):
+    vocabulary = Vocabulary.of(text)
+    assert vocabulary.decode(vocabulary.encode(text)) == text.encode("utf-8", "replace").decode()
+
+
+@given(st.text(min_size=1))
+def test_symbols_are_sorted_and_survive_json(text):
+    vocabulary = Vocabulary.of(text)
+    assert vocabulary.codes.tolist() == sorted({ord(c) for c in text})
+    assert Vocabulary.from_json(vocabulary.to_json()) == vocabulary
+
+
+@given(st.binary(min_size=2).filter(lambda b: len(set(b)) > 1))
+def test_bytes_are_kept_exactly(data):
+    corpus = read(data, unit="byte")
+    assert corpus.vocabulary.decode_bytes(corpus.train) == data
+    assert corpus.vocabulary.codes.tolist() == sorted(set(data))
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=2).filter(lambda t: len(set(t)) > 1)
+)
+def test_text_passes_through_unharmed(text):
+    corpus = read(text.encode(), keep_newlines=True)
+    assert text_of(corpus) == text.removeprefix("\ufeff")
+
+
+def test_emoji_combining_marks_and_nul_are_symbols_like_others():
+    text = "e\u0301 \U0001f469\u200d\U0001f680 \0 字\n"
+    assert text_of(read(text.encode())) == text
+
+
+def test_one_hot_has_a_single_one():
+    hot = Vocabulary.of("abc").one_hot(np.array([[0, 2], [1, 1]]))
+    assert hot.shape == (2, 2, 3)
+    assert hot.argmax(-1).tolist() == [[0, 2], [1, 1]]
+    assert (hot.sum(-1) == 1).all()
+
+
+def test_a_mark_at_the_start_is_dropped_and_line_ends_become_lf():
+    assert text_of(read(b"\xef\xbb\xbfa\r\nb\rc\n")) == "a\nb\nc\n"
+    assert text_of(read(b"a\r\nb\r", keep_newlines=True)) == "a\r\nb\r"
+
+
+def test_line_ends_and_characters_may_fall_across_blocks(monkeypatch):
+    monkeypatch.setattr("charrnn.reading._BLOCK", 1)
+    assert text_of(read("天\r\n地\r".encode())) == "天\n地\n"
+
+
+def test_files_are_joined_and_hashed_in_order(tmp_path):
+    (tmp_path / "一.txt").write_text("ab", "utf-8")
+    (tmp_path / "二.txt").write_text("ca", "utf-8")
+    corpus = Corpus.read([tmp_path / "一.txt", tmp_path / "二.txt"], split=ALL)
+    assert text_of(corpus) == "abca"
+    assert corpus.sha256 == read(b"abca").sha256
+
+
+def test_standard_input_is_a_source(monkeypatch, tmp_path):
+    (tmp_path / "in").write_text("hello")
+    with (tmp_path / "in").open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert text_of(Corpus.read(["-"], split=ALL)) == "hello"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "gb18030", "big5", "cp1252"])
+def test_the_error_says_where_and_names_the_likely_encoding(encoding):
+    text = {
+        "cp1252": "Le café où l’été dure, “déjà vu”.",
+        "big5": "這是我們的書，不在這裡，他來了說：時間不大。",
+    }
+    data = text.get(encoding, CHINESE).encode(encoding)
+    assert guess_encoding(data) == encoding
+    with pytest.raises(
+        CorpusError, match=rf"a\.txt is not utf-8: byte \d+ .*--encoding {encoding}"
+    ):
+        read(data)
+    assert text_of(read(data, encoding=encoding)) == text.get(encoding, CHINESE)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("block", [3, 1 << 22])
+def test_the_offset_counts_from_the_start_of_the_file(mark, block, monkeypatch):
+    monkeypatch.setattr("charrnn.reading._BLOCK", block)
+    data = mark + "语言语言".encode() + b"abcdef\xff rest"
+    with pytest.raises(CorpusError, match=f"byte {data.index(0xFF)} "):
+        read(data)
+
+
+def test_a_cut_character_at_the_end_is_an_error():
+    with pytest.raises(CorpusError, match="byte 2 "):
+        read(b"ab" + "语".encode()[:2])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(b"", "0 characters"), (b"a", "1 characters"), (b"aaaa", "nothing but the character 'a'")],
+)
+def test_a_text_with_nothing_to_learn_is_an_error(data, message):
+    with pytest.raises(CorpusError, match=message):
+        read(data)
+
+
+def test_a_missing_file_an_unknown_encoding_and_a_folder_are_errors(tmp_path):
+    for path, message in [(tmp_path / "no.txt", "no such file"), (tmp_path, "is a directory")]:
+        with pytest.raises(CorpusError, match=message):
+            Corpus.read([path])
+    with pytest.raises(CorpusError, match="no text encoding 'latin-47'"):
+        read(b"abc", encoding="latin-47")
+
+
+def test_rare_characters_fold_into_one_unknown_symbol():
+    corpus = read(b"aaabbbxyz", min_count=2)
+    assert corpus.vocabulary.symbols == ["a", "b", "\ufffd"]
+    assert text_of(corpus) == "aaabbb\ufffd\ufffd\ufffd"
+    assert corpus.vocabulary.encode("aq").tolist() == [0, 2]
+
+
+def test_a_character_never_seen_is_named_or_skipped():
+    vocabulary = Vocabulary.of("abc")
+    with pytest.raises(VocabularyError, match=r"'ß' \(U\+00DF\), number 2 of the text"):
+        vocabulary.encode("aß")
+    assert vocabulary.encode("aßc", skip_unknown=True).tolist() == [0, 2]
+
+
+def test_splits_are_contiguous_and_in_order():
+    corpus = Corpus.of_text("abcdefghij" * 10, Split.parse("0.8,0.1,0.1"))
+    whole = np.concatenate([corpus.train, corpus.valid, corpus.test])
+    assert corpus.vocabulary.decode(whole) == "abcdefghij" * 10
+    assert [len(p) for p in corpus.parts.values()] == [80, 10, 10]
+
+
+def test_files_of_their_own_take_the_place_of_shares(tmp_path):
+    (tmp_path / "v.txt").write_text("xyz")
+    corpus = Corpus.read(
+        [Source("a", b"abcdefghij")], valid=tmp_path / "v.txt", split=Split.parse("0.8,0.1,0.1")
+    )
+    assert corpus.vocabulary.decode(corpus.valid) == "xyz"
+    assert [len(p) for p in corpus.parts.values()] == [9, 3, 1]
+
+
+@pytest.mark.parametrize("split", ["", "a", "0.5,0.2", "0,0.5,0.5", "0.5,0.6,-0.1", "1,0,0,0"])
+def test_a_split_that_makes_no_sense_is_an_error(split):
+    with pytest.raises(CorpusError):
+        Split.parse(split)
+
+
+def test_an_empty_part_is_an_error_unless_asked_for():
+    with pytest.raises(CorpusError, match="too few for a valid part"):
+        Corpus.of_text("abcabc", Split.parse("0.98,0.01,0.01"))
+    assert len(Corpus.of_text("abcabc", ALL).valid) == 0
+
+
+@given(length=st.integers(2, 500), batch=st.integers(1, 40), seq=st.integers(1, 60))
+def test_lanes_cover_the_text_once_and_targets_are_one_ahead(length, batch, seq):
+    ids = np.arange(length)
+    lanes = Lanes.of(ids, batch, seq)
+    fitted, longest = fitting(length, batch, seq)
+    chunks = [lanes.chunk(n) for n in range(lanes.chunks)]
+    assert lanes.batch == fitted <= batch
+    assert all(len(x) <= longest <= seq for x, _ in chunks)
+    assert max(len(x) for x, _ in chunks) - min(len(x) for x, _ in chunks) <= 1
+    read_ids = np.concatenate([x for x, _ in chunks]).T.ravel()
+    np.testing.assert_array_equal(read_ids, ids[: lanes.symbols])
+    np.testing.assert_array_equal(np.concatenate([y for _, y in chunks]).T.ravel(), read_ids + 1)
+    assert length - 1 - lanes.symbols < fitted
+
+
+def test_reading_needs_no_more_than_a_small_integer_a_character():
+    corpus = Corpus.read([Source("b", bytes(range(256)) * 4)], options=TextOptions("byte"))
+    assert corpus.train.dtype == np.uint8
+
+
+def test_a_stream_may_come_in_any_pieces():
+    class Slow(io.BytesIO):
+        def read(self, size=-1):
+            return super().read(min(size, 2))
+
+    source = Source("slow", b"")
+    object.__setattr__(source, "_open", lambda: Slow("日本語テキスト".encode()))
+    assert text_of(Corpus.read([source], split=ALL)) == "日本語テキスト"

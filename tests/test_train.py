@@ -1,0 +1,223 @@
+"""Training: determinism, resuming, recovering, and that it learns."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from charrnn import checkpoint as files
+from charrnn.cells import CELLS
+from charrnn.config import TrainConfig
+from charrnn.corpus import Corpus, Split
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergedError
+from charrnn.events import Evaluated, Finished, Recovered, Sampled, Saved, Started, Stepped, to_json
+from charrnn.run import Run
+from charrnn.train import Trainer
+
+SMALL = TrainConfig(hidden=12, layers=2, batch=4, seq=16, steps=24, eval_every=8, dropout=0.2)
+
+
+def train(corpus, run=None, **changes):
+    trainer = Trainer(corpus, dataclasses.replace(SMALL, **changes), run)
+    return trainer, list(trainer.events())
+
+
+def collect(trainer, into):
+    for event in trainer.events():
+        into.append(event)
+
+
+def flat(trainer):
+    return trainer.model.params.flat
+
+
+def only(kind, events):
+    return [e for e in events if isinstance(e, kind)]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_every_cell_learns_a_text_by_heart(cell):
+    corpus = Corpus.of_text("the quick brown fox jumps over the lazy dog. " * 20, Split(1, 0, 0))
+    _, events = train(corpus, cell=cell, hidden=32, layers=1, dropout=0, steps=400, lr=0.01)
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert finished.losses["train"].nats_per_char < 0.15
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "rmsprop", "adam"])
+@pytest.mark.parametrize("schedule", ["constant", "step", "cosine", "plateau"])
+def test_every_optimiser_and_schedule_lowers_the_loss(optimizer, schedule, small_corpus):
+    _, events = train(small_corpus, optimizer=optimizer, schedule=schedule, warmup=3, steps=60)
+    first, last = only(Stepped, events)[0], events[-1]
+    assert last.losses["train"].nats_per_char < first.train.nats_per_char - 0.3
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(small_corpus):
+    a, b, c = (train(small_corpus, seed=s)[0] for s in (1, 1, 2))
+    np.testing.assert_array_equal(flat(a), flat(b))
+    assert not np.array_equal(flat(a), flat(c))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_evaluating_and_sampling_more_often_changes_no_parameter(cell, small_corpus):
+    rare, _ = train(small_corpus, cell=cell, eval_every=24, sample_every=0)
+    often, events = train(small_corpus, cell=cell, eval_every=1, sample_every=1)
+    assert len(only(Sampled, events)) == 24
+    np.testing.assert_array_equal(flat(rare), flat(often))
+
+
+def test_events_come_in_order_and_are_plain_data(small_corpus, tmp_path):
+    _, events = train(small_corpus, Run.create(tmp_path, "r"))
+    assert isinstance(events[0], Started)
+    assert [e.step for e in only(Stepped, events)] == list(range(1, 25))
+    assert [e.step for e in only(Evaluated, events)] == [8, 16, 24]
+    assert [e.step for e in only(Saved, events)] == [8, 16, 24]
+    finished = events[-1]
+    assert set(finished.losses) == {"train", "valid", "test"}
+    for event in events:
+        assert to_json(event)["event"] == type(event).__name__.lower()
+    keys = {"nats_per_char", "bits_per_char", "perplexity", "chars", "chars_per_second", "seconds"}
+    assert keys <= set(to_json(only(Evaluated, events)[0]))
+
+
+def test_the_budget_may_be_epochs_steps_or_minutes(small_corpus):
+    for budget, steps in [({"epochs": 0.5}, 38), ({"steps": 7}, 7)]:
+        trainer, _ = train(small_corpus, **({"steps": None} | budget))
+        assert trainer.learner.at.step == steps
+    trainer, events = train(small_corpus, steps=None, minutes=0.01)
+    assert trainer.learner.at.seconds >= 0.6
+    shares = [e.share for e in only(Stepped, events)]
+    assert shares == sorted(shares)
+    assert trainer.learner.progress.share >= 1 > shares[-2]
+
+
+@pytest.mark.parametrize("stop_at", [1, 5, 8, 13, 23])
+def test_a_run_that_was_stopped_goes_on_bit_for_bit(stop_at, small_corpus, tmp_path):
+    whole, _ = train(small_corpus, Run.create(tmp_path, "whole"), schedule="plateau", patience=1)
+    run = Run.create(tmp_path, "parts")
+    config = dataclasses.replace(SMALL, schedule="plateau", patience=1)
+    trainer = Trainer(small_corpus, config, run)
+    for event in trainer.events():
+        if isinstance(event, Stepped) and event.step == stop_at:
+            trainer.stop()
+    assert isinstance(event, Finished)
+    assert event.stopped
+    resumed = Trainer.resume(run, small_corpus, config)
+    list(resumed.events())
+    np.testing.assert_array_equal(flat(resumed), flat(whole))
+    np.testing.assert_array_equal(resumed.best_flat, whole.best_flat)
+    a, b = (files.load(tmp_path / n / "last.npz") for n in ("whole", "parts"))
+    for name, array in a.training.items():
+        np.testing.assert_array_equal(b.training[name], array)
+    logs = [[(r["event"], r["step"], r.get("nats_per_char")) for r in Run(tmp_path / n).records()]
+            for n in ("whole", "parts")]  # fmt: skip
+    assert logs[0] == logs[1]
+
+
+def test_resuming_may_extend_the_budget(small_corpus, tmp_path):
+    run = Run.create(tmp_path, "r")
+    train(small_corpus, run, schedule="constant", steps=10)
+    longer = dataclasses.replace(SMALL, schedule="constant", steps=24)
+    resumed = Trainer.resume(run, small_corpus, longer)
+    list(resumed.events())
+    whole, _ = train(small_corpus, schedule="constant")
+    np.testing.assert_array_equal(flat(resumed), flat(whole))
+
+
+def test_resuming_on_another_text_is_refused(small_corpus, tmp_path):
+    run = Run.create(tmp_path, "r")
+    train(small_corpus, run)
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        Trainer.resume(run, Corpus.of_text("another text " * 50), SMALL)
+
+
+def test_an_explosion_goes_back_and_halves_the_rate(small_corpus, monkeypatch):
+    trainer = Trainer(small_corpus, SMALL)
+    step, broken = trainer.learner.step, []
+
+    def explode_once(rate):
+        loss, norm = step(rate)
+        if trainer.learner.at.step == 12 and not broken:
+            broken.append(rate)
+            trainer.model.params.flat[:] = np.nan
+            return math.nan, norm
+        return loss, norm
+
+    monkeypatch.setattr(trainer.learner, "step", explode_once)
+    events = list(trainer.events())
+    (recovered,) = only(Recovered, events)
+    assert (recovered.step, recovered.back_to, recovered.attempt) == (12, 8, 1)
+    assert trainer.learner.at.rate_factor == 0.5
+    assert np.isfinite(flat(trainer)).all()
+    assert trainer.learner.at.step == 24
+
+
+def test_three_explosions_are_survived_and_a_fourth_is_an_error(small_corpus, tmp_path):
+    run = Run.create(tmp_path, "r")
+    trainer = Trainer(
+        small_corpus, dataclasses.replace(SMALL, lr=1e9, optimizer="sgd", clip=0), run
+    )
+    events = []
+    with pytest.raises(DivergedError, match="lower --lr"):
+        for event in trainer.events():
+            events.append(event)
+    assert [e.attempt for e in only(Recovered, events)] == [1, 2, 3]
+    assert not any(f.name.startswith(".") for f in run.path.iterdir())
+
+
+def test_the_plateau_schedule_lowers_the_rate_when_nothing_improves(small_corpus):
+    trainer, _ = train(
+        small_corpus, schedule="plateau", patience=1, decay=0.5, lr=1e-12, steps=40, dropout=0
+    )
+    assert trainer.learner.at.rate_factor < 0.5
+
+
+def test_a_text_too_short_for_the_batch_still_trains():
+    corpus = Corpus.of_text("abracadabra", Split(1, 0, 0))
+    trainer, events = train(corpus, batch=50, seq=50)
+    assert trainer.learner.lanes.batch == 1
+    assert events[-1].losses["train"].chars == 11
+
+
+def test_without_validation_the_newest_model_is_the_best():
+    trainer, events = train(Corpus.of_text("abracadabra" * 9, Split(1, 0, 0)))
+    np.testing.assert_array_equal(trainer.best_flat, flat(trainer))
+    assert set(events[-1].losses) == {"train"}
+
+
+def test_the_best_model_is_that_of_the_lowest_validation_loss(small_corpus, tmp_path):
+    run = Run.create(tmp_path, "r")
+    _, events = train(small_corpus, run, steps=60, eval_every=5, lr=0.05, schedule="constant")
+    losses = {e.step: e.valid.nats_per_char for e in only(Evaluated, events)}
+    best = min(losses, key=losses.get)
+    assert events[-1].best_step == best
+    assert events[-1].losses["valid"].nats_per_char == pytest.approx(losses[best], abs=1e-6)
+    stored = files.load(run.best)
+    assert stored.meta["position"]["step"] == best
+
+
+def test_a_run_never_takes_the_place_of_another(tmp_path):
+    names = [Run.create(tmp_path, "诗").path.name for _ in range(3)]
+    assert names == ["诗", "诗-2", "诗-3"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("hidden", 0), ("lr", 0), ("dropout", 1), ("cell", "nope"), ("split", "2"), ("minutes", -1)],
+)
+def test_options_that_make_no_sense_are_refused(option, value):
+    with pytest.raises((ConfigError, CorpusError)):
+        TrainConfig(**{option: value})
+
+
+def test_only_one_budget_may_be_given():
+    with pytest.raises(ConfigError, match="one budget"):
+        TrainConfig(epochs=1, steps=1)
+
+
+def test_options_of_the_wrong_type_are_refused():
+    with pytest.raises(ConfigError, match="run\\.toml"):
+        TrainConfig.from_mapping({"hidden": "many"}, "run.toml")
+    with pytest.raises(ConfigError, match="does not know: hiden"):
+        TrainConfig.from_mapping({"hiden": 3}, "run.toml")
