@@ -160,8 +160,7 @@ def test_three_explosions_are_survived_and_a_fourth_is_an_error(small_corpus, tm
     )
     events = []
     with pytest.raises(DivergedError, match="lower --lr"):
-        for event in trainer.events():
-            events.append(event)
+        collect(trainer, events)
     assert [e.attempt for e in only(Recovered, events)] == [1, 2, 3]
     assert not any(f.name.startswith(".") for f in run.path.iterdir())
 

@@ -106,12 +106,12 @@ class LiveView(Plain):
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)
-        self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self.draw)
         self.opening = ""
         self.step: Stepped | None = None
         self.evaluated: list[Evaluated] = []
         self.sample: Sampled | None = None
         self.trainer: Trainer | None = None
+        self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self.draw)
 
     def __enter__(self) -> Listener:
         self.live.start()

@@ -1,0 +1,364 @@
+"""The command as a person or a script meets it: exit codes, streams, JSON."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from charrnn.cli import COMMANDS
+from tests.conftest import VERSE
+
+TINY = ["--hidden", "12", "--layers", "1", "--batch", "4", "--seq", "16", "--steps", "20",
+        "--split", "0.8,0.1,0.1"]  # fmt: skip
+LOSS = {"nats_per_char", "bits_per_char", "perplexity", "chars"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with texts and one trained run, called small."""
+    path = tmp_path_factory.mktemp("work")
+    (path / "verse.txt").write_text(VERSE[:6000], "utf-8")
+    (path / "诗 歌.txt").write_text("床前看月光，疑是地上霜。\n" * 40, "utf-8")
+    (path / "latin.txt").write_bytes("Le café où l’été dure. ".encode("cp1252") * 20)
+    (path / "one.txt").write_text("a")
+    (path / "same.txt").write_text("aaaa")
+    done = charrnn(path, "train", "verse.txt", *TINY, "--name", "small")
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def charrnn(where: Path, *arguments: str, stdin: str | bytes = b"", **environment: str):
+    env = {**os.environ, "CHARRNN_CACHE": str(where / "cache"), "PYTHONUTF8": "1", **environment}
+    data = stdin.encode() if isinstance(stdin, str) else stdin
+    done = subprocess.run(
+        [sys.executable, "-m", "charrnn", *arguments],
+        cwd=where, env=env, input=data, capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    done.stdout, done.stderr = done.stdout.decode("utf-8", "replace"), done.stderr.decode()
+    return done
+
+
+def test_training_writes_plain_lines_to_standard_error_only(folder):
+    done = charrnn(folder, "train", "verse.txt", *TINY, "--eval-every", "10")
+    assert done.returncode == 0
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert sum(line.startswith("epoch ") for line in lines) == 2
+    assert "\x1b" not in done.stderr
+    assert any(line.startswith("test ") and "perplexity" in line for line in lines)
+    run = folder / "checkpoints" / "verse-gru-1x12"
+    assert {f.name for f in run.iterdir()} == {"best.npz", "last.npz", "log.jsonl"}
+
+
+def test_train_json_is_one_event_a_line(folder):
+    done = charrnn(folder, "train", "verse.txt", *TINY, "--json", "--name", "j")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [events[0]["event"], events[-1]["event"]] == ["started", "finished"]
+    evaluated = next(e for e in events if e["event"] == "evaluated")
+    assert LOSS | {"chars_per_second", "seconds"} <= set(evaluated)
+    assert {"parameters", "losses", "seconds"} <= set(events[-1])
+    assert set(events[-1]["losses"]["test"]) == LOSS
+
+
+def test_quiet_says_nothing(folder):
+    done = charrnn(folder, "train", "verse.txt", *TINY, "--quiet", "--name", "q")
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_a_chinese_file_name_names_the_run(folder):
+    done = charrnn(folder, "train", "诗 歌.txt", *TINY)
+    assert done.returncode == 0, done.stderr
+    written = charrnn(
+        folder, "sample", "checkpoints/诗 歌-gru-1x12", "--seed-text", "床前", "--length", "20"
+    )
+    assert written.stdout.startswith("床前")
+    assert len(written.stdout) == 23
+
+
+def test_options_may_come_from_a_file_and_the_command_line_wins(folder):
+    (folder / "run.toml").write_text(
+        'cell = "lstm"\nhidden = 8\nlayers = 1\nepochs = 3\nbatch = 4\n'
+    )
+    done = charrnn(
+        folder, "train", "verse.txt", "--config", "run.toml", "--hidden", "9", "--steps", "3"
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / "checkpoints" / "verse-lstm-1x9").is_dir()
+    (folder / "bad.toml").write_text("hidden = ")
+    assert (
+        "bad.toml is not TOML"
+        in charrnn(folder, "train", "verse.txt", "--config", "bad.toml").stderr
+    )
+
+
+def test_a_text_too_short_for_the_batch_says_so_and_trains(folder):
+    done = charrnn(
+        folder, "train", "verse.txt", *TINY, "--batch", "500", "--seq", "100", "--name", "short"
+    )
+    assert done.returncode == 0
+    assert "too short for 500 lanes" in done.stderr
+
+
+def test_training_reads_standard_input(folder):
+    done = charrnn(folder, "train", "-", *TINY, "--name", "piped", stdin=VERSE[:5000])
+    assert done.returncode == 0, done.stderr
+
+
+def test_resuming_extends_a_run_and_keeps_its_options(folder):
+    charrnn(folder, "train", "verse.txt", *TINY, "--name", "more")
+    done = charrnn(folder, "train", "--resume", "checkpoints/more", "--steps", "30")
+    assert "resumed at step 20" in done.stderr
+    assert charrnn(folder, "info", "checkpoints/more", "--json").stdout.count('"step": 30')
+    done = charrnn(folder, "train", "--resume", "checkpoints/more", "--hidden", "99")
+    assert done.returncode == 2
+    assert "--hidden cannot change" in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_leaves(folder, number, code):
+    name = f"stopped{code}"
+    arguments = ["train", "verse.txt", *TINY[:-4], "--steps", "100000", "--name", name, "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "charrnn", *arguments],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in process.stdout:
+        if json.loads(line)["event"] == "evaluated":
+            break
+    process.send_signal(number)
+    _, complaint = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert f"--resume checkpoints/{name}" in complaint
+    assert "Traceback" not in complaint
+    done = charrnn(folder, "train", "--resume", f"checkpoints/{name}", "--steps", "10", "--quiet")
+    assert done.returncode == 0
+
+
+def test_sampling_writes_text_to_standard_output(folder):
+    done = charrnn(folder, "sample", "--seed-text", "The ", "--length", "50", "--seed", "3")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert done.stdout.startswith("The ")
+    assert len(done.stdout) == 4 + 50 + 1
+    again = charrnn(folder, "sample", "--seed-text", "The ", "--length", "50", "--seed", "3")
+    assert again.stdout == done.stdout
+
+
+def test_several_samples_are_those_of_their_seeds(folder):
+    done = charrnn(folder, "sample", "--count", "3", "--length", "40", "--seed", "7", "--json")
+    samples = json.loads(done.stdout)["samples"]
+    assert [s["seed"] for s in samples] == [7, 8, 9]
+    alone = charrnn(folder, "sample", "--length", "40", "--seed", "8", "--json")
+    assert json.loads(alone.stdout)["samples"][0]["text"] == samples[1]["text"]
+
+
+def test_the_seed_may_come_from_a_file_or_a_pipe(folder):
+    (folder / "seed.txt").write_text("Good ")
+    for arguments, stdin in [(["--seed-file", "seed.txt"], ""), (["--seed-file", "-"], "Good ")]:
+        done = charrnn(folder, "sample", *arguments, "--length", "10", stdin=stdin)
+        assert done.stdout.startswith("Good ")
+
+
+def test_a_closed_pipe_is_quiet(folder):
+    command = f"{sys.executable} -m charrnn sample --length 100000 | head -c 100"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, capture_output=True, timeout=60, check=False
+    )
+    assert len(done.stdout) == 100
+    assert done.stderr == b""
+
+
+def test_sampling_shows_text_before_it_is_done(folder):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "charrnn", "sample", "--length", "100000000"],
+        cwd=folder, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    with process.stdout as text:
+        assert text.read(20)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+
+
+def test_evaluating_gives_the_three_units(folder):
+    data = json.loads(charrnn(folder, "eval", "checkpoints/small", "verse.txt", "--json").stdout)
+    assert data.keys() >= LOSS | {"parameters", "chars_per_second", "seconds"}
+    assert data["chars"] == 6000
+    table = charrnn(folder, "eval", "checkpoints/small", "-", stdin="The sun")
+    assert "nats/char" in table.stdout
+    assert re.search(r"\b7\b", table.stdout)
+
+
+def test_evaluation_agrees_with_the_end_of_training(folder):
+    done = charrnn(folder, "train", "verse.txt", *TINY, "--json", "--name", "agree")
+    finished = json.loads(done.stdout.splitlines()[-1])
+    (folder / "tail.txt").write_text(VERSE[5400:6000], "utf-8")
+    data = json.loads(charrnn(folder, "eval", "checkpoints/agree", "tail.txt", "--json").stdout)
+    wanted = finished["losses"]["test"]["nats_per_char"]
+    assert data["nats_per_char"] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_bytes_are_sampled_as_bytes(folder):
+    (folder / "bytes.bin").write_bytes(bytes(range(256)) * 20)
+    done = charrnn(folder, "train", "bytes.bin", *TINY, "--unit", "byte", "--name", "bytes")
+    assert done.returncode == 0, done.stderr
+    assert charrnn(folder, "sample", "checkpoints/bytes", "--length", "30").returncode == 0
+    assert charrnn(folder, "eval", "checkpoints/bytes", "bytes.bin").returncode == 0
+
+
+def test_corpora_are_listed_and_shown(folder):
+    listed = json.loads(charrnn(folder, "corpora", "--json").stdout)
+    names = {e["name"]: e for e in listed}
+    assert names["elizabethan"]["here"]
+    assert names["tinyshakespeare"]["sha256"].startswith("86c4e6aa")
+    assert not names["tinyshakespeare"]["here"]
+    assert charrnn(folder, "corpora", "show", "elizabethan").stdout == VERSE
+
+
+BAD = [
+    (["train", "nowhere.txt"], 1, "There is no file 'nowhere.txt'"),
+    (["train"], 2, "Name a text"),
+    (["train", "verse.txt", "--steps", "5", "--epochs", "1"], 2, "one budget"),
+    (["train", "verse.txt", "--dropout", "1.5"], 2, "dropout is 1.5; it must be"),
+    (["train", "verse.txt", "--cell", "nope"], 2, "'nope'"),
+    (["train", "verse.txt", "--split", "0.9,0.9"], 1, "add up to 1.8"),
+    (["train", "latin.txt"], 1, "not utf-8: byte 6 (0xe9) cannot be decoded; it looks like cp1252"),
+    (["train", "one.txt"], 1, "has 1 characters"),
+    (["train", "same.txt"], 1, "nothing but the character 'a'"),
+    (["train", "."], 1, "is a directory"),
+    (["train", "--resume", "nowhere"], 1, "no run that can be resumed"),
+    (["sample", "--temp", "-1"], 2, "-1.0 is not in the range x>=0"),
+    (["sample", "--top-p", "0"], 2, "0<x<=1"),
+    (["sample", "--top-k", "0"], 2, "x>=1"),
+    (["sample", "--length", "0"], 2, "x>=1"),
+    (["sample", "--count", "0"], 2, "x>=1"),
+    (["sample", "checkpoints/small", "--seed-text", "語"], 1, "the character '語' (U+8A9E)"),
+    (["sample", "verse.txt"], 1, "not a charrnn checkpoint"),
+    (["sample", "nowhere"], 1, "There is no checkpoint nowhere"),
+    (["eval", "checkpoints/small", "诗 歌.txt"], 1, "never seen"),
+    (["eval"], 2, "Missing argument"),
+    (["nope"], 2, "There is no command 'nope'"),
+    (["corpora", "show", "nope"], 1, "There is no corpus 'nope'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), BAD, ids=lambda v: str(v)[:40])
+def test_bad_input_gets_one_clear_line(arguments, code, message, folder):
+    done = charrnn(folder, *arguments)
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 1:
+        assert done.stderr.startswith("Error: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_unknown_characters_may_be_skipped(folder):
+    done = charrnn(
+        folder,
+        "sample",
+        "checkpoints/small",
+        "--seed-text",
+        "a語b",
+        "--unknown",
+        "skip",
+        "--length",
+        "5",
+    )
+    assert done.stdout.startswith("ab")
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(folder):
+    blocked = folder / "blocked"
+    blocked.write_text("a file where a folder should be")
+    done = charrnn(folder, "train", "verse.txt", *TINY, "--out", "blocked")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: Cannot make the directory")
+
+
+def test_version_and_help_do_not_load_numpy():
+    code = (
+        "import sys; from charrnn.cli import run; run(['--help']); run(['--version']);"
+        "sys.exit('numpy' in sys.modules or 'rich' in sys.modules)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode
+        == 0
+    )
+
+
+def examples(name):
+    shown = (
+        charrnn(Path.cwd(), name, "--help").stdout if name else charrnn(Path.cwd(), "--help").stdout
+    )
+    return [line.strip() for line in shown.split("Examples:")[1].splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_ends_with_examples_that_run(name, folder):
+    """Each as printed, but for long budgets, which are cut to a few steps."""
+    lines = examples(name)
+    assert lines
+    corpora = folder / "corpora"
+    corpora.mkdir(exist_ok=True)
+    (corpora / "elizabethan.txt").write_text(VERSE[:3000], "utf-8")
+    cache = folder / "cache"
+    cache.mkdir(exist_ok=True)
+    (cache / "tinyshakespeare.txt").write_text("pretend it was fetched before")
+    charrnn(folder, "train", "elizabethan", *TINY, "--name", "newest")
+    bin_dir = Path(sys.executable).parent
+    for line in lines:
+        quick = re.sub(r"--minutes \d+", "--steps 3", line)
+        env = {**os.environ, "PATH": f"{bin_dir}:{os.environ['PATH']}", "CHARRNN_CACHE": str(cache)}
+        done = subprocess.run(
+            ["bash", "-c", quick], cwd=folder, env=env, capture_output=True, text=True,
+            timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, (line, done.stderr)
+
+
+def test_training_is_drawn_live_in_a_terminal(folder):
+    pexpect = pytest.importorskip("pexpect")
+    child = pexpect.spawn(
+        sys.executable, ["-m", "charrnn", "train", "verse.txt", *TINY, "--name", "live"],
+        cwd=str(folder), dimensions=(24, 80), timeout=60, encoding="utf-8",
+    )  # fmt: skip
+    screen = child.read()
+    child.close()
+    assert child.exitstatus == 0
+    for shown in ("100%", "char/s", "training", "validation", "best", "perplexity", "Best model"):
+        assert shown in screen, shown
+    assert (
+        max(
+            len(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).strip("\r"))
+            for line in screen.split("\n")
+        )
+        <= 80
+    )
+
+
+def test_no_color_is_honoured(folder):
+    pexpect = pytest.importorskip("pexpect")
+    child = pexpect.spawn(
+        sys.executable, ["-m", "charrnn", "train", "verse.txt", *TINY, "--name", "plain"],
+        cwd=str(folder), timeout=60, encoding="utf-8", env={**os.environ, "NO_COLOR": "1"},
+    )  # fmt: skip
+    screen = child.read()
+    assert "100%" in screen
+    assert not re.search(r"\x1b\[[0-9;]*3[1-7]m", screen)
+
+
+def test_a_killed_training_leaves_nothing_running(folder):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "charrnn", "train", "verse.txt", *TINY[:-4], "--steps", "100000",
+         "--name", "gone", "--quiet"], cwd=folder,
+    )  # fmt: skip
+    time.sleep(1)
+    process.kill()
+    assert process.wait(10) == -signal.SIGKILL
