@@ -52,13 +52,15 @@ class Recurrent:
     with W is then a gather of its rows.
     """
 
-    def __init__(self, cell: Cell, inputs: int, hidden: int) -> None:
+    def __init__(self, cell: Cell, inputs: int, hidden: int, *, one_hot: bool = False) -> None:
+        """With `one_hot` the first weights are those for inputs of which only one is not zero."""
         self.cell = cell
         self.inputs = inputs
         self.width = hidden
+        self.fan_in = 1 if one_hot else inputs
 
     def specs(self) -> Iterator[Spec]:
-        return self.cell.specs(self.inputs, self.width)
+        return self.cell.specs(self.inputs, self.width, self.fan_in)
 
     def start(self, batch: int, dtype: DTypeLike) -> State:
         return tuple(np.zeros((batch, self.width), dtype) for _ in self.cell.state)

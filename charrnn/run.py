@@ -18,11 +18,11 @@ class Run:
     path: Path
 
     @classmethod
-    def create(cls, out: Path, name: str) -> Run:
+    def create(cls, out: str | Path, name: str) -> Run:
         """A new directory under `out`: `name`, or `name-2`, `name-3` ... if that is taken."""
         number = 1
         while True:
-            path = out / (name if number == 1 else f"{name}-{number}")
+            path = Path(out) / (name if number == 1 else f"{name}-{number}")
             try:
                 path.mkdir(parents=True)
                 return cls(path)

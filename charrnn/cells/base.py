@@ -41,10 +41,14 @@ class Cell:
     kept: ClassVar[tuple[str, ...]] = ()
     """Further quantities of each step that the derivative needs."""
 
-    def specs(self, inputs: int, hidden: int) -> Iterator[Spec]:
-        """W `(inputs, gates * H)`, U `(H, gates * H)`, b `(gates * H,)`, and what a cell adds."""
+    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
+        """W `(inputs, gates * H)`, U `(H, gates * H)`, b `(gates * H,)`, and what a cell adds.
+
+        `fan_in` is how many inputs are not zero at a time: entries of W have the variance
+        1 / fan_in, so that the drive starts with a variance like that of its input.
+        """
         width = self.gates * hidden
-        yield Spec("W", (inputs, width), uniform(np.sqrt(3.0 / max(inputs, hidden))))
+        yield Spec("W", (inputs, width), uniform(np.sqrt(3.0 / fan_in)))
         yield Spec("U", (hidden, width), orthogonal)
         yield Spec("b", (width,), constant(0.0))
 

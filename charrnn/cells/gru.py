@@ -27,8 +27,8 @@ class GRU(Cell):
     gates: ClassVar[int] = 3
     kept: ClassVar[tuple[str, ...]] = ("m", "dn")
 
-    def specs(self, inputs: int, hidden: int) -> Iterator[Spec]:
-        yield from super().specs(inputs, hidden)
+    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
+        yield from super().specs(inputs, hidden, fan_in)
         yield Spec("q", (hidden,), constant(0.0))
 
     def steps(self, k: Trace) -> Iterable[Step]:

@@ -29,8 +29,8 @@ class LSTM(Cell):
     state: ClassVar[tuple[str, ...]] = ("h", "c")
     kept: ClassVar[tuple[str, ...]] = ("tanh_c",)
 
-    def specs(self, inputs: int, hidden: int) -> Iterator[Spec]:
-        W, U, b = super().specs(inputs, hidden)
+    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
+        W, U, b = super().specs(inputs, hidden, fan_in)
         forget = np.repeat([0.0, 1.0, 0.0, 0.0], hidden)
         yield from (W, U, b._replace(init=lambda *_: forget))
 

@@ -15,8 +15,9 @@ import click
 from click.core import ParameterSource
 
 from charrnn import checkpoint as files
-from charrnn.cli.display import Listener, listener, note
+from charrnn.cli.display import note
 from charrnn.cli.inputs import corpus_source
+from charrnn.cli.listeners import Listener, listener
 from charrnn.config import TrainConfig, read_toml
 from charrnn.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError

@@ -104,7 +104,7 @@ def _stack(config: NetworkConfig) -> Stack:
     layers: dict[str, Layer] = {}
     width = config.symbols
     for n in range(config.layers):
-        layers[str(n)] = Recurrent(CELLS[config.cell], width, config.hidden)
+        layers[str(n)] = Recurrent(CELLS[config.cell], width, config.hidden, one_hot=n == 0)
         width = config.hidden
         if config.dropout:
             layers[f"{n}drop"] = Dropout(width, config.dropout)

@@ -1,0 +1,215 @@
+"""What a person, or a script, sees of training: a live panel, plain lines, JSON or nothing."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Any, Protocol
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from charrnn.cli.display import PART_NAMES, cells, clean, clock, curve, loss_table, note, units
+from charrnn.events import (
+    Evaluated,
+    Event,
+    Finished,
+    Recovered,
+    Sampled,
+    Saved,
+    Started,
+    Stepped,
+    to_json,
+)
+from charrnn.train import Trainer
+
+
+class Listener(Protocol):
+    """Draws the events of training, inside a `with` block."""
+
+    def show(self, event: Event, trainer: Trainer) -> None: ...
+    def __enter__(self) -> Listener: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None: ...
+
+
+def listener(*, quiet: bool, as_json: bool) -> Listener:
+    """Live in a terminal, plain lines elsewhere, JSON or nothing when asked."""
+    if as_json:
+        return Json()
+    if quiet:
+        return Quiet()
+    return LiveView() if Console(stderr=True).is_terminal else Plain()
+
+
+class Quiet:
+    """Draws nothing."""
+
+    def show(self, event: Event, trainer: Trainer) -> None:
+        """Draw nothing."""
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Leave nothing behind."""
+
+
+class Json(Quiet):
+    """One event a line on standard output."""
+
+    def show(self, event: Event, trainer: Trainer) -> None:
+        click.echo(json.dumps(to_json(event), ensure_ascii=False))
+
+
+class Plain(Quiet):
+    """One line an evaluation, and the outcome."""
+
+    def show(self, event: Event, trainer: Trainer) -> None:
+        match event:
+            case Started():
+                note(_opening(event, trainer))
+            case Evaluated():
+                note(_line(event))
+            case Recovered():
+                note(_recovery(event))
+            case Finished() if event.losses:
+                for line in _outcome(event, trainer):
+                    note(line)
+
+
+class LiveView(Plain):
+    """A panel that is drawn anew a few times a second, and stays when training ends."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self.opening = ""
+        self.step: Stepped | None = None
+        self.evaluated: list[Evaluated] = []
+        self.sample: Sampled | None = None
+        self.trainer: Trainer | None = None
+        self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self.draw)
+
+    def __enter__(self) -> Listener:
+        self.live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.live.stop()
+
+    def show(self, event: Event, trainer: Trainer) -> None:
+        self.trainer = trainer
+        match event:
+            case Started():
+                self.opening = _opening(event, trainer)
+            case Stepped():
+                self.step = event
+            case Evaluated():
+                self.evaluated.append(event)
+            case Sampled():
+                self.sample = event
+            case Recovered():
+                self.live.console.print(f"[yellow]{escape(_recovery(event))}[/]")
+            case Finished():
+                self.live.refresh()
+                self.live.stop()
+                if event.losses:
+                    self.console.print(
+                        loss_table(event.losses), *_outcome(event, trainer)[-1:], sep="\n"
+                    )
+            case Saved():
+                pass
+
+    def draw(self) -> Group:
+        """The panel as it stands."""
+        lines: list[Any] = [Text(self.opening, style="dim")]
+        if self.step and self.trainer:
+            lines += [self._progress(self.step), self._losses(self.step)]
+        if self.sample:
+            shown = [line for line in clean(self.sample.text).splitlines() if line.strip()][:3]
+            lines += [
+                Text(f"│ {line}", style="cyan", no_wrap=True, overflow="ellipsis") for line in shown
+            ]
+        return Group(*lines)
+
+    def _progress(self, step: Stepped) -> Text:
+        share = min(1.0, step.share)
+        left = clock(step.seconds * (1 - share) / share) if share else "?"
+        tail = f" {share:4.0%}  {left} left"
+        if not self._narrow:
+            speed = f"{step.chars_per_second:,.0f} char/s"
+            tail += f"  {clock(step.seconds)} gone  epoch {step.epoch:.2f}  {speed}"
+        width = min(30, max(0, self.console.width - len(tail)))
+        full = round(width * share)
+        return Text.assemble(("━" * full, "green"), ("━" * (width - full), "dim"), tail)
+
+    def _losses(self, step: Stepped) -> Table:
+        table = Table.grid(padding=(0, 2))
+        heads = [Text(unit, style="dim") for unit in ("nats", "bits", "perplexity")]
+        rows: list[tuple[str | Text, ...]] = [("", *heads, "")]
+        rows.append(("training", *cells(step.train), Text(f"lr {step.lr:.2g}", style="dim")))
+        valid = [e.valid.nats_per_char for e in self.evaluated if e.valid]
+        if valid and (newest := self.evaluated[-1].valid):
+            best = Text(f"best {min(valid):.4f} ", style="dim")
+            bars = Text(curve(valid, max(0, min(24, self.console.width - 54))), style="green")
+            rows.append(("validation", *cells(newest), best + bars))
+        for row in rows:
+            table.add_row(*(row[:-1] if self._narrow else row))
+        return table
+
+    @property
+    def _narrow(self) -> bool:
+        return self.console.width < 66
+
+
+def _opening(event: Started, trainer: Trainer) -> str:
+    c = trainer.config
+    parts = ", ".join(f"{n:,} {PART_NAMES[p]}" for p, n in event.chars.items() if n)
+    resumed = f", resumed at step {event.step:,}" if event.step else ""
+    return (
+        f"{trainer.corpus.name}: {c.cell} {c.layers}x{c.hidden}, {event.parameters:,} parameters; "
+        f"{parts} characters of {len(trainer.corpus.vocabulary)} kinds{resumed}"
+    )
+
+
+def _outcome(event: Finished, trainer: Trainer) -> list[str]:
+    lines = [
+        f"{PART_NAMES[n]} {units(loss)} over {loss.chars:,}" for n, loss in event.losses.items()
+    ]
+    where = trainer.run.best if trainer.run else "memory"
+    best = f"Best model: step {event.best_step:,} of {event.step:,}, {where}"
+    return [*lines, f"{best} ({clock(event.seconds)}, {event.chars_per_second:,.0f} char/s)"]
+
+
+def _recovery(event: Recovered) -> str:
+    return (
+        f"The loss exploded at step {event.step:,}: back to step {event.back_to:,}, learning rate "
+        f"halved to {event.lr:.2g} (attempt {event.attempt} of 3)."
+    )
+
+
+def _line(event: Evaluated) -> str:
+    valid = f"valid {units(event.valid)}" if event.valid else "no validation"
+    return (
+        f"epoch {event.epoch:.2f} step {event.step} train {event.train.nats_per_char:.4f} nats "
+        f"{valid}{' best' if event.best else ''} lr {event.lr:.2g} "
+        f"{event.chars_per_second:,.0f} char/s {clock(event.seconds)}"
+    )
