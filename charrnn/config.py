@@ -52,6 +52,7 @@ class TrainConfig:
     clip: float = _option(1.0, "Longest gradient; 0 does not clip.")
     clip_value: float = _option(0.0, "Largest gradient entry; 0 does not clip.")
     seed: int = _option(1, "Random seed.")
+    workers: int = _option(0, "Threads that share the lanes; 0: one a core, if it pays.")
     unit: Unit = _option(  # noqa: RUF009
         "char", "What a symbol is.", choices=("char", "byte")
     )
@@ -77,8 +78,8 @@ class TrainConfig:
         for name in ("epochs", "steps", "minutes", "lr"):
             value = getattr(self, name)
             _check(name, value, value is None or 0 < value < float("inf"), "above 0")
-        for name in ("clip", "clip_value", "warmup", "weight_decay", "seed", "decay_after",
-                     "eval_every", "eval_chars", "sample_every"):  # fmt: skip
+        for name in ("clip", "clip_value", "workers", "warmup", "weight_decay", "seed",
+                     "decay_after", "eval_every", "eval_chars", "sample_every"):  # fmt: skip
             _check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         _check("dropout", self.dropout, 0 <= self.dropout < 1, "at least 0 and below 1")
         _check("reset", self.reset, 0 <= self.reset <= 1, "between 0 and 1")

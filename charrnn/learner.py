@@ -1,8 +1,8 @@
 """The learner: a network, its optimiser and its place in the text. One call, one update.
 
 All that decides the next update is here: the parameters, the optimiser's averages, the carried
-state, the random generator and `Position`. `pack` copies it out and `unpack` puts it back, which
-serves both for resuming bit for bit and for going back after an explosion.
+state and `Position`; random numbers are a function of the seed and the step. `pack` copies it out
+and `unpack` puts it back, for resuming bit for bit and for going back after an explosion.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from charrnn.optim import (
     warm_up,
 )
 from charrnn.params import Array
+from charrnn.team import Team, sensible_workers
 
 _SMOOTHING = 0.98
 
@@ -58,12 +59,13 @@ class Learner:
 
     def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
         self.config = config
-        self.rng = np.random.default_rng(config.seed)
         shape = NetworkConfig(
             len(corpus.vocabulary), config.cell, config.hidden, config.layers, config.dropout
         )
-        self.model = CharRNN.initialised(shape, self.rng)
+        self.model = CharRNN.initialised(shape, np.random.default_rng(config.seed))
         self.lanes = Lanes.of(corpus.train, config.batch, config.seq)
+        workers = config.workers or sensible_workers(self.lanes.batch, config.hidden)
+        self.team = Team(self.model, self.lanes.batch, workers)
         self.optimizer = OPTIMIZERS[config.optimizer](self.model.size)
         self.grads = self.model.params.zeros()
         self.state = self.model.start(self.lanes.batch)
@@ -103,9 +105,9 @@ class Learner:
         ids, targets = self.lanes.chunk(self.at.chunk)
         self._chars = ids.size
         started = time.perf_counter()
-        self.grads.flat[:] = 0
+        grads = self.grads
+        loss, self.state = self.team.gradient(ids, targets, self.state, grads, self._rng)
         with np.errstate(all="ignore"):
-            loss, self.state = self.model.gradient(ids, targets, self.state, self.grads, self.rng)
             clip_value(self.grads.flat, self.config.clip_value)
             norm = clip_norm(self.grads.flat, self.config.clip)
             if math.isfinite(loss) and math.isfinite(norm):
@@ -126,11 +128,15 @@ class Learner:
         2018): else the start state, in which every use of the model begins, is met once an epoch
         and a network with saturated carried states is lost when it meets it.
         """
-        fresh = self.rng.random(self.lanes.batch) < self.config.reset
+        fresh = self._rng().random(self.lanes.batch) < self.config.reset
         if self.at.chunk == 0:
             fresh[:] = True
         for s, start in zip(self.state, self.model.start(self.lanes.batch), strict=True):
             s[fresh] = start[fresh]
+
+    def _rng(self, *who: int) -> np.random.Generator:
+        """A random generator of this step's own, so that none has to be remembered."""
+        return np.random.default_rng([self.config.seed, self.at.step, *who])
 
     def clock(self, started: float, chars: int = 0) -> None:
         """Count the time since `started`, in which `chars` characters were learned."""
@@ -170,7 +176,7 @@ class Learner:
 
     def pack(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Everything that decides what comes next, copied."""
-        meta: dict[str, Any] = {"position": asdict(self.at), "rng": self.rng.bit_generator.state}
+        meta: dict[str, Any] = {"position": asdict(self.at)}
         meta["updates"] = self.optimizer.updates
         arrays = {"flat": self.model.params.flat.copy()}
         arrays |= {f"optimizer/{n}": a.copy() for n, a in self.optimizer.averages.items()}
@@ -180,7 +186,6 @@ class Learner:
     def unpack(self, meta: dict[str, Any], arrays: dict[str, Array]) -> None:
         """The inverse of `pack`."""
         self.at = Position(**meta["position"])
-        self.rng.bit_generator.state = meta["rng"]
         self.optimizer.updates = meta["updates"]
         self.model.params.flat[:] = arrays["flat"]
         for name, average in self.optimizer.averages.items():

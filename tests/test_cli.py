@@ -150,6 +150,13 @@ def test_sampling_writes_text_to_standard_output(folder):
     assert again.stdout == done.stdout
 
 
+def test_right_after_installation_there_is_a_model_to_sample(tmp_path):
+    done = charrnn(tmp_path, "sample", "--temp", "0.8", "--length", "200", "--seed", "1")
+    assert done.returncode == 0, done.stderr
+    words = done.stdout.split()
+    assert sum(w.strip(".,;:!?'").lower() in VERSE.lower() for w in words) > len(words) / 2
+
+
 def test_several_samples_are_those_of_their_seeds(folder):
     done = charrnn(folder, "sample", "--count", "3", "--length", "40", "--seed", "7", "--json")
     samples = json.loads(done.stdout)["samples"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from charrnn.config import TrainConfig
 from charrnn.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergedError
 from charrnn.events import Evaluated, Finished, Recovered, Sampled, Saved, Started, Stepped, to_json
+from charrnn.models import CharRNN, NetworkConfig
 from charrnn.run import Run
+from charrnn.team import Team
 from charrnn.train import Trainer
 
 SMALL = TrainConfig(hidden=12, layers=2, batch=4, seq=16, steps=24, eval_every=8, dropout=0.2)
@@ -113,6 +116,21 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(stop_at, small_corpus, tmp_p
     logs = [[(r["event"], r["step"], r.get("nats_per_char")) for r in Run(tmp_path / n).records()]
             for n in ("whole", "parts")]  # fmt: skip
     assert logs[0] == logs[1]
+
+
+def test_the_log_is_that_of_one_run_even_after_a_crash(small_corpus, tmp_path):
+    """A crash between two saves leaves a log that knows more than the checkpoint."""
+    run = Run.create(tmp_path, "r")
+    trainer = Trainer(small_corpus, SMALL, run)
+    for event in trainer.events():
+        if isinstance(event, Saved) and event.step == 8:
+            shutil.copy(run.last, tmp_path / "older.npz")
+    whole = [(r["event"], r["step"]) for r in run.records()]
+    shutil.copy(tmp_path / "older.npz", run.last)
+    with run.log_file.open("a") as log:
+        log.write('{"event": "evalu')
+    list(Trainer.resume(run, small_corpus, SMALL).events())
+    assert [(r["event"], r["step"]) for r in run.records()] == whole
 
 
 def test_resuming_may_extend_the_budget(small_corpus, tmp_path):
@@ -220,3 +238,37 @@ def test_options_of_the_wrong_type_are_refused():
         TrainConfig.from_mapping({"hidden": "many"}, "run.toml")
     with pytest.raises(ConfigError, match="does not know: hiden"):
         TrainConfig.from_mapping({"hiden": 3}, "run.toml")
+
+
+def test_the_same_number_of_workers_gives_the_same_bits(small_corpus):
+    a, b = (train(small_corpus, workers=3)[0] for _ in range(2))
+    np.testing.assert_array_equal(flat(a), flat(b))
+
+
+def test_workers_compute_the_gradient_of_one(small_corpus):
+    """Lanes that do not share out evenly, no dropout: the same training up to rounding."""
+    one, three = (train(small_corpus, workers=n, batch=5, dropout=0, lr=1e-3) for n in (1, 3))
+    np.testing.assert_allclose(flat(one[0]), flat(three[0]), atol=1e-4)
+    losses = [[e.train.nats_per_char for e in only(Stepped, events)] for _, events in (one, three)]
+    np.testing.assert_allclose(*losses, atol=1e-4)
+
+
+def test_workers_gradients_are_exact_in_double_precision(rng):
+    model = CharRNN.initialised(NetworkConfig(7, "lstm", 6, 2), rng, np.float64)
+    ids, targets = rng.integers(0, 7, (2, 9, 8))
+    alone, shared = model.params.zeros(), model.params.zeros()
+    loss, state = model.gradient(ids, targets, model.start(8), alone)
+    team = Team(model, 8, 3)
+    found, after = team.gradient(ids, targets, model.start(8), shared, np.random.default_rng)
+    assert found == pytest.approx(loss, rel=1e-12)
+    np.testing.assert_allclose(shared.flat, alone.flat, atol=1e-14)
+    for a, b in zip(after, state, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-14)
+
+
+def test_a_run_may_go_on_with_another_number_of_workers(small_corpus, tmp_path):
+    run = Run.create(tmp_path, "r")
+    train(small_corpus, run, steps=8, workers=1)
+    resumed = Trainer.resume(run, small_corpus, dataclasses.replace(SMALL, workers=2))
+    list(resumed.events())
+    assert resumed.learner.at.step == 24

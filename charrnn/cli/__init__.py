@@ -72,8 +72,8 @@ _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THRE
 def run(args: list[str] | None = None) -> int:
     """Run a command; every failure becomes one line on standard error and an exit code."""
     for name in _BLAS_THREADS:
-        # Threads inside products this small gain little, and wait for each other without end as
-        # soon as another program is busy. Whoever knows better sets the variable.
+        # Lanes are shared out among threads (team.py). Threads inside such small products gain
+        # less, and wait for each other without end as soon as another program is busy.
         os.environ.setdefault(name, "1")
     try:
         result: Any = cli.main(args, prog_name="charrnn", standalone_mode=False)

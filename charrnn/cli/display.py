@@ -52,9 +52,9 @@ def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
 ) -> None:
     """A plain table on standard output; where there is no room, the last column is folded."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for name in columns:
-        last = name == columns[-1]
+        last = len(table.columns) == len(columns) - 1
         side: Literal["left", "right"] = "right" if name in right else "left"
         table.add_column(name, justify=side, overflow="fold", no_wrap=not last)
     for row in rows:

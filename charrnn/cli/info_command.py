@@ -26,8 +26,7 @@ def command(checkpoint: str | None, as_json: bool) -> None:
     path, found = open_checkpoint(checkpoint)
     model, meta = found.model, found.meta
     if as_json:
-        shown = {k: v for k, v in meta.items() if k != "rng"}
-        click.echo(json.dumps({**shown, "checkpoint": str(path), "parameters": model.size}))
+        click.echo(json.dumps({**meta, "checkpoint": str(path), "parameters": model.size}))
         return
     corpus, metrics = meta.get("corpus", {}), meta.get("metrics", {})
     position, config = meta.get("position", {}), meta.get("config", {})
@@ -45,4 +44,4 @@ def command(checkpoint: str | None, as_json: bool) -> None:
         best = f"{nats:.4f} nats, {nats / math.log(2):.4f} bits, perplexity {math.exp(nats):.3f}"
         rows.append(("validation", f"{best} at step {metrics['best_step']:,}"))
     rows += [(name, " x ".join(map(str, model.params[name].shape))) for name in model.params]
-    print_table(("", "value"), [(name, str(value)) for name, value in rows])
+    print_table(("", ""), [(name, str(value)) for name, value in rows])

@@ -27,7 +27,7 @@ from charrnn.run import Run
 from charrnn.train import Trainer
 
 _BUDGET = ("epochs", "steps", "minutes")
-_ADJUSTABLE = {*_BUDGET, "eval_every", "eval_chars", "sample_every"}
+_ADJUSTABLE = {*_BUDGET, "workers", "eval_every", "eval_chars", "sample_every"}
 """Options that may change when a run is resumed."""
 
 
