@@ -142,6 +142,12 @@ def cache_folder() -> Path:
     return base / "charrnn"
 
 
+def is_here(entry: Entry) -> bool:
+    """Whether the whole corpus is on this machine."""
+    path = local_file(entry)
+    return path.is_file() and path.stat().st_size == entry.bytes
+
+
 def local_file(entry: Entry) -> Path:
     """Where the corpus is, or will be once fetched."""
     return _shipped_file(entry.name) or cache_folder() / f"{entry.name}.txt"

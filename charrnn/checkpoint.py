@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from charrnn.errors import CharRNNError, CheckpointError
+from charrnn.errors import CharRNNError, CheckpointError, why
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.params import Array, Params
 from charrnn.vocabulary import Vocabulary
@@ -67,9 +66,7 @@ def save(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise CheckpointError(
-            f"Cannot write {path}: {(error.strerror or str(error)).lower()}."
-        ) from None
+        raise CheckpointError(f"Cannot write {path}: {why(error)}.") from None
 
 
 def load(path: Path) -> Checkpoint:
@@ -120,12 +117,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     except FileNotFoundError:
         raise CheckpointError(f"There is no checkpoint {path}.") from None
     except OSError as error:
+        raise CheckpointError(f"Cannot read {path}: {why(error)}.") from None
+    except Exception as error:  # whatever a broken archive makes its readers raise
+        what = str(error).partition("\n")[0] or type(error).__name__
         raise CheckpointError(
-            f"Cannot read {path}: {(error.strerror or str(error)).lower()}."
-        ) from None
-    except (zipfile.BadZipFile, EOFError, ValueError, KeyError, NotImplementedError) as error:
-        raise CheckpointError(
-            f"{path} is damaged (cut short or overwritten) and cannot be read: {error}."
+            f"{path} is damaged (cut short or overwritten) and cannot be read: {what}."
         ) from None
 
 

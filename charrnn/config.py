@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import math
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from charrnn.cells import CELLS
 from charrnn.corpus import Split
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, why
 from charrnn.optim import OPTIMIZERS, SCHEDULES
 from charrnn.vocabulary import Unit
 
@@ -69,6 +71,8 @@ class TrainConfig:
     sample_every: int = _option(1, "Evaluations between two lines the model writes; 0: none.")
 
     def __post_init__(self) -> None:
+        for name, kinds in _kinds().items():
+            _check_kind(name, getattr(self, name), kinds)
         _one_of("cell", self.cell, CELLS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
@@ -77,7 +81,7 @@ class TrainConfig:
             _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("epochs", "steps", "minutes", "lr"):
             value = getattr(self, name)
-            _check(name, value, value is None or 0 < value < float("inf"), "above 0")
+            _check(name, value, value is None or value > 0, "above 0")
         for name in ("clip", "clip_value", "workers", "warmup", "weight_decay", "seed",
                      "decay_after", "eval_every", "eval_chars", "sample_every"):  # fmt: skip
             _check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
@@ -118,8 +122,8 @@ class TrainConfig:
             )
         try:
             return cls(**named)
-        except TypeError as error:
-            raise ConfigError(f"{origin} has a value of the wrong type: {error}.") from None
+        except ConfigError as error:
+            raise ConfigError(f"{origin}: {error}" if origin else str(error)) from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -136,9 +140,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         data: dict[str, Any] = toml.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise ConfigError(
-            f"Cannot read {path}: {(error.strerror or str(error)).lower()}."
-        ) from None
+        raise ConfigError(f"Cannot read {path}: {why(error)}.") from None
     except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}.") from None
     return data
@@ -147,6 +149,29 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _one_of(name: str, value: object, choices: Any) -> None:
     if value not in choices:
         raise ConfigError(f"There is no {name} '{value}'; there are: {', '.join(choices)}.")
+
+
+@cache
+def _kinds() -> dict[str, tuple[type, ...]]:
+    """The types that each option may have."""
+    hints = get_type_hints(TrainConfig)
+    found = {}
+    for f in fields(TrainConfig):
+        hint = hints[f.name]
+        plain = (str,) if get_origin(hint) is Literal else get_args(hint) or (hint,)
+        found[f.name] = tuple(plain)
+    return found
+
+
+_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def _check_kind(name: str, value: object, kinds: tuple[type, ...]) -> None:
+    """Exact types, but that a whole number will do for a number; and no infinity."""
+    good = type(value) in kinds or (float in kinds and type(value) is int)
+    if not good or (isinstance(value, float) and not math.isfinite(value)):
+        allowed = next(_NAMES[k] for k in kinds if k in _NAMES)
+        raise ConfigError(f"{name.replace('_', '-')} is {value!r}; it must be {allowed}.")
 
 
 def _check(name: str, value: object, good: bool, allowed: str) -> None:

@@ -6,14 +6,13 @@ a character and nothing else.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from charrnn.errors import CorpusError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.params import Ids
 from charrnn.reading import CodeReader, Source, TextOptions
 from charrnn.vocabulary import Vocabulary
@@ -36,10 +35,10 @@ class Split:
             shares = [float(part) for part in text.split(",")]
         except ValueError:
             shares = []
-        if not 1 <= len(shares) <= 3 or min(shares) < 0 or shares[0] == 0:
-            raise CorpusError(f"'{text}' is no split; write three shares such as 0.9,0.05,0.05.")
+        if not 1 <= len(shares) <= 3 or not all(0 <= s <= 1 for s in shares) or shares[0] == 0:
+            raise ConfigError(f"'{text}' is no split; write three shares such as 0.9,0.05,0.05.")
         if abs(sum(shares) - 1) > 1e-6:
-            raise CorpusError(
+            raise ConfigError(
                 f"The shares of the split {text} add up to {sum(shares):g}, not to 1."
             )
         return cls(*shares, *[0.0] * (3 - len(shares)))
@@ -75,6 +74,10 @@ class Corpus:
     test: Ids
     sha256: str
     """Of the bytes of all files, in order."""
+    sources: tuple[str, ...] = ()
+    """Where the text came from: paths, or `-`; nothing for a string."""
+    split: Split = Split()
+    options: TextOptions = field(default_factory=TextOptions)
 
     @property
     def parts(self) -> dict[str, Ids]:
@@ -101,7 +104,8 @@ class Corpus:
         A `valid` or `test` file of its own takes the place of that share of the split, which is
         then given to training. The vocabulary is that of all texts together.
         """
-        split, options = split or Split(), options or TextOptions()
+        asked, options = split or Split(), options or TextOptions()
+        split = asked
         reader = CodeReader(options)
         main = [_source(s) for s in sources]
         for source in main:
@@ -125,7 +129,10 @@ class Corpus:
             raise CorpusError(
                 f"{name} leaves {len(parts['train'])} characters to train on; 2 are the least."
             )
-        return cls(Path(main[0].name).stem, vocabulary, sha256=reader.sha256, **parts)
+        return cls(
+            Path(main[0].name).stem, vocabulary, sha256=reader.sha256, **parts,
+            sources=tuple(s.place for s in main if s.place), split=asked, options=options,
+        )  # fmt: skip
 
 
 def _source(what: Source | str | Path) -> Source:
@@ -143,7 +150,8 @@ class Lanes:
     """A text cut into `batch` contiguous lanes, read side by side in chunks of about `seq`.
 
     inputs and targets are `(batch, L)`: the same text, the targets one symbol ahead. Chunks are of
-    equal length to within one symbol and cover every lane to its end, so no chunk is a mere rest.
+    equal length to within one symbol and cover every lane to its end, so no chunk is a mere rest;
+    they may be a little longer or shorter than `seq`.
     """
 
     inputs: Ids
@@ -161,7 +169,7 @@ class Lanes:
         return cls(
             ids[:used].reshape(batch, length),
             ids[1 : used + 1].reshape(batch, length),
-            math.ceil(length / seq),
+            max(1, round(length / seq)),
         )
 
     @property

@@ -30,3 +30,8 @@ class DivergedError(CharRNNError):
 
 class FetchError(CharRNNError):
     """A corpus could not be downloaded whole."""
+
+
+def why(error: OSError) -> str:
+    """What the system says went wrong, to end a sentence with."""
+    return (error.strerror or str(error)).lower()

@@ -52,11 +52,36 @@ def evaluate(model: LanguageModel, ids: Ids, *, lanes: int = 64) -> Loss:
 
 
 def surprisal(
-    model: LanguageModel, ids: Ids, *, lanes: int = 64, chunk: int = _CHUNK
+    model: LanguageModel,
+    ids: Ids,
+    *,
+    lanes: int = 64,
+    chunk: int = _CHUNK,
+    segment: int = 1 << 20,
 ) -> NDArray[np.float64]:
     """-log P(symbol | all before it) for every symbol of a text: `(N,)` nats.
 
-    The text is read as `lanes` pieces side by side, which is many times faster than one stream and
+    The work is done in segments of a million symbols, so that memory does not grow with the text.
+    """
+    state = model.start(1)
+    nats = np.empty(len(ids))
+    for at in range(0, len(ids), segment):
+        cut = slice(at, at + segment)
+        state = _segment(model, ids[cut], nats[cut], state, lanes, chunk)
+    return nats
+
+
+def _segment(
+    model: LanguageModel,
+    ids: Ids,
+    nats: NDArray[np.float64],
+    state: State,
+    lanes: int,
+    chunk: int,
+) -> State:
+    """The nats of a segment, read from `state` of one stream on; returns the state after it.
+
+    It is read as `lanes` pieces side by side, which is many times faster than one stream and
     gives the same numbers. No lane but the first knows at the beginning what came before it; so
     each is then read again from its true state, the end of the lane before, until its state agrees
     with that of the first reading, from where on the two are the same. Where a model remembers for
@@ -64,12 +89,14 @@ def surprisal(
     """
     lanes = max(1, min(lanes, len(ids) // (4 * chunk)))
     length = len(ids) // lanes
-    nats = np.empty(len(ids))
     table = nats[: lanes * length].reshape(lanes, length)
     text = ids[: lanes * length].reshape(lanes, length)
     cuts = [slice(at, at + chunk) for at in range(0, length, chunk)]
     states: list[State] = []
-    state = model.start(lanes)
+    first = state
+    state = tuple(
+        np.concatenate([s, z[1:]]) for s, z in zip(first, model.start(lanes), strict=True)
+    )
     for cut in cuts:
         table[:, cut], state = _read(model, text[:, cut], state)
         states.append(state)
@@ -77,14 +104,10 @@ def surprisal(
     for _ in range(2):
         if len(stale):
             stale = _reread(model, text, table, cuts, states, stale)
-    if len(stale):
-        first = int(stale[0])
-        state = _pick(states[-1], np.array([first - 1]))
-        _stream(model, ids[first * length :], nats[first * length :], state, chunk)
-    else:
-        rest = lanes * length
-        _stream(model, ids[rest:], nats[rest:], _pick(states[-1], np.array([lanes - 1])), chunk)
-    return nats
+    right = int(stale[0]) if len(stale) else lanes  # lanes that are known to be right
+    state = _pick(states[-1], np.array([right - 1]))
+    rest = slice(right * length, None)
+    return _stream(model, ids[rest], nats[rest], state, chunk)
 
 
 def _read(model: LanguageModel, ids: Ids, state: State) -> tuple[NDArray[np.float64], State]:
@@ -98,10 +121,11 @@ def _read(model: LanguageModel, ids: Ids, state: State) -> tuple[NDArray[np.floa
 
 def _stream(
     model: LanguageModel, ids: Ids, nats: NDArray[np.float64], state: State, chunk: int
-) -> None:
+) -> State:
     for at in range(0, len(ids), chunk):
         cut = slice(at, at + chunk)
         nats[None, cut], state = _read(model, ids[None, cut], state)
+    return state
 
 
 def _reread(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn.catalogue import Entry, local_file
-from charrnn.errors import FetchError
+from charrnn.errors import FetchError, why
 
 _BLOCK = 1 << 16
 _TIMEOUT = 30.0
@@ -28,6 +28,10 @@ def fetch(entry: Entry) -> Iterator[int]:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield from _download(entry, part)
         digest = hashlib.sha256(part.read_bytes()).hexdigest()
+        if digest == entry.sha256:
+            part.replace(target)
+        else:
+            part.unlink()
     except urllib.error.HTTPError as error:
         raise FetchError(f"{entry.url} answered {error.code} {error.reason}.") from None
     except (
@@ -35,20 +39,17 @@ def fetch(entry: Entry) -> Iterator[int]:
         TimeoutError,
         http.client.HTTPException,
         ConnectionError,
+        ValueError,
     ) as error:
-        why = getattr(error, "reason", None) or error
-        raise FetchError(f"Cannot fetch {entry.name} from {entry.url}: {why}.") from None
+        reason = getattr(error, "reason", None) or error
+        raise FetchError(f"Cannot fetch {entry.name} from {entry.url}: {reason}.") from None
     except OSError as error:
-        raise FetchError(
-            f"Cannot write {part}: {(error.strerror or str(error)).lower()}."
-        ) from None
+        raise FetchError(f"Cannot write {part}: {why(error)}.") from None
     if digest != entry.sha256:
-        part.unlink()
         raise FetchError(
             f"{entry.url} is not the text that charrnn knows as {entry.name} (its SHA-256 is "
             f"{digest[:12]}..., not {entry.sha256[:12]}...); nothing was kept."
         )
-    part.replace(target)
 
 
 def _download(entry: Entry, part: Path) -> Iterator[int]:

@@ -28,7 +28,7 @@ from charrnn.optim import (
     warm_up,
 )
 from charrnn.params import Array
-from charrnn.team import Team, sensible_workers
+from charrnn.team import Team
 
 _SMOOTHING = 0.98
 
@@ -52,6 +52,8 @@ class Position:
     best_step: int = 0
     recent: float | None = None
     """Running mean of the training loss."""
+    evaluated: int = -1
+    """Step of the newest evaluation."""
 
 
 class Learner:
@@ -62,10 +64,9 @@ class Learner:
         shape = NetworkConfig(
             len(corpus.vocabulary), config.cell, config.hidden, config.layers, config.dropout
         )
-        self.model = CharRNN.initialised(shape, np.random.default_rng(config.seed))
+        self.model = CharRNN.initialised(shape, np.random.default_rng([0, config.seed]))
         self.lanes = Lanes.of(corpus.train, config.batch, config.seq)
-        workers = config.workers or sensible_workers(self.lanes.batch, config.hidden)
-        self.team = Team(self.model, self.lanes.batch, workers)
+        self.team = Team(self.model, self.lanes.batch, config.workers)
         self.optimizer = OPTIMIZERS[config.optimizer](self.model.size)
         self.grads = self.model.params.zeros()
         self.state = self.model.start(self.lanes.batch)
@@ -106,7 +107,7 @@ class Learner:
         self._chars = ids.size
         started = time.perf_counter()
         grads = self.grads
-        loss, self.state = self.team.gradient(ids, targets, self.state, grads, self._rng)
+        loss, self.state = self.team.gradient(ids, targets, self.state, grads, self._dropout_rng)
         with np.errstate(all="ignore"):
             clip_value(self.grads.flat, self.config.clip_value)
             norm = clip_norm(self.grads.flat, self.config.clip)
@@ -128,15 +129,18 @@ class Learner:
         2018): else the start state, in which every use of the model begins, is met once an epoch
         and a network with saturated carried states is lost when it meets it.
         """
-        fresh = self._rng().random(self.lanes.batch) < self.config.reset
+        rng = np.random.default_rng([1, self.config.seed, self.at.step])
+        fresh = rng.random(self.lanes.batch) < self.config.reset
         if self.at.chunk == 0:
             fresh[:] = True
         for s, start in zip(self.state, self.model.start(self.lanes.batch), strict=True):
             s[fresh] = start[fresh]
 
-    def _rng(self, *who: int) -> np.random.Generator:
-        """A random generator of this step's own, so that none has to be remembered."""
-        return np.random.default_rng([self.config.seed, self.at.step, *who])
+    def _dropout_rng(self, worker: int) -> np.random.Generator:
+        """A generator of this step's own, so that none has to be remembered. (The first number
+        tells it from the generators of the first weights, 0, of resets, 1, and of samples, 3.)
+        """
+        return np.random.default_rng([2, self.config.seed, self.at.step, worker])
 
     def clock(self, started: float, chars: int = 0) -> None:
         """Count the time since `started`, in which `chars` characters were learned."""
@@ -152,11 +156,12 @@ class Learner:
         return Loss(self.at.recent if self.at.recent is not None else math.nan, self._chars)
 
     def diverged(self, loss: float, norm: float) -> bool:
-        """NaN, or a loss twice that of guessing blindly."""
+        """Whether training has blown up: NaN, a running loss twice that of guessing blindly, or a
+        loss now of four times and more.
+        """
         blind = math.log(self.model.symbols)
-        return not (
-            math.isfinite(loss) and math.isfinite(norm) and (self.at.recent or 0) < 2 * blind
-        )
+        recent = self.at.recent or 0.0
+        return not (math.isfinite(norm) and recent < 2 * blind and loss < 4 * blind + 4)
 
     def judge(self, valid: Loss | None) -> bool:
         """Take note of a validation loss: is it the best so far? Without one the newest is best.
@@ -164,6 +169,7 @@ class Learner:
         The plateau schedule lowers the rate when there was no best for `patience` evaluations.
         """
         at = self.at
+        at.evaluated = at.step
         if valid is None or at.best is None or valid.nats_per_char < at.best:
             at.best = valid.nats_per_char if valid else None
             at.best_step, at.waiting = at.step, 0

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.errors import CorpusError
+from charrnn.errors import ConfigError, CorpusError, why
 from charrnn.params import Ids
 from charrnn.vocabulary import Unit, Vocabulary, name_of
 
 _BLOCK = 1 << 22  # bytes
+_SAMPLE = 1 << 15  # bytes on either side of a bad one that tell the encoding
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,15 @@ class Source:
     name: str
     content: bytes | Path | None
     """A path, the bytes themselves, or None for standard input."""
+    place: str = ""
+    """Where to find it again: an absolute path, a corpus's name, or `-`; nothing for bytes."""
 
     @classmethod
     def of(cls, path: str | Path) -> Source:
         """A file by its path; `-` is standard input."""
         if str(path) == "-":
-            return cls("standard input", None)
-        return cls(str(path), Path(path))
+            return cls("standard input", None, "-")
+        return cls(str(path), Path(path), str(Path(path).resolve()))
 
     def blocks(self) -> Iterator[bytes]:
         """The bytes, a few megabytes at a time. A CorpusError if the file cannot be read."""
@@ -54,11 +57,12 @@ class Source:
                 while block := stream.read(_BLOCK):
                     yield block
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
-            raise CorpusError(f"Cannot read {self.name}: {why}.") from None
+            raise CorpusError(f"Cannot read {self.name}: {why(error)}.") from None
 
     def _open(self) -> io.BufferedIOBase:
         if self.content is None:
+            if sys.stdin is None:
+                raise CorpusError("Standard input is closed.")
             return open(sys.stdin.fileno(), "rb", closefd=False)
         if isinstance(self.content, bytes):
             return io.BytesIO(self.content)
@@ -89,21 +93,26 @@ class Source:
             text = decoder.decode(block, final)
         except UnicodeDecodeError as error:
             at = done + len(block) - len(error.object) + error.start
+            near = error.object[max(0, error.start - _SAMPLE) : error.start + _SAMPLE]
             raise CorpusError(
                 f"{self.name} is not {options.encoding}: byte {at:,} "
-                f"(0x{error.object[error.start]:02x}) cannot be decoded; {_advice(error.object)}"
+                f"(0x{error.object[error.start]:02x}) cannot be decoded; {_advice(near)}"
             ) from None
+        except UnicodeError as error:
+            raise CorpusError(f"{self.name} is not {options.encoding}: {error}.") from None
+        if done == 0:
+            text = text.removeprefix("\ufeff")
         return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def _decoder(options: TextOptions) -> codecs.IncrementalDecoder | io.IncrementalNewlineDecoder:
     try:
-        name = codecs.lookup(options.encoding).name
-        make = codecs.getincrementaldecoder("utf-8-sig" if name == "utf-8" else name)
-        b"".decode(name)
-    except (LookupError, UnicodeError):
-        raise CorpusError(
-            f"There is no text encoding '{options.encoding}'; try utf-8, gb18030, big5, cp1252."
+        codec = codecs.lookup(options.encoding)
+        make = codecs.getincrementaldecoder(codec.name)
+        "a".encode(codec.name)  # a codec between bytes, such as hex, takes no text
+    except (LookupError, UnicodeError, ValueError):
+        raise ConfigError(
+            f"There is no text encoding {options.encoding!r}; try utf-8, gb18030, big5, cp1252."
         ) from None
     if options.keep_newlines:
         return make("strict")
@@ -113,16 +122,28 @@ def _decoder(options: TextOptions) -> codecs.IncrementalDecoder | io.Incremental
 _COMMON_CHINESE = set("的一是不了在人有我他这那之来以上大为和国这中到说時時時时个個们們這來為國")
 
 
-def _advice(data: bytes) -> str:
-    guess = guess_encoding(data)
+def _advice(near: bytes) -> str:
+    decoded = near.decode("utf-8", "replace")
+    foreign = sum(c > "\x7f" for c in decoded)
+    if foreign > 4 * decoded.count("\ufffd"):
+        return "the text around it is UTF-8, so the file is damaged there."
+    guess = guess_encoding(near)
     if guess:
         return f"it looks like {guess}: try --encoding {guess}."
     return "name the right one with --encoding, or learn the bytes as they are with --unit byte."
 
 
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
 def guess_encoding(data: bytes) -> str | None:
     """The likely encoding of text that is not UTF-8, None where there is no telling."""
-    for mark, name in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+    for mark, name in _MARKS:
         if data.startswith(mark):
             return name
     sample = data[: 1 << 16]

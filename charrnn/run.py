@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, why
 from charrnn.shipped import shipped
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)
@@ -21,16 +29,37 @@ class Run:
     def create(cls, out: str | Path, name: str) -> Run:
         """A new directory under `out`: `name`, or `name-2`, `name-3` ... if that is taken."""
         number = 1
-        while True:
-            path = Path(out) / (name if number == 1 else f"{name}-{number}")
-            try:
-                path.mkdir(parents=True)
-                return cls(path)
-            except FileExistsError:
-                number += 1
-            except OSError as error:
-                why = (error.strerror or str(error)).lower()
-                raise CheckpointError(f"Cannot make the directory {path}: {why}.") from None
+        try:
+            Path(out).mkdir(parents=True, exist_ok=True)
+            while True:
+                path = Path(out) / (name if number == 1 else f"{name}-{number}")
+                try:
+                    path.mkdir()
+                    return cls(path)
+                except FileExistsError:
+                    number += 1
+        except OSError as error:
+            raise CheckpointError(f"Cannot make a run in {out}: {why(error)}.") from None
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process from training this run. (Nothing is done on Windows.)"""
+        if fcntl is None:
+            yield
+            return
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise CheckpointError(f"{self.path} is being trained by another process.") from None
+        finally:
+            os.close(handle)
+
+    def discard_if_empty(self) -> None:
+        """Remove the directory if nothing was ever saved in it."""
+        with suppress(OSError):
+            self.path.rmdir()
 
     @property
     def best(self) -> Path:
@@ -53,8 +82,7 @@ class Run:
             with self.log_file.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(record, ensure_ascii=False) + "\n")
         except OSError as error:
-            why = (error.strerror or str(error)).lower()
-            raise CheckpointError(f"Cannot write {self.log_file}: {why}.") from None
+            raise CheckpointError(f"Cannot write {self.log_file}: {why(error)}.") from None
 
     def records(self) -> list[dict[str, Any]]:
         """The log. A last line that was cut short is left out."""
@@ -70,12 +98,14 @@ class Run:
 
     def rewind_log(self, step: int) -> None:
         """Drop what the log says of steps after `step`: they are about to be made again."""
-        kept = [r for r in self.records() if r["step"] <= step and r["event"] != "finished"]
+        kept = [r for r in self.records() if r.get("step", 0) <= step and r["event"] != "finished"]
         temporary = self.log_file.with_suffix(".part")
-        temporary.write_text(
-            "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in kept), "utf-8"
-        )
-        temporary.replace(self.log_file)
+        try:
+            lines = [json.dumps(r, ensure_ascii=False) + "\n" for r in kept]
+            temporary.write_text("".join(lines), "utf-8")
+            temporary.replace(self.log_file)
+        except OSError as error:
+            raise CheckpointError(f"Cannot write {self.log_file}: {why(error)}.") from None
 
 
 def find_checkpoint(where: Path | None = None, runs: Path = Path("checkpoints")) -> Path:
@@ -88,20 +118,28 @@ def find_checkpoint(where: Path | None = None, runs: Path = Path("checkpoints"))
         if candidates:
             return max(candidates, key=lambda c: c.stat().st_mtime)
         box = shipped("checkpoints")
-        found = _in_directory(next(iter(sorted(box.glob("*/"))), box)) if box else None
-        if found:
-            return found
+        for directory in sorted(box.iterdir()) if box else []:
+            if found := _in_directory(directory):
+                return found
         raise CheckpointError(
             "There is no run under ./checkpoints yet; train one: charrnn train CORPUS."
         )
-    if where.is_dir():
+    if is_there(where) and where.is_dir():
         found = _in_directory(where)
         if not found:
             raise CheckpointError(f"{where} is a directory without best.npz or last.npz.")
         return found
-    if not where.exists():
-        raise CheckpointError(f"There is no checkpoint {where}.")
+    if not is_there(where):
+        raise CheckpointError(f"There is no checkpoint {str(where)[:80]}.")
     return where
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have is that of none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _in_directory(path: Path) -> Path | None:

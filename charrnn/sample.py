@@ -28,7 +28,7 @@ class Style:
 
     def __post_init__(self) -> None:
         if not 0 <= self.temp < float("inf"):
-            raise ConfigError(f"The temperature is {self.temp:g}; it must be 0 or more.")
+            raise ConfigError(f"The temperature is {self.temp:g}; it must be finite and 0 or more.")
         if self.top_k < 0:
             raise ConfigError(f"top-k is {self.top_k}; it must be 0 (all symbols) or more.")
         if not 0 < self.top_p <= 1:
@@ -45,7 +45,8 @@ def distribution(log_p: Array, style: Style, banned: int | None = None) -> NDArr
         p = np.zeros_like(log_p)
         p[np.arange(len(p)), log_p.argmax(axis=1)] = 1
         return p
-    p = np.exp((log_p - log_p.max(axis=1, keepdims=True)) / style.temp)
+    with np.errstate(over="ignore"):  # a temperature so low that only the likeliest is left
+        p = np.exp((log_p - log_p.max(axis=1, keepdims=True)) / style.temp)
     if style.top_k and style.top_k < p.shape[1]:
         order = np.argsort(-p, axis=1, kind="stable")
         np.put_along_axis(p, order[:, style.top_k :], 0, axis=1)

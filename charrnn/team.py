@@ -61,10 +61,11 @@ class Team:
             return work(0)
         waiting = [self.pool.submit(work, n) for n in range(1, len(self.lanes))]
         done = [work(0), *(w.result() for w in waiting)]
-        for n, (place, share) in enumerate(zip(places, self.shares, strict=True)):
-            place.flat *= share
-            if n:
-                grads.flat += place.flat
+        with np.errstate(all="ignore"):
+            for n, (place, share) in enumerate(zip(places, self.shares, strict=True)):
+                place.flat *= share
+                if n:
+                    grads.flat += place.flat
         loss = sum(share * loss for share, (loss, _) in zip(self.shares, done, strict=True))
         after = zip(*(new for _, new in done), strict=True)
         return loss, tuple(np.concatenate(parts) for parts in after)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn import checkpoint as files
-from charrnn.errors import CorpusError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.evaluate import Loss, evaluate, surprisal
 from charrnn.models import LanguageModel
 from charrnn.params import Ids
@@ -42,15 +43,26 @@ class TextModel:
         The same `seed` gives the same text. A ConfigError names a value that makes no sense, a
         VocabularyError a character of `seed_text` that the model never saw.
         """
-        ids = self.vocabulary.encode(seed_text)
+        if length < 1 or seed < 0:
+            raise ConfigError(
+                f"length is {length} and seed {seed}; they must be 1, and 0, or more."
+            )
+        ids = self.beginning(seed_text)
         style = Style(temp, top_k, top_p)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for piece in self.stream(ids, length, [seed], style, stop):
             yield decoder.decode(piece[0])
         yield decoder.decode(b"", True)
 
+    def beginning(self, seed_text: str, *, skip_unknown: bool = False) -> Ids:
+        """What is read before the first symbol is drawn: the ids of the seed text, or where there
+        is none, of the end of a line, since a text rarely begins in the midst of a word.
+        """
+        ids = self.vocabulary.encode(seed_text, skip_unknown=skip_unknown)
+        return ids if len(ids) else self.vocabulary.encode("\n", skip_unknown=True)
+
     def stream(
-        self, ids: Ids, length: int, seeds: list[int], style: Style, stop: str = ""
+        self, ids: Ids, length: int, seeds: Sequence[Any], style: Style, stop: str = ""
     ) -> Iterator[list[bytes]]:
         """Continue ids `(N,)` once for every seed, side by side.
 
@@ -58,7 +70,7 @@ class TextModel:
         sample: nothing for one that has met `stop`. Ends when all have.
         """
         rngs = [np.random.default_rng(seed) for seed in seeds]
-        stops = [_Stop(self.vocabulary.encode(stop, skip_unknown=True).tolist()) for _ in seeds]
+        stops = [_Stop(self.vocabulary.encode(stop).tolist()) for _ in seeds]
         for drawn in write(self.model, ids, length, rngs, style, self.vocabulary.unknown_id):
             pieces = [s.feed(n) for s, n in zip(stops, drawn.tolist(), strict=True)]
             yield [self.vocabulary.decode_bytes(piece) for piece in pieces]

@@ -15,8 +15,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
-
 import charrnn
 from charrnn import checkpoint as files
 from charrnn.config import TrainConfig
@@ -38,10 +36,13 @@ from charrnn.learner import Learner
 from charrnn.models import CharRNN
 from charrnn.params import Array
 from charrnn.run import Run
-from charrnn.sample import Style, write
+from charrnn.sample import Style
+from charrnn.team import sensible_workers
+from charrnn.text_model import TextModel
 
 MOST_RECOVERIES = 3
 _SAMPLE_LENGTH = 160
+_SAVE_SECONDS = 60.0
 
 
 class Trainer:
@@ -49,11 +50,17 @@ class Trainer:
 
     def __init__(self, corpus: Corpus, config: TrainConfig, run: Run | None = None) -> None:
         """A fresh run over `corpus`; with `run` it writes checkpoints and a log there."""
+        workers = config.workers or sensible_workers(config.batch, config.hidden)
+        text = corpus.options
+        config = replace(
+            config, workers=workers, split=str(corpus.split), unit=text.unit,
+            encoding=text.encoding, keep_newlines=text.keep_newlines, min_count=text.min_count,
+        )  # fmt: skip
         self.corpus, self.config, self.run = corpus, config, run
         self.learner = Learner(corpus, config)
         self.model = self.learner.model
         self.best_flat = self.model.params.flat.copy()
-        self.sources: list[str] = []
+        self._saved = time.monotonic()
         self._stopping = False
         self._good = self.learner.pack()
 
@@ -96,22 +103,27 @@ class Trainer:
         yield Started(self.model.size, lanes.batch, seq, lanes.chunks, chars, learner.at.step)
         self._good = learner.pack()
         every = self.config.eval_every or max(50, min(lanes.chunks, 1000))
-        evaluated = learner.at.step > 0 and learner.at.step % every == 0
-        while learner.progress.share < 1 and not self._stopping:
+        while not self._stopping and not self._complete:
             rate = learner.rate
-            loss, norm = learner.step(rate)
-            if learner.diverged(loss, norm):
-                yield self._recover()
-                continue
-            yield self._stepped(rate, norm)
-            evaluated = learner.at.step % every == 0
-            if evaluated:
+            if learner.progress.share < 1:
+                loss, norm = learner.step(rate)
+                if learner.diverged(loss, norm):
+                    yield self._recover()
+                    continue
+                yield self._stepped(rate, norm)
+            if learner.at.step % every == 0 or learner.progress.share >= 1:
                 yield from self._evaluate(rate)
-        if not evaluated and not self._stopping:
-            yield from self._evaluate(learner.rate)
-        elif not evaluated and self.run:
+            elif self.run and time.monotonic() - self._saved > _SAVE_SECONDS:
+                yield self._save()
+        if self.run and not self._complete:
             yield self._save()
-        yield self._finish(stopped=learner.progress.share < 1)
+        yield self._finish()
+
+    @property
+    def _complete(self) -> bool:
+        """The budget is used up and its last state evaluated."""
+        learner = self.learner
+        return learner.progress.share >= 1 and learner.at.evaluated == learner.at.step
 
     def _stepped(self, rate: float, norm: float) -> Stepped:
         learner, at = self.learner, self.learner.progress
@@ -125,7 +137,8 @@ class Trainer:
         learner = self.learner
         failed, attempt = learner.at, learner.at.recoveries + 1
         if attempt > MOST_RECOVERIES:
-            kept = f" The last good checkpoint is {self.run.last}." if self.run else ""
+            saved = self.run and self.run.last.exists()
+            kept = f" The last good checkpoint is {self.run.last}." if self.run and saved else ""
             raise DivergedError(
                 f"The loss exploded at step {failed.step:,} once more after {MOST_RECOVERIES} "
                 f"halvings of the learning rate, now {learner.rate:.2g}; lower --lr.{kept}"
@@ -143,7 +156,8 @@ class Trainer:
         """Validate, adapt the plateau schedule, write a line or two, save."""
         started = time.perf_counter()
         valid = evaluate(self.model, self._part("valid")) if len(self.corpus.valid) else None
-        if valid and not math.isfinite(valid.nats_per_char):
+        health = valid or evaluate(self.model, self.corpus.train[:2000])
+        if self.learner.diverged(health.nats_per_char, 0.0):
             self.learner.clock(started)
             yield self._recover()
             return
@@ -170,31 +184,32 @@ class Trainer:
         )
 
     def _sample(self) -> Sampled:
-        rng = np.random.default_rng([self.config.seed, self.learner.at.step])
-        vocabulary = self.corpus.vocabulary
-        nothing = np.zeros(0, vocabulary.dtype)
-        drawn = write(self.model, nothing, _SAMPLE_LENGTH, [rng], Style(0.8), vocabulary.unknown_id)
-        return Sampled(self.learner.at.step, vocabulary.decode(np.concatenate(list(drawn))))
+        seed = [3, self.config.seed, self.learner.at.step]
+        writer = TextModel(self.model, self.corpus.vocabulary)
+        pieces = writer.stream(writer.beginning(""), _SAMPLE_LENGTH, [seed], Style(0.8))
+        text = b"".join(piece for (piece,) in pieces).decode("utf-8", "replace")
+        return Sampled(self.learner.at.step, text)
 
     def _save(self) -> Saved:
         assert self.run is not None
+        self._saved = time.monotonic()
         files.save(self._checkpoint(), self.run.last)
         return Saved(self.learner.at.step, self.run.last)
 
-    def _finish(self, stopped: bool) -> Finished:
-        """The best model read over each part, unless training was stopped early."""
+    def _finish(self) -> Finished:
+        """The best model read over each part, unless somebody asked to stop."""
         losses: dict[str, Loss] = {}
-        if not stopped:
-            best = CharRNN(self.model.config, self.model.params.zeros())
-            best.params.flat[:] = self.best_flat
-            present = [name for name, ids in self.corpus.parts.items() if len(ids)]
-            losses = {name: evaluate(best, self._part(name)) for name in present}
+        best = CharRNN(self.model.config, self.model.params.zeros())
+        best.params.flat[:] = self.best_flat
+        for name, ids in self.corpus.parts.items():
+            if len(ids) and not self._stopping:
+                losses[name] = evaluate(best, self._part(name))
         learner, at = self.learner, self.learner.at
         event = Finished(
-            at.step, learner.progress.epoch, stopped, losses, at.best_step,
+            at.step, learner.progress.epoch, self._stopping, losses, at.best_step,
             self.model.size, learner.speed, at.seconds,
         )  # fmt: skip
-        if self.run and not stopped:
+        if self.run and not self._stopping:
             self.run.log(to_json(event))
         return event
 
@@ -206,7 +221,7 @@ class Trainer:
             "config": self.config.to_json(),
             "corpus": {
                 "name": self.corpus.name,
-                "sources": self.sources,
+                "sources": list(self.corpus.sources),
                 "sha256": self.corpus.sha256,
                 "chars": {n: len(p) for n, p in self.corpus.parts.items()},
             },

@@ -18,6 +18,7 @@ WIDTH = 80
 
 
 def main(arguments: list[str]) -> None:
+    """Run, keep the last screen, draw it."""
     command = ["-m", "charrnn", "train", *arguments]
     child = pexpect.spawn(
         sys.executable, command, dimensions=(30, WIDTH), timeout=None, encoding="utf-8"

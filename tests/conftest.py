@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -25,3 +26,15 @@ def rng() -> np.random.Generator:
 def small_corpus() -> Corpus:
     """Six thousand characters of verse, 80/10/10."""
     return Corpus.of_text(VERSE[:6000], Split(0.8, 0.1, 0.1), "verse")
+
+
+def pretend_it_is_here(folder: Path) -> Path:
+    """Put a text called tinyshakespeare into the cache; returns the catalogue that lists it."""
+    text = VERSE[:5000].encode()
+    cache = folder / "cache"
+    cache.mkdir(exist_ok=True)
+    (cache / "tinyshakespeare.txt").write_bytes(text)
+    entry = {"name": "tinyshakespeare", "title": "t", "bytes": len(text), "licence": "CC0-1.0"}
+    catalogue = folder / "catalogue.json"
+    catalogue.write_text(json.dumps([entry]), "utf-8")
+    return catalogue

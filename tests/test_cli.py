@@ -6,13 +6,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from charrnn.cli import COMMANDS
-from tests.conftest import VERSE
+from tests.conftest import VERSE, pretend_it_is_here
 
 TINY = ["--hidden", "12", "--layers", "1", "--batch", "4", "--seq", "16", "--steps", "20",
         "--split", "0.8,0.1,0.1"]  # fmt: skip
@@ -122,22 +121,72 @@ def test_resuming_extends_a_run_and_keeps_its_options(folder):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_leaves(folder, number, code):
-    name = f"stopped{code}"
-    arguments = ["train", "verse.txt", *TINY[:-4], "--steps", "100000", "--name", name, "--json"]
+    name = f"stopped {code}"
+    arguments = ["train", "verse.txt", *TINY[:-4], "--steps", "100000", "--name", name]
     process = subprocess.Popen(
         [sys.executable, "-m", "charrnn", *arguments],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=folder, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    for line in process.stdout:
-        if json.loads(line)["event"] == "evaluated":
+    for line in process.stderr:
+        if line.startswith("epoch "):
             break
     process.send_signal(number)
     _, complaint = process.communicate(timeout=30)
     assert process.returncode == code
-    assert f"--resume checkpoints/{name}" in complaint
+    assert f"--resume 'checkpoints/{name}'" in complaint
     assert "Traceback" not in complaint
     done = charrnn(folder, "train", "--resume", f"checkpoints/{name}", "--steps", "10", "--quiet")
-    assert done.returncode == 0
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_closed_pipe_ends_training_with_its_work_saved(folder):
+    command = (
+        f"{sys.executable} -m charrnn train verse.txt {' '.join(TINY[:-4])} --steps 100000 --json "
+        "--name unread | head -3 > /dev/null; echo ${PIPESTATUS[0]}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, capture_output=True, timeout=60, check=False
+    )
+    assert done.stdout.strip() == b"141"
+    assert done.stderr == b""
+    assert (folder / "checkpoints" / "unread" / "last.npz").exists()
+
+
+def test_a_second_training_of_the_same_run_is_refused(folder):
+    run = folder / "checkpoints" / "small"
+    code = (
+        "import sys; from pathlib import Path; from charrnn.run import Run\n"
+        f"with Run(Path({str(run)!r})).locked(): print('locked', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with holder:
+        holder.stdout.readline()
+        done = charrnn(folder, "train", "--resume", "checkpoints/small", "--steps", "25")
+        holder.communicate(b"")
+    assert done.returncode == 1
+    assert "is being trained by another process" in done.stderr
+
+
+def test_an_explosion_at_once_keeps_nothing_and_leaves_no_folder(folder):
+    arguments = [*TINY, "--optimizer", "sgd", "--lr", "1e9", "--clip", "0", "--name", "boom"]
+    done = charrnn(folder, "train", "verse.txt", *arguments)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: The loss exploded")
+    assert "last good checkpoint" not in done.stderr
+    assert not (folder / "checkpoints" / "boom").exists()
+
+
+def test_a_run_with_files_to_validate_resumes_from_another_folder(folder):
+    (folder / "v.txt").write_text(VERSE[6000:7000], "utf-8")
+    assert charrnn(
+        folder, "train", "verse.txt", *TINY[:-2], "--valid", "v.txt", "--name", "moved"
+    ).returncode in (0, 1)
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    done = charrnn(elsewhere, "train", "--resume", "../checkpoints/moved", "--steps", "22")
+    assert done.returncode == 0, done.stderr
 
 
 def test_sampling_writes_text_to_standard_output(folder):
@@ -233,7 +282,14 @@ BAD = [
     (["train", "verse.txt", "--steps", "5", "--epochs", "1"], 2, "one budget"),
     (["train", "verse.txt", "--dropout", "1.5"], 2, "dropout is 1.5; it must be"),
     (["train", "verse.txt", "--cell", "nope"], 2, "'nope'"),
-    (["train", "verse.txt", "--split", "0.9,0.9"], 1, "add up to 1.8"),
+    (["train", "verse.txt", "--split", "0.9,0.9"], 2, "add up to 1.8"),
+    (["train", "verse.txt", "--encoding", "nope"], 2, "no text encoding 'nope'"),
+    (["train", "verse.txt", "--weight-decay", "inf"], 2, "weight-decay is inf"),
+    (["train", "verse.txt", "--name", "../up"], 2, "without folders"),
+    (["train", "x" * 300], 1, "There is no file"),
+    (["sample", "x" * 300], 1, "There is no checkpoint"),
+    (["sample", "checkpoints/small", "--stop", "語"], 1, "never seen the character '語'"),
+    (["train", "--resume", "checkpoints/small", "--name", "x"], 2, "leave out --name"),
     (["train", "latin.txt"], 1, "not utf-8: byte 6 (0xe9) cannot be decoded; it looks like cp1252"),
     (["train", "one.txt"], 1, "has 1 characters"),
     (["train", "same.txt"], 1, "nothing but the character 'a'"),
@@ -281,12 +337,69 @@ def test_unknown_characters_may_be_skipped(folder):
     assert done.stdout.startswith("ab")
 
 
-def test_a_full_disk_is_one_line_and_leaves_no_half_file(folder):
-    blocked = folder / "blocked"
-    blocked.write_text("a file where a folder should be")
+def test_an_output_that_cannot_be_written_is_one_line(folder):
+    (folder / "blocked").write_text("a file where a folder should be")
     done = charrnn(folder, "train", "verse.txt", *TINY, "--out", "blocked")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("Error: Cannot make the directory")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Error: Cannot make a run in blocked: file exists.\n",
+    )
+    (folder / "dangling").symlink_to("nowhere")
+    done = charrnn(folder, "train", "verse.txt", *TINY, "--out", "dangling/deep")
+    assert done.returncode in (0, 1)
+    for command in ("sample --length 20", "corpora --json", "info"):
+        done = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m charrnn {command} > /dev/full"],
+            cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr == "Error: Cannot write the output: no space left on device.\n"
+
+
+def test_closed_streams_are_no_surprise(folder):
+    for command, code in [("sample --length 5 >&-", 0), ("train - <&-", 1), ("info >&-", 0)]:
+        done = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m charrnn {command}"],
+            cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, (command, done.stderr)
+        assert "defect" not in done.stderr
+
+
+def test_a_terminal_without_unicode_gets_what_it_can_show(folder):
+    done = charrnn(folder, "corpora", PYTHONUTF8="0", PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("hidden = 12.5", "hidden is 12.5; it must be a whole number"),
+        ("hidden = true", "hidden is True; it must be a whole number"),
+        ('keep_newlines = "no"', "keep-newlines is 'no'; it must be true or false"),
+        ("valid = 3", "valid is 3; it must be text"),
+        ('lr = "fast"', "lr is 'fast'; it must be a number"),
+        ("split = [0.9, 0.1]", "split is [0.9, 0.1]; it must be text"),
+        ("lr = inf", "lr is inf; it must be a number"),
+    ],
+)
+def test_a_value_of_the_wrong_type_in_a_file_is_named(line, message, folder):
+    (folder / "wrong.toml").write_text(line)
+    done = charrnn(folder, "train", "verse.txt", "--config", "wrong.toml", "--steps", "2")
+    assert done.returncode == 2
+    assert done.stderr == f"Error: wrong.toml: {message}.\n"
+
+
+def test_names_with_markup_are_shown_as_they_are(folder):
+    (folder / "q[bold]:smile:.txt").write_text(VERSE[:200], "utf-8")
+    done = charrnn(folder, "eval", "checkpoints/small", "q[bold]:smile:.txt")
+    assert done.returncode == 0, done.stderr
+    assert "q[bold]:smile:.txt" in done.stdout
+
+
+def test_tables_are_whole_however_narrow_the_place(folder):
+    narrow = charrnn(folder, "eval", "checkpoints/small", "verse.txt", COLUMNS="20").stdout
+    assert re.search(r"\d\.\d{4} +\d\.\d{4} +\d+\.\d{3} +6,000", narrow)
 
 
 def test_version_and_help_do_not_load_numpy():
@@ -317,12 +430,13 @@ def test_help_ends_with_examples_that_run(name, folder):
     (corpora / "elizabethan.txt").write_text(VERSE[:3000], "utf-8")
     cache = folder / "cache"
     cache.mkdir(exist_ok=True)
-    (cache / "tinyshakespeare.txt").write_text("pretend it was fetched before")
+    catalogue = pretend_it_is_here(folder)
     charrnn(folder, "train", "elizabethan", *TINY, "--name", "newest")
     bin_dir = Path(sys.executable).parent
     for line in lines:
         quick = re.sub(r"--minutes \d+", "--steps 3", line)
-        env = {**os.environ, "PATH": f"{bin_dir}:{os.environ['PATH']}", "CHARRNN_CACHE": str(cache)}
+        env = {**os.environ, "PATH": f"{bin_dir}:{os.environ['PATH']}", "CHARRNN_CACHE": str(cache),
+               "CHARRNN_CATALOGUE": str(catalogue)}  # fmt: skip
         done = subprocess.run(
             ["bash", "-c", quick], cwd=folder, env=env, capture_output=True, text=True,
             timeout=120, check=False,
@@ -354,13 +468,3 @@ def test_no_color_is_honoured(folder):
     screen = child.read()
     assert "100%" in screen
     assert not re.search(r"\x1b\[[0-9;]*3[1-7]m", screen)
-
-
-def test_a_killed_training_leaves_nothing_running(folder):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "charrnn", "train", "verse.txt", *TINY[:-4], "--steps", "100000",
-         "--name", "gone", "--quiet"], cwd=folder,
-    )  # fmt: skip
-    time.sleep(1)
-    process.kill()
-    assert process.wait(10) == -signal.SIGKILL

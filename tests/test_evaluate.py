@@ -94,3 +94,12 @@ def test_the_three_units_are_the_same_loss():
     assert loss.bits_per_char == pytest.approx(3)
     assert loss.perplexity == pytest.approx(8)
     assert set(loss.to_json()) == {"nats_per_char", "bits_per_char", "perplexity", "chars"}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_segments_join_without_a_seam(cell, rng):
+    model, ids = network(cell), rng.integers(0, V, 1500)
+    wanted = one_by_one(model, ids)
+    for segment in (400, 777):
+        found = surprisal(model, ids, lanes=6, chunk=10, segment=segment)
+        np.testing.assert_allclose(found, wanted, atol=1e-8)

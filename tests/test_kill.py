@@ -19,7 +19,7 @@ def command(tmp_path, *arguments):
 
 
 OPTIONS = ["--hidden", "16", "--layers", "2", "--batch", "4", "--seq", "20", "--dropout", "0.2",
-           "--eval-every", "5", "--split", "0.8,0.1,0.1", "--quiet"]  # fmt: skip
+           "--eval-every", "5", "--workers", "2", "--split", "0.8,0.1,0.1", "--quiet"]  # fmt: skip
 
 
 def test_twenty_kills_at_random_moments_lose_no_bit(tmp_path):
@@ -33,6 +33,7 @@ def test_twenty_kills_at_random_moments_lose_no_bit(tmp_path):
     luck, reached = random.Random(5), []
     process = subprocess.Popen(command(tmp_path, *start, "--name", "killed"))
     while not (run / "last.npz").exists():
+        assert process.poll() is None
         time.sleep(0.01)
     while len(reached) < KILLS:
         before = (run / "last.npz").stat().st_mtime_ns

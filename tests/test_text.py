@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.corpus import Corpus, Lanes, Split, fitting
-from charrnn.errors import CorpusError, VocabularyError
+from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.reading import Source, TextOptions, guess_encoding
 from charrnn.vocabulary import Vocabulary
 
@@ -132,7 +132,7 @@ def test_a_missing_file_an_unknown_encoding_and_a_folder_are_errors(tmp_path):
     for path, message in [(tmp_path / "no.txt", "no such file"), (tmp_path, "is a directory")]:
         with pytest.raises(CorpusError, match=message):
             Corpus.read([path])
-    with pytest.raises(CorpusError, match="no text encoding 'latin-47'"):
+    with pytest.raises(ConfigError, match="no text encoding 'latin-47'"):
         read(b"abc", encoding="latin-47")
 
 
@@ -166,9 +166,11 @@ def test_files_of_their_own_take_the_place_of_shares(tmp_path):
     assert [len(p) for p in corpus.parts.values()] == [9, 3, 1]
 
 
-@pytest.mark.parametrize("split", ["", "a", "0.5,0.2", "0,0.5,0.5", "0.5,0.6,-0.1", "1,0,0,0"])
+@pytest.mark.parametrize(
+    "split", ["", "a", "nan", "0.5,0.2", "0,0.5,0.5", "0.5,0.6,-0.1", "1,0,0,0"]
+)
 def test_a_split_that_makes_no_sense_is_an_error(split):
-    with pytest.raises(CorpusError):
+    with pytest.raises(ConfigError):
         Split.parse(split)
 
 
@@ -185,7 +187,8 @@ def test_lanes_cover_the_text_once_and_targets_are_one_ahead(length, batch, seq)
     fitted, longest = fitting(length, batch, seq)
     chunks = [lanes.chunk(n) for n in range(lanes.chunks)]
     assert lanes.batch == fitted <= batch
-    assert all(len(x) <= longest <= seq for x, _ in chunks)
+    assert all(len(x) <= 1.5 * longest + 1 for x, _ in chunks)
+    assert longest <= seq
     assert max(len(x) for x, _ in chunks) - min(len(x) for x, _ in chunks) <= 1
     read_ids = np.concatenate([x for x, _ in chunks]).T.ravel()
     np.testing.assert_array_equal(read_ids, ids[: lanes.symbols])
@@ -206,3 +209,26 @@ def test_a_stream_may_come_in_any_pieces():
     source = Source("slow", b"")
     object.__setattr__(source, "_open", lambda: Slow("日本語テキスト".encode()))
     assert text_of(Corpus.read([source], split=ALL)) == "日本語テキスト"
+
+
+def test_a_bad_byte_in_a_text_that_is_utf_8_is_called_damage():
+    data = "Le café où l’été dure. ".encode() * 10 + b"\xe9" + "Déjà vu. ".encode() * 10
+    with pytest.raises(CorpusError, match="the file is damaged there"):
+        read(data)
+
+
+def test_the_likely_encoding_is_told_from_around_the_bad_byte():
+    with pytest.raises(CorpusError, match="--encoding gb18030"):
+        read(b"ascii " * 20_000 + CHINESE.encode("gb18030"))
+
+
+def test_a_mark_is_dropped_in_every_encoding():
+    for name in ("utf-16", "utf-16-le", "gb18030", "utf-32"):
+        data = ("\ufeff" if name in ("utf-16-le", "gb18030") else "") + "中文中"
+        assert text_of(read(data.encode(name), encoding=name)) == "中文中"
+
+
+@pytest.mark.parametrize("name", ["hex", "rot13", "undefined", "no\nsuch", ""])
+def test_a_codec_that_is_no_text_encoding_is_refused(name):
+    with pytest.raises(ConfigError):
+        read(b"abc", encoding=name)

@@ -272,3 +272,65 @@ def test_a_run_may_go_on_with_another_number_of_workers(small_corpus, tmp_path):
     resumed = Trainer.resume(run, small_corpus, dataclasses.replace(SMALL, workers=2))
     list(resumed.events())
     assert resumed.learner.at.step == 24
+
+
+def test_the_number_of_workers_is_kept_with_the_run(small_corpus, tmp_path):
+    run = Run.create(tmp_path, "r")
+    trainer, _ = train(small_corpus, run, workers=0)
+    assert trainer.config.workers >= 1
+    assert files.read_meta(run.last)["config"]["workers"] == trainer.config.workers
+
+
+def test_a_model_that_has_exploded_is_never_kept(small_corpus, tmp_path):
+    run = Run.create(tmp_path, "r")
+    trainer = Trainer(small_corpus, dataclasses.replace(SMALL, steps=1), run)
+    step = trainer.learner.step
+
+    def poison_once(rate):
+        loss, norm = step(rate)
+        if trainer.learner.at.recoveries == 0:
+            trainer.model.params.flat[:] *= 1e4
+        return loss, norm
+
+    trainer.learner.step = poison_once
+    events = list(trainer.events())
+    assert [e.attempt for e in only(Recovered, events)] == [1]
+    assert events[-1].losses["valid"].nats_per_char < 5
+
+
+def test_a_stop_in_the_last_step_still_measures_it(small_corpus, tmp_path):
+    run = Run.create(tmp_path, "r")
+    trainer = Trainer(small_corpus, dataclasses.replace(SMALL, eval_every=100), run)
+    for event in trainer.events():
+        if isinstance(event, Stepped) and event.step == 24:
+            trainer.stop()
+    assert not event.stopped or event.losses == {}
+    resumed = list(Trainer.resume(run, small_corpus, trainer.config).events())[-1]
+    assert (resumed.best_step, resumed.stopped) == (24, False)
+    assert run.best.exists()
+
+
+def test_resuming_a_finished_run_changes_nothing(small_corpus, tmp_path):
+    run = Run.create(tmp_path, "r")
+    config = dataclasses.replace(SMALL, schedule="plateau", patience=1, steps=20)
+    list(Trainer(small_corpus, config, run).events())
+    before, log = run.last.read_bytes(), run.records()
+    resumed = Trainer.resume(run, small_corpus, config)
+    assert not only(Evaluated, list(resumed.events()))
+    assert run.last.read_bytes() == before
+    speed = {"chars_per_second": 0}
+    assert [r | speed for r in run.records()] == [r | speed for r in log]
+
+
+def test_what_decides_the_reading_of_the_text_is_taken_from_the_corpus(tmp_path):
+    corpus = Corpus.of_text("abracadabra" * 50, Split(0.5, 0.5, 0))
+    trainer, _ = train(corpus, split="0.8,0.1,0.1", unit="byte")
+    assert (trainer.config.split, trainer.config.unit) == ("0.5,0.5,0", "char")
+
+
+def test_random_streams_are_all_different(small_corpus):
+    learner = Trainer(small_corpus, SMALL).learner
+    draws = [learner._dropout_rng(n).random() for n in range(3)]
+    for purpose in (0, 1, 3):
+        draws.append(np.random.default_rng([purpose, SMALL.seed, learner.at.step]).random())
+    assert len(set(draws)) == 6

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from charrnn import __version__
-from charrnn.errors import CharRNNError, ConfigError
+from charrnn.errors import CharRNNError, ConfigError, why
 
 COMMANDS = {
     "train": "Learn a text; write checkpoints.",
@@ -21,6 +24,10 @@ COMMANDS = {
     "corpora": "List, show and fetch corpora.",
 }
 """Every command, in the order of the help, with what it does in a line."""
+
+
+class OutputClosedError(Exception):
+    """Whoever read our output has gone."""
 
 
 class Commands(click.Group):
@@ -35,6 +42,12 @@ class Commands(click.Group):
         module = importlib.import_module(f"charrnn.cli.{cmd_name}_command")
         command: click.Command = module.command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise OutputClosedError from None  # before click makes an exit code of its own of it
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -75,6 +88,7 @@ def run(args: list[str] | None = None) -> int:
         # Lanes are shared out among threads (team.py). Threads inside such small products gain
         # less, and wait for each other without end as soon as another program is busy.
         os.environ.setdefault(name, "1")
+    _open_streams()
     try:
         result: Any = cli.main(args, prog_name="charrnn", standalone_mode=False)
         sys.stdout.flush()
@@ -82,17 +96,19 @@ def run(args: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has gone. Point standard output nowhere, so that Python's last
-        # flush is quiet too, and leave as a program that SIGPIPE ended does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, OutputClosedError):
+        # Leave as a program does that SIGPIPE ended, and quietly: Python flushes once more.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + getattr(signal, "SIGPIPE", 13)
     except (KeyboardInterrupt, click.Abort):
         return 130
     except CharRNNError as error:
         return _fail(str(error), 2 if isinstance(error, ConfigError) else 1)
     except MemoryError:
-        return _fail("There is not enough memory; try a smaller --hidden, --batch or --seq.", 1)
+        return _fail("There is not enough memory for this (in training: --hidden, --batch).", 1)
+    except OSError as error:
+        return _fail(f"Cannot write the output: {why(error)}.", 1)
     except Exception as error:
         if os.environ.get("CHARRNN_TRACEBACK"):
             raise
@@ -100,6 +116,19 @@ def run(args: list[str] | None = None) -> int:
         return _fail(f"charrnn has a defect ({what}); CHARRNN_TRACEBACK=1 shows where.", 1)
 
 
+def _open_streams() -> None:
+    """A stream that was closed from the start is nowhere; a file or a pipe gets UTF-8."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper):
+            if stream.isatty():
+                stream.reconfigure(errors="replace")
+            else:
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 def _fail(message: str, code: int) -> int:
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
     return code

@@ -9,7 +9,7 @@ import click
 
 from charrnn import catalogue
 from charrnn.cli.display import note, print_table
-from charrnn.cli.inputs import corpus_source, json_option, write_bytes
+from charrnn.cli.inputs import fetched, json_option, write_bytes
 from charrnn.errors import CorpusError
 
 
@@ -31,6 +31,8 @@ def command(action: str, names: tuple[str, ...], as_json: bool) -> None:
     be. Fetched texts are checked against their SHA-256 and kept in the user's cache folder.
     """
     if action == "list":
+        if names:
+            raise click.UsageError("To see a corpus: charrnn corpora show NAME.")
         _list(as_json)
         return
     if not names:
@@ -40,28 +42,30 @@ def command(action: str, names: tuple[str, ...], as_json: bool) -> None:
         if entry is None:
             known = ", ".join(e.name for e in catalogue.entries())
             raise CorpusError(f"There is no corpus '{name}'; there are: {known}.")
-        source = corpus_source(str(catalogue.local_file(entry)) if _here(entry) else name)
-        if action == "show":
+        source = fetched(entry)
+        if as_json:
+            click.echo(json.dumps(_record(entry), ensure_ascii=False))
+        elif action == "show":
             for block in source.blocks():
                 write_bytes(block)
         else:
             note(f"{entry.name}: {catalogue.local_file(entry)}")
 
 
-def _here(entry: catalogue.Entry) -> bool:
-    return catalogue.local_file(entry).exists()
+def _record(entry: catalogue.Entry) -> dict[str, object]:
+    file = str(catalogue.local_file(entry))
+    return asdict(entry) | {"here": catalogue.is_here(entry), "file": file}
 
 
 def _list(as_json: bool) -> None:
     entries = catalogue.entries()
     if as_json:
-        listed = [
-            asdict(e) | {"here": _here(e), "file": str(catalogue.local_file(e))} for e in entries
-        ]
+        listed = [_record(e) for e in entries]
         click.echo(json.dumps(listed, ensure_ascii=False))
         return
     rows = [
-        (e.name, f"{e.bytes:,}", e.licence, "yes" if _here(e) else "no", e.title) for e in entries
+        (e.name, f"{e.bytes:,}", e.licence, "yes" if catalogue.is_here(e) else "no", e.title)
+        for e in entries
     ]
     print_table(("name", "bytes", "licence", "here", "what"), rows, right=("bytes",))
     note("\nCorpora that are not here yet are fetched when they are first used.")

@@ -11,9 +11,9 @@ from typing import Literal
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
+from rich.text import Text
 
 from charrnn.evaluate import Loss
 
@@ -42,9 +42,9 @@ def loss_table(losses: dict[str, Loss]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("")
     for unit in ("nats/char", "bits/char", "perplexity", "characters"):
-        table.add_column(unit, justify="right")
+        table.add_column(unit, justify="right", no_wrap=True, overflow="ignore")
     for name, loss in losses.items():
-        table.add_row(PART_NAMES.get(name, name), *cells(loss), f"{loss.chars:,}")
+        table.add_row(Text(PART_NAMES.get(name, name)), *cells(loss), f"{loss.chars:,}")
     return table
 
 
@@ -58,13 +58,21 @@ def print_table(
         side: Literal["left", "right"] = "right" if name in right else "left"
         table.add_column(name, justify=side, overflow="fold", no_wrap=not last)
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    Console(highlight=False).print(table)
+        table.add_row(*(Text(cell) for cell in row))
+    _print(table)
 
 
 def print_losses(losses: dict[str, Loss]) -> None:
     """A table of losses on standard output."""
-    Console(highlight=False).print(loss_table(losses))
+    _print(loss_table(losses))
+
+
+def _print(table: Table) -> None:
+    """To standard output; where that is no terminal, nothing is cut or folded."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=1000)
+    console.print(table)
 
 
 def download_bar(name: str, total: int, progress: Iterator[int]) -> None:

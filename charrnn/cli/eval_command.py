@@ -6,15 +6,14 @@ import json
 import time
 
 import click
-import numpy as np
 
 from charrnn.cli.display import note, print_losses
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
     corpus_source,
+    encode_source,
     json_option,
     open_checkpoint,
-    text_options,
     unknown_option,
 )
 from charrnn.errors import CorpusError
@@ -40,9 +39,7 @@ def command(arguments: tuple[str, ...], encoding: str | None, unknown: str, as_j
         raise click.UsageError("Give a text, and before it a checkpoint if you like; no more.")
     path, found = open_checkpoint(arguments[0] if len(arguments) == 2 else None)
     source = corpus_source(arguments[-1])
-    options = text_options({**found.meta, "vocabulary": found.vocabulary.to_json()}, encoding)
-    codes = np.concatenate([np.zeros(0, np.uint32), *(c for _, c in source.codes(options))])
-    ids = found.vocabulary.encode_codes(codes.astype(np.uint32), skip_unknown=unknown == "skip")
+    ids, skipped = encode_source(found, source, encoding, unknown)
     if not len(ids):
         raise CorpusError(f"{source.name} has no characters to evaluate.")
     started = time.perf_counter()
@@ -56,10 +53,11 @@ def command(arguments: tuple[str, ...], encoding: str | None, unknown: str, as_j
             "parameters": found.model.size,
             "chars_per_second": len(ids) / seconds,
             "seconds": seconds,
+            "skipped": skipped,
         }
         click.echo(json.dumps(data, ensure_ascii=False))
         return
     note(f"{path} on {source.name}")
     print_losses({source.name: loss})
-    if len(ids) < len(codes):
-        note(f"{len(codes) - len(ids):,} characters that the model has never seen were skipped.")
+    if skipped:
+        note(f"{skipped:,} characters that the model has never seen were skipped.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
+import numpy as np
 
 from charrnn import catalogue
 from charrnn import checkpoint as files
@@ -14,8 +14,9 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.cli.display import download_bar
 from charrnn.errors import CorpusError
 from charrnn.fetch import fetch
+from charrnn.params import Ids
 from charrnn.reading import Source, TextOptions
-from charrnn.run import find_checkpoint
+from charrnn.run import find_checkpoint, is_there
 
 CHECKPOINT_HELP = (
     "CHECKPOINT is a run directory or a file; without it, the newest run under ./checkpoints, or "
@@ -39,26 +40,42 @@ def open_checkpoint(where: str | None) -> tuple[Path, Checkpoint]:
 
 def corpus_source(name: str) -> Source:
     """A text by path, by the name of a corpus (fetched now if need be), or `-`."""
-    if name == "-" or Path(name).exists():
+    path = Path(name)
+    if name == "-" or (is_there(path) and not path.is_dir()):
         return Source.of(name)
     entry = catalogue.find(name)
-    if entry is None:
-        names = ", ".join(e.name for e in catalogue.entries())
-        raise CorpusError(f"There is no file '{name}', nor a corpus of that name ({names}).")
-    path = catalogue.local_file(entry)
-    if not path.exists():
+    if entry:
+        return fetched(entry)
+    if is_there(path):
+        return Source.of(name)
+    raise CorpusError(
+        f"There is no file '{name[:80]}', nor a corpus of that name; see charrnn corpora."
+    )
+
+
+def fetched(entry: catalogue.Entry) -> Source:
+    """A corpus of the catalogue, fetched now if it is not here."""
+    if not catalogue.is_here(entry):
         download_bar(entry.name, entry.bytes, fetch(entry))
-    return Source(f"{entry.name}.txt", path)
+    return Source(f"{entry.name}.txt", catalogue.local_file(entry), entry.name)
 
 
-def text_options(meta: dict[str, Any], encoding: str | None = None) -> TextOptions:
-    """How to read a text for a model: as the one it was trained on was read."""
-    config = meta.get("config", {})
-    return TextOptions(
-        meta["vocabulary"]["unit"],
+def encode_source(
+    found: Checkpoint, source: Source, encoding: str | None, unknown: str
+) -> tuple[Ids, int]:
+    """The ids of a text, read as the one the model was trained on was, and how many symbols were
+    left out because the model has never seen them.
+    """
+    config = found.meta.get("config", {})
+    options = TextOptions(
+        found.vocabulary.unit,
         encoding or config.get("encoding", "utf-8"),
         config.get("keep_newlines", False),
     )
+    codes = np.concatenate([np.zeros(0, np.uint32), *(c for _, c in source.codes(options))])
+    codes = codes.astype(np.uint32)
+    ids = found.vocabulary.encode_codes(codes, skip_unknown=unknown == "skip")
+    return ids, len(codes) - len(ids)
 
 
 def write_bytes(data: bytes) -> None:

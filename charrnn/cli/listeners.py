@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from types import TracebackType
 from typing import Any, Protocol
 
 import click
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -25,7 +25,7 @@ from charrnn.events import (
     Stepped,
     to_json,
 )
-from charrnn.train import Trainer
+from charrnn.train import MOST_RECOVERIES, Trainer
 
 
 class Listener(Protocol):
@@ -82,11 +82,15 @@ class Plain(Quiet):
         match event:
             case Started():
                 note(_opening(event, trainer))
+                for line in _adapted(event, trainer):
+                    note(line)
             case Evaluated():
                 note(_line(event))
             case Recovered():
                 note(_recovery(event))
-            case Finished() if event.losses:
+            case Finished() if event.stopped:
+                note(_stopped(event, trainer))
+            case Finished():
                 for line in _outcome(event, trainer):
                     note(line)
 
@@ -95,7 +99,7 @@ class LiveView(Plain):
     """A panel that is drawn anew a few times a second, and stays when training ends."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.opening = ""
         self.step: Stepped | None = None
         self.evaluated: list[Evaluated] = []
@@ -119,7 +123,7 @@ class LiveView(Plain):
         self.trainer = trainer
         match event:
             case Started():
-                self.opening = _opening(event, trainer)
+                self.opening = "\n".join([_opening(event, trainer), *_adapted(event, trainer)])
             case Stepped():
                 self.step = event
             case Evaluated():
@@ -127,11 +131,13 @@ class LiveView(Plain):
             case Sampled():
                 self.sample = event
             case Recovered():
-                self.live.console.print(f"[yellow]{escape(_recovery(event))}[/]")
+                self.live.console.print(Text(_recovery(event), style="yellow"))
             case Finished():
                 self.live.refresh()
                 self.live.stop()
-                if event.losses:
+                if event.stopped:
+                    note(_stopped(event, trainer))
+                else:
                     self.console.print(
                         loss_table(event.losses), *_outcome(event, trainer)[-1:], sep="\n"
                     )
@@ -190,6 +196,22 @@ def _opening(event: Started, trainer: Trainer) -> str:
     )
 
 
+def _adapted(event: Started, trainer: Trainer) -> list[str]:
+    """A line if the text was too short for the batch or the sequence that was asked for."""
+    c = trainer.config
+    if event.batch == c.batch and event.seq * 2 >= c.seq:
+        return []
+    return [
+        f"The text is too short for {c.batch} lanes of {c.seq} characters; training on "
+        f"{event.batch} lane{'s' * (event.batch > 1)} of {event.seq} instead."
+    ]
+
+
+def _stopped(event: Finished, trainer: Trainer) -> str:
+    where = shlex.quote(str(trainer.run.path)) if trainer.run else ""
+    return f"Stopped after step {event.step:,}; go on with: charrnn train --resume {where}"
+
+
 def _outcome(event: Finished, trainer: Trainer) -> list[str]:
     lines = [
         f"{PART_NAMES[n]} {units(loss)} over {loss.chars:,}" for n, loss in event.losses.items()
@@ -202,7 +224,7 @@ def _outcome(event: Finished, trainer: Trainer) -> list[str]:
 def _recovery(event: Recovered) -> str:
     return (
         f"The loss exploded at step {event.step:,}: back to step {event.back_to:,}, learning rate "
-        f"halved to {event.lr:.2g} (attempt {event.attempt} of 3)."
+        f"halved to {event.lr:.2g} (attempt {event.attempt} of {MOST_RECOVERIES})."
     )
 
 

@@ -9,21 +9,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-import numpy as np
 
-from charrnn.checkpoint import Checkpoint
 from charrnn.cli.display import note
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
     corpus_source,
+    encode_source,
     json_option,
     open_checkpoint,
-    text_options,
     unknown_option,
     write_bytes,
 )
-from charrnn.params import Ids
-from charrnn.reading import TextOptions
 from charrnn.sample import Style
 from charrnn.text_model import TextModel
 
@@ -45,6 +41,7 @@ Examples:
               help="Characters to write.")  # fmt: skip
 @click.option("--seed-text", default="", metavar="TEXT", help="Text to continue.")
 @click.option("--seed-file", metavar="FILE", help="Read the text to continue from a file, or - .")
+@click.option("--encoding", help="Encoding of the seed file.  [default: as in training]")
 @click.option("--top-k", type=click.IntRange(min=1), help="Only the K likeliest characters.")
 @click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), default=1.0,
               help="Only the likeliest characters with this probability together.")  # fmt: skip
@@ -60,6 +57,7 @@ def command(
     length: int,
     seed_text: str,
     seed_file: str | None,
+    encoding: str | None,
     top_k: int | None,
     top_p: float,
     stop: str,
@@ -71,33 +69,26 @@ def command(
     if seed_text and seed_file:
         raise click.UsageError("Give --seed-text or --seed-file, not both.")
     path, found = open_checkpoint(checkpoint)
-    ids = _seed_ids(found, seed_text, seed_file, skip=unknown == "skip")
+    model = TextModel(found.model, found.vocabulary)
+    skip = unknown == "skip"
+    if seed_file:
+        ids, _ = encode_source(found, corpus_source(seed_file), encoding, unknown)
+        context = ids if len(ids) else model.beginning("")
+        shown = found.vocabulary.decode_bytes(ids)
+    else:
+        context = model.beginning(seed_text, skip_unknown=skip)
+        ids = found.vocabulary.encode(seed_text, skip_unknown=skip)
+        shown = found.vocabulary.decode_bytes(ids) if skip else seed_text.encode()
     first = secrets.randbelow(1 << 31) if seed is None else seed
     seeds = list(range(first, first + count))
-    model = TextModel(found.model, found.vocabulary)
-    context = ids if len(ids) else _line_start(model)
     drawn = model.stream(context, length, seeds, Style(temp, top_k or 0, top_p), stop)
     if as_json:
         samples = _collect(drawn, count)
-        _print_json(str(path), found.vocabulary.decode(ids), seeds, samples)
+        _print_json(str(path), shown.decode("utf-8", "replace"), seeds, samples)
         return
-    _print_text(drawn, found.vocabulary.decode_bytes(ids), count)
+    _print_text(drawn, shown, count)
     if seed is None and sys.stderr.isatty():
         note(f"(seed {first})")
-
-
-def _seed_ids(found: Checkpoint, text: str, file: str | None, *, skip: bool) -> Ids:
-    if not file:
-        return found.vocabulary.encode(text, skip_unknown=skip)
-    options: TextOptions = text_options({**found.meta, "vocabulary": found.vocabulary.to_json()})
-    pieces = [codes for _, codes in corpus_source(file).codes(options)]
-    codes = np.concatenate(pieces) if pieces else np.zeros(0, np.uint32)
-    return found.vocabulary.encode_codes(codes, skip_unknown=skip)
-
-
-def _line_start(model: TextModel) -> Ids:
-    """What a model that is given no text reads before it writes: the end of a line."""
-    return model.vocabulary.encode("\n", skip_unknown=True)
 
 
 def _print_text(drawn: Iterator[list[bytes]], seed_text: bytes, count: int) -> None:

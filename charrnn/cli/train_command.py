@@ -15,19 +15,17 @@ import click
 from click.core import ParameterSource
 
 from charrnn import checkpoint as files
-from charrnn.cli.display import note
 from charrnn.cli.inputs import corpus_source
 from charrnn.cli.listeners import Listener, listener
 from charrnn.config import TrainConfig, read_toml
 from charrnn.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.events import Finished, Started
 from charrnn.reading import TextOptions
 from charrnn.run import Run
 from charrnn.train import Trainer
 
 _BUDGET = ("epochs", "steps", "minutes")
-_ADJUSTABLE = {*_BUDGET, "workers", "eval_every", "eval_chars", "sample_every"}
+_ADJUSTABLE = {*_BUDGET, "valid", "test", "workers", "eval_every", "eval_chars", "sample_every"}
 """Options that may change when a run is resumed."""
 
 
@@ -100,12 +98,18 @@ def command(
         in_file = {k.replace("-", "_"): v for k, v in read_toml(config_file).items()}
         given = _one_budget(in_file, given)
     shown = listener(quiet=quiet, as_json=as_json)
+    origin = str(config_file or "")
     if resume:
-        trainer = _resume(resume, corpus, given, str(config_file or "The command line"))
+        for option in ("name", "out"):
+            if ctx.get_parameter_source(option) != ParameterSource.DEFAULT:
+                raise click.UsageError(f"A resumed run stays where it is; leave out --{option}.")
+        trainer = _resume(resume, corpus, given, origin)
     else:
         if not corpus:
             raise click.UsageError("Name a text to learn: charrnn train CORPUS...")
-        config = TrainConfig.from_mapping(given, str(config_file or "The command line"))
+        if name is not None and (Path(name).name != name or name in ("", "..")):
+            raise click.UsageError(f"--name is '{name}'; it must be a name, without folders.")
+        config = TrainConfig.from_mapping(given, origin)
         trainer = _fresh(corpus, config, out, name)
     return _listen(trainer, shown)
 
@@ -117,19 +121,20 @@ def _one_budget(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
     return {**lower, **upper}
 
 
-def _read(corpus: tuple[str, ...], config: TrainConfig) -> tuple[Corpus, list[str]]:
+def _read(corpus: tuple[str, ...], config: TrainConfig) -> Corpus:
     sources = [corpus_source(c) for c in corpus]
     extra = {n: corpus_source(v) if (v := getattr(config, n)) else None for n in ("valid", "test")}
     options = TextOptions(config.unit, config.encoding, config.keep_newlines, config.min_count)
-    read = Corpus.read(sources, split=Split.parse(config.split), options=options, **extra)
-    return read, [c if c == "-" or not Path(c).exists() else str(Path(c).resolve()) for c in corpus]
+    return Corpus.read(sources, split=Split.parse(config.split), options=options, **extra)
 
 
 def _fresh(corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | None) -> Trainer:
-    text, sources = _read(corpus, config)
-    run = Run.create(out, name or f"{text.name}-{config.cell}-{config.layers}x{config.hidden}")
-    trainer = Trainer(text, config, run)
-    trainer.sources = sources
+    text = _read(corpus, config)
+    extra = ("valid", "test")
+    found: dict[str, Any] = {n: corpus_source(v).place for n in extra if (v := getattr(config, n))}
+    trainer = Trainer(text, replace(config, **found))
+    usual = f"{text.name}-{config.cell}-{config.layers}x{config.hidden}"
+    trainer.run = Run.create(out, name or usual)
     return trainer
 
 
@@ -146,38 +151,41 @@ def _resume(where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin:
         names = ", ".join("--" + c.replace("_", "-") for c in sorted(changed))
         raise ConfigError(f"A resumed run keeps its options; {names} cannot change.")
     config = TrainConfig.from_mapping(_one_budget(stored.to_json(), given), origin)
-    text, sources = _read(corpus or tuple(meta["corpus"]["sources"]), config)
-    trainer = Trainer.resume(run, text, replace(config))
-    trainer.sources = sources
-    return trainer
+    texts = corpus or tuple(meta["corpus"]["sources"])
+    if not texts:
+        raise CheckpointError(
+            f"{where} does not say which text it learned; name it: charrnn train TEXT --resume RUN"
+        )
+    return Trainer.resume(run, _read(texts, config), config)
 
 
 def _listen(trainer: Trainer, shown: Listener) -> int:
-    with _signals(trainer) as caught, shown:
-        for event in trainer.events():
-            if isinstance(event, Started):
-                _say_adapted(trainer.config, event)
-            shown.show(event, trainer)
-    if caught and isinstance(event, Finished) and event.stopped:
-        where = trainer.run.path if trainer.run else ""
-        note(f"Stopped after step {event.step:,}; go on with: charrnn train --resume {where}")
-        return 128 + caught[0]
-    return 0
-
-
-def _say_adapted(config: TrainConfig, started: Started) -> None:
-    lanes, seq = started.batch, started.seq
-    if lanes < config.batch:
-        note(
-            f"The text is too short for {config.batch} lanes of {config.seq} characters; "
-            f"training on {lanes} lane{'s' * (lanes > 1)} of {seq} instead."
-        )
+    """Show the events. When nobody reads the output any more, training is stopped and saved."""
+    assert trainer.run is not None
+    closed = False
+    caught: list[int] = []
+    try:
+        with trainer.run.locked(), _signals(trainer, caught), shown:
+            for event in trainer.events():
+                try:
+                    if not closed:
+                        shown.show(event, trainer)
+                except BrokenPipeError:
+                    closed = True
+                    trainer.stop()
+    except KeyboardInterrupt:
+        if not caught:
+            raise
+    finally:
+        trainer.run.discard_if_empty()
+    if closed:
+        raise BrokenPipeError
+    return 128 + caught[0] if caught else 0
 
 
 @contextmanager
-def _signals(trainer: Trainer) -> Iterator[list[int]]:
+def _signals(trainer: Trainer, caught: list[int]) -> Iterator[None]:
     """SIGINT and SIGTERM end training after the current step; a second one ends it at once."""
-    caught: list[int] = []
 
     def handle(number: int, frame: types.FrameType | None) -> None:
         if caught:
@@ -187,7 +195,7 @@ def _signals(trainer: Trainer) -> Iterator[list[int]]:
 
     before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield caught
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
