@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from charrnn.optim import (
     warm_up,
 )
 from charrnn.params import Array
-from charrnn.team import Team
+from charrnn.team import Team, sensible_workers
 
 _SMOOTHING = 0.98
 
@@ -60,13 +60,14 @@ class Learner:
     """A network learning the training part of a corpus, chunk by chunk."""
 
     def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
-        self.config = config
+        workers = config.workers or sensible_workers(config.batch, config.hidden)
+        self.config = replace(config, workers=workers)
         shape = NetworkConfig(
             len(corpus.vocabulary), config.cell, config.hidden, config.layers, config.dropout
         )
         self.model = CharRNN.initialised(shape, np.random.default_rng([0, config.seed]))
         self.lanes = Lanes.of(corpus.train, config.batch, config.seq)
-        self.team = Team(self.model, self.lanes.batch, config.workers)
+        self.team = Team(self.model, self.lanes.batch, workers)
         self.optimizer = OPTIMIZERS[config.optimizer](self.model.size)
         self.grads = self.model.params.zeros()
         self.state = self.model.start(self.lanes.batch)

@@ -37,7 +37,6 @@ from charrnn.models import CharRNN
 from charrnn.params import Array
 from charrnn.run import Run
 from charrnn.sample import Style
-from charrnn.team import sensible_workers
 from charrnn.text_model import TextModel
 
 MOST_RECOVERIES = 3
@@ -50,14 +49,13 @@ class Trainer:
 
     def __init__(self, corpus: Corpus, config: TrainConfig, run: Run | None = None) -> None:
         """A fresh run over `corpus`; with `run` it writes checkpoints and a log there."""
-        workers = config.workers or sensible_workers(config.batch, config.hidden)
         text = corpus.options
         config = replace(
-            config, workers=workers, split=str(corpus.split), unit=text.unit,
-            encoding=text.encoding, keep_newlines=text.keep_newlines, min_count=text.min_count,
+            config, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
+            keep_newlines=text.keep_newlines, min_count=text.min_count,
         )  # fmt: skip
-        self.corpus, self.config, self.run = corpus, config, run
         self.learner = Learner(corpus, config)
+        self.corpus, self.config, self.run = corpus, self.learner.config, run
         self.model = self.learner.model
         self.best_flat = self.model.params.flat.copy()
         self._saved = time.monotonic()

@@ -1,0 +1,40 @@
+"""Text of any size to read: a seed of random words, repeated and perturbed."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+_SEED_SIZE = 1_000_000  # bytes
+_CHANGES = 1000  # bytes changed in every repetition
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+OTHERS = LETTERS.upper() + ".,;:!?'-\n"
+"""With the small letters and the space 62 symbols, about as many as an English text has."""
+
+
+def compose(path: Path, size: int) -> None:
+    """Write a file of `size` bytes, a piece at a time, so that this process stays small."""
+    rng = random.Random(1)
+    seed = seed_text(rng, min(size, _SEED_SIZE))
+    with path.open("wb") as stream:
+        for start in range(0, size, len(seed)):
+            piece = perturbed(rng, seed)
+            stream.write(piece[: size - start])
+
+
+def seed_text(rng: random.Random, size: int) -> bytes:
+    """Words from a made-up dictionary, the first ones the most frequent, with some punctuation."""
+    words = ["".join(rng.choices(LETTERS, k=rng.randint(1, 9))) for _ in range(2000)]
+    weights = [1 / (n + 1) for n in range(len(words))]
+    drawn = rng.choices(words, weights, k=size // 2 + 1)  # a word and its space: 2 bytes or more
+    marks = rng.choices([*OTHERS, ""], [*[1] * len(OTHERS), 300], k=len(drawn))
+    text = " ".join(word + mark for word, mark in zip(drawn, marks, strict=True))
+    return text.encode("ascii")[:size]
+
+
+def perturbed(rng: random.Random, text: bytes) -> bytes:
+    """The text with some of its bytes changed."""
+    copy = bytearray(text)
+    for _ in range(min(_CHANGES, len(copy) // 10)):
+        copy[rng.randrange(len(copy))] = ord(rng.choice(LETTERS))
+    return bytes(copy)

@@ -1,0 +1,154 @@
+"""Memory and reading speed on large files, and how a step grows with the sizes of the network.
+
+    python -m benchmarks.memory [--megabytes 1,100,1000] [--base 2x128,50,50]
+
+Text is made up for the purpose; every measurement has a process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+
+from benchmarks import command_line as options
+from benchmarks.composed_text import compose
+from benchmarks.rounds import ChildError, Contestant, Spread, interleaved, run_child, time_steps
+from benchmarks.shapes import CELL_NAMES, Setting, Shape
+from benchmarks.tables import keep, markdown, number, show, spread
+
+STEP = Contestant("charrnn", "step_charrnn")
+AXES = ("hidden", "batch", "seq", "symbols")
+
+
+def read_files(
+    megabytes: Sequence[int], folder: Path | None, shape: Shape, steps: int, rounds: int
+) -> dict[str, Any]:
+    """The figures of every round for every file size, in megabytes."""
+    with TemporaryDirectory(dir=folder) as made:
+        jobs = {}
+        for size in megabytes:
+            path = Path(made) / f"{size}.txt"
+            compose(path, size * 1_000_000)
+            job = {"file": str(path), "shape": shape.to_json(), "steps": steps}
+            jobs[str(size)] = partial(run_child, "benchmarks.reading_child", job)
+        return interleaved(jobs, rounds)
+
+
+def reading_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Speed and memory by file size."""
+    head = ["File, MB", "Reading, MB/s", "Peak before, MB", "Peak in reading, MB"]
+    head += ["Bytes a character", "Peak in training, MB", "Step, ms"]
+    lines = []
+    for size, rounds in results.items():
+        peaks = {
+            when: Spread.of([f["peak_mb"][when] for f in rounds]).median
+            for when in ("start", "reading", "training")
+        }
+        lines.append(
+            [
+                size,
+                spread(Spread.of([int(size) / f["read_seconds"] for f in rounds])),
+                number(peaks["start"]),
+                number(peaks["reading"]),
+                number((peaks["reading"] - peaks["start"]) * 1e6 / rounds[0]["chars"]),
+                number(peaks["training"]),
+                spread(Spread.of([1000 * f["step_seconds"] for f in rounds])),
+            ]
+        )
+    return markdown(head, lines)
+
+
+def neighbours(base: Shape, sizes: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, Shape]]:
+    """Shapes that differ from the base in one size, with the name of that size."""
+    for axis in AXES:
+        for value in sizes[axis]:
+            yield axis, Shape(**{**base.to_json(), axis: value})
+
+
+def grow(
+    base: Shape, sizes: Mapping[str, Sequence[int]], rounds: int, seconds: float
+) -> list[dict[str, Any]]:
+    """The figures of every round for every neighbour of the base, on one thread."""
+    shapes = list(neighbours(base, sizes))
+    jobs = {
+        str(n): partial(time_steps, STEP, shape, Setting(), seconds)
+        for n, (_, shape) in enumerate(shapes)
+    }
+    figures = interleaved(jobs, rounds)
+    return [
+        {"varied": axis, "shape": shape.to_json(), "rounds": figures[str(n)]}
+        for n, (axis, shape) in enumerate(shapes)
+    ]
+
+
+def growth_table(results: Sequence[Mapping[str, Any]]) -> str:
+    """Step time by what is varied, relative to the first value of each kind."""
+    head = ["Varied", "Value", "Step, ms", "Ratio to the first", "Chars/s", "Peak, MB"]
+    lines: list[list[str]] = []
+    first: dict[str, float] = {}
+    for row in results:
+        shape, axis = Shape(**row["shape"]), row["varied"]
+        step = Spread.of([1000 * f["median"] for f in row["rounds"]])
+        peak = Spread.of([f["peak_mb"] for f in row["rounds"]]).median
+        ratio = step.median / first.setdefault(axis, step.median)
+        chars = number(1000 * shape.chars / step.median)
+        value = str(getattr(shape, axis))
+        lines.append([axis, value, spread(step), f"{ratio:.2f}", chars, number(peak)])
+    return markdown(head, lines)
+
+
+@click.command(help=__doc__)
+@options.toy_option(megabytes="1,2", base="1x16,2,5", rounds=1, seconds=0.05, hidden="16,32",
+                    batch="2,4", seq="5,10", symbols="65,400", steps=2)  # fmt: skip
+@click.option("--megabytes", type=options.Numbers(), default="1,100,1000", show_default=True,
+              help="Sizes of the files.")  # fmt: skip
+@click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Where to make them.  [default: the system's temporary folder]")  # fmt: skip
+@click.option("--steps", type=click.IntRange(min=1), default=5, show_default=True,
+              help="Training steps on each file.")  # fmt: skip
+@click.option("--base", type=options.ShapeType(), default="2x128,50,50", show_default=True,
+              help="The network that learns, and that the growth starts from.")  # fmt: skip
+@click.option("--cell", type=click.Choice(CELL_NAMES), default="lstm", show_default=True)
+@click.option("--hidden", type=options.Numbers(), default="64,128,256,512", show_default=True)
+@click.option("--batch", type=options.Numbers(), default="10,25,50,100,200", show_default=True)
+@click.option("--seq", type=options.Numbers(), default="10,25,50,100,200", show_default=True)
+@click.option("--symbols", type=options.Numbers(), default="65,5400", show_default=True)
+@options.rounds_option(3)
+@options.seconds_option()
+@options.json_option()
+def main(
+    megabytes: tuple[int, ...],
+    folder: Path | None,
+    steps: int,
+    base: Shape,
+    cell: str,
+    rounds: int,
+    seconds: float,
+    json_file: Path | None,
+    **sizes: tuple[int, ...],
+) -> None:
+    """Measure both and print the two tables."""
+    base = base.with_cell(cell)
+    asked = {"rounds": rounds, "seconds": seconds, "base": base.to_json(), "steps": steps}
+    results: dict[str, Any] = {}
+    try:
+        click.echo("reading files", err=True)
+        results["reading"] = read_files(megabytes, folder, base, steps, rounds)
+        keep(json_file, "memory", asked, results)
+        click.echo("growing networks", err=True)
+        results["growth"] = grow(base, sizes, rounds, seconds)
+        keep(json_file, "memory", asked, results)
+    except ChildError as error:
+        raise click.ClickException(str(error)) from None
+    notes = f"Medians (and range) of {rounds} rounds, a new process in each, by turns."
+    show("Reading a file", reading_table(results["reading"]), notes)
+    show(f"Growth of a step from {cell} {base}", growth_table(results["growth"]), notes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The matrix products of charrnn's training step and nothing else, in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.shapes import GATES, Setting, Shape
+
+ONE_HOT_LIMIT = 350
+"""Above this vocabulary charrnn adds up the rows of dW without a product."""
+
+Array = NDArray[np.float32]
+Product = tuple[Array, Array, Array]
+"""The two factors and where their product goes."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The arrays of one recurrent layer that enter or leave its products."""
+
+    forward: list[Product]
+    backward: list[Product]
+
+
+def build(shape: Shape, setting: Setting) -> Callable[[], float]:
+    """All products of one step; BLAS took its thread number from the environment.
+
+    Workers share the lanes as charrnn's do, each with products of its own.
+    """
+    workers = min(setting.workers, shape.batch)
+    edges = [n * shape.batch // workers for n in range(workers + 1)]
+    shares = [list(products_of(replace(shape, batch=b - a))) for a, b in pairwise(edges)]
+    pool = ThreadPoolExecutor(max(1, workers - 1))
+
+    def step() -> float:
+        waiting = [pool.submit(multiply, share) for share in shares[1:]]
+        multiply(shares[0])
+        for other in waiting:
+            other.result()
+        return 0.0
+
+    return step
+
+
+def multiply(products: Iterable[Product]) -> None:
+    """Each of them, in order."""
+    for a, b, out in products:
+        np.matmul(a, b, out=out)
+
+
+def products_of(shape: Shape) -> Iterator[Product]:
+    """Layer by layer up, the output layer, and layer by layer down again."""
+    layers = [_layer(shape, first=n == 0) for n in range(shape.layers)]
+    rows, hidden, symbols = shape.chars, shape.hidden, shape.symbols
+    y, V, dlogits = _random(rows, hidden), _random(hidden, symbols), _random(rows, symbols)
+    for layer in layers:
+        yield from layer.forward
+    yield y, V, _empty(rows, symbols)
+    yield y.T, dlogits, _empty(hidden, symbols)
+    yield dlogits, V.T, _empty(rows, hidden)
+    for layer in reversed(layers):
+        yield from layer.backward
+
+
+def operations(shape: Shape) -> int:
+    """Multiplications and additions in them."""
+    return sum(2 * a.shape[0] * a.shape[1] * b.shape[1] for a, b, _ in products_of(shape))
+
+
+def _layer(shape: Shape, *, first: bool) -> Layer:
+    steps, batch, hidden = shape.seq, shape.batch, shape.hidden
+    wide, rows = GATES[shape.cell] * hidden, shape.chars
+    # Every step has its own piece of h and z, as in training, where they pass through the caches.
+    h, z = _random(steps, batch, hidden), _random(steps, batch, wide)
+    flat_h, flat_z = h.reshape(rows, hidden), z.reshape(rows, wide)
+    U, u, dh = _random(hidden, wide), _empty(batch, wide), _empty(batch, hidden)
+    forward = [(h_t, U, u) for h_t in h]
+    backward = [(z_t, U.T, dh) for z_t in z[::-1]]
+    backward.append((flat_h.T, flat_z, _empty(hidden, wide)))
+    if not first:
+        x, W = _random(rows, hidden), _random(hidden, wide)
+        forward.insert(0, (x, W, _empty(rows, wide)))
+        backward.append((x.T, flat_z, _empty(hidden, wide)))
+        backward.append((flat_z, W.T, _empty(rows, hidden)))
+    elif shape.symbols <= ONE_HOT_LIMIT:
+        one_hot = np.eye(shape.symbols, dtype=np.float32)[np.arange(rows) % shape.symbols]
+        backward.append((one_hot.T, flat_z, _empty(shape.symbols, wide)))
+    return Layer(forward, backward)
+
+
+def _random(*size: int) -> Array:
+    return np.random.default_rng(1).standard_normal(size, np.float32)
+
+
+def _empty(*size: int) -> Array:
+    return np.empty(size, np.float32)

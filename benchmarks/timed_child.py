@@ -1,0 +1,71 @@
+"""The child process of a round: build one contestant, warm it up, time its steps, print figures.
+
+    python -m benchmarks.timed_child JOB
+
+JOB is what `rounds.time_steps` writes; the last line of the output is the figures, in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from benchmarks.shapes import Setting, Shape
+
+_WARM_UP_STEPS = 2  # the least: a compiler works in the first, an allocator settles in the second
+_STEPS = 3
+
+
+def main(job: dict[str, Any]) -> None:
+    """Do the job and print its figures."""
+    build = import_module(job["module"]).build
+    step = build(Shape(**job["shape"]), Setting(**job["setting"]))
+    timed(step, _WARM_UP_STEPS, job["seconds"] / 6)
+    cpu, clock = time.process_time(), time.perf_counter()
+    times = timed(step, _STEPS, job["seconds"])
+    cpu, clock = time.process_time() - cpu, time.perf_counter() - clock
+    figures = {
+        "median": median(times),
+        "mean": fmean(times),
+        "low": min(times),
+        "high": max(times),
+        "steps": len(times),
+        "cores_used": cpu / clock,
+        "peak_mb": peak_mb(),
+    }
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+def timed(step: Callable[[], float], least: int, seconds: float) -> list[float]:
+    """The time of each step, for so many seconds and `least` steps at any rate."""
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(times) < least or time.perf_counter() < end:
+        started = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - started)
+    return times
+
+
+def peak_mb() -> float:
+    """The most memory this process has held, in units of 10^6 bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # On Linux getrusage starts from the memory of the process that started this one.
+        lines = status.read_text("ascii", "replace").splitlines()
+        kib = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
+        if kib is not None:
+            return int(kib) * 1024 / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

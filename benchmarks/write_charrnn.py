@@ -1,0 +1,24 @@
+"""charrnn writing text: `write`, symbol by symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.shapes import Setting, Shape
+from charrnn.models import CharRNN, NetworkConfig
+from charrnn.sample import write
+
+
+def build(shape: Shape, setting: Setting) -> Callable[[], float]:
+    """`shape.batch` streams of `shape.seq` symbols, side by side."""
+    config = NetworkConfig(shape.symbols, shape.cell, shape.hidden, shape.layers)
+    model = CharRNN.initialised(config, np.random.default_rng(1))
+    rngs = [np.random.default_rng(n) for n in range(shape.batch)]
+    first = np.zeros(1, np.uint8)
+
+    def step() -> float:
+        return float(list(write(model, first, shape.seq, rngs))[-1][0])
+
+    return step

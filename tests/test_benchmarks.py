@@ -1,0 +1,87 @@
+"""Every benchmark runs at toy size and prints a table with all its rows; no time is judged."""
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "benchmarks").is_dir(), reason="benchmarks are in the repository only"
+)
+
+
+def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def toy(name: str, folder: Path, *more: str) -> tuple[list[list[list[str]]], dict]:
+    """The cells of every table (head, then rows), and what `--json` wrote."""
+    figures = folder / "figures.json"
+    done = run(name, "--toy", "--json", str(figures), *more)
+    assert done.returncode == 0, done.stderr
+    tables = []
+    for block in done.stdout.split("\n\n"):
+        lines = [line for line in block.splitlines() if line.startswith("|")]
+        if lines:
+            cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines]
+            assert all(len(row) == len(cells[0]) for row in cells)
+            tables.append([cells[0], *cells[2:]])
+    data = json.loads(figures.read_text("utf-8"))
+    assert data["benchmark"] == name
+    return tables, data["results"]
+
+
+def test_training_has_a_row_for_each_cell_and_a_column_for_each_installed_contestant(tmp_path):
+    [[head, *rows]], results = toy("training", tmp_path)
+    for package, shown in (("torch", "PyTorch"), ("jax", "JAX")):
+        assert (f"charrnn / {shown}" in head) == bool(find_spec(package))
+    cells = [row[0] for row in rows if row[0] != "geometric mean"]
+    assert cells == ["lstm", "gru", "rnn"]
+    assert [r["shape"]["cell"] for r in results] == cells
+
+
+def test_training_times_the_settings_it_may_choose_from_and_names_the_one_taken(tmp_path):
+    more = ["--cell", "rnn", "--contestant", "charrnn", "--threads", "1,2", "--rounds", "2"]
+    [[_, row]], [result] = toy("training", tmp_path, "--trial-seconds", "0.01", *more)
+    entry = result["contestants"]["charrnn"]
+    assert entry["setting"]["threads"] in (1, 2)
+    assert len(entry["rounds"]) == 2
+    assert "thread" in row[-1]
+
+
+def test_bound_has_a_row_for_each_cell_and_their_mean(tmp_path):
+    [[_, *rows]], results = toy("bound", tmp_path)
+    assert [row[0] for row in rows] == ["lstm", "gru", "rnn", "geometric mean"]
+    assert all({"charrnn", "products"} == set(r["rounds"]) for r in results)
+
+
+def test_sampling_has_a_row_for_each_number_of_streams(tmp_path):
+    [[head, *rows]], _ = toy("sampling", tmp_path)
+    assert [row[1] for row in rows] == ["1", "3"]
+    assert ("charrnn / PyTorch" in head) == bool(find_spec("torch"))
+
+
+def test_startup_has_a_row_for_each_command(tmp_path):
+    [[_, *rows]], times = toy("startup", tmp_path)
+    wanted = ["charrnn --version", "charrnn --help", "charrnn sample --length 1"]
+    assert [row[0].strip("`") for row in rows][2:] == wanted
+    assert all(len(each) == 1 for each in times.values())
+
+
+def test_memory_has_a_row_for_each_file_and_each_size_of_the_network(tmp_path):
+    [[_, *files], [_, *growth]], _ = toy("memory", tmp_path)
+    assert [row[0] for row in files] == ["1", "2"]
+    assert [row[0] for row in growth] == [
+        a for a in ("hidden", "batch", "seq", "symbols") for _ in range(2)
+    ]
+
+
+def test_a_row_that_is_none_is_bad_usage():
+    done = run("training", "--row", "2x128")
+    assert done.returncode == 2
+    assert "is no row" in done.stderr
