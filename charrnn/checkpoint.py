@@ -42,7 +42,7 @@ def save(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
     """
     model = checkpoint.model
     params = model.params.astype(np.float16) if half else model.params
-    arrays: dict[str, Array] = {f"params/{name}": params[name] for name in params}
+    arrays: dict[str, Any] = {f"params/{name}": params[name] for name in params}
     arrays |= {f"training/{name}": array for name, array in checkpoint.training.items()}
     meta = {
         **checkpoint.meta,
@@ -58,7 +58,7 @@ def save(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
         temporary = path.with_name(f".{path.name}.part")
         try:
             with temporary.open("wb") as stream:
-                np.savez(stream, allow_pickle=False, **arrays)
+                np.savez(stream, **arrays)
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(path)

@@ -83,7 +83,7 @@ class Recurrent:
 
         def pullback(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             dh, *rest = [d.copy() for d in dstate]
-            UT, z = p["U"].T, k["z"]
+            UT, z = np.ascontiguousarray(p["U"].T), k["z"]  # a plain copy multiplies faster
             for du, dy_t, step in zip(z[::-1], dy[::-1], cell.linearise(p, k), strict=True):
                 dh += dy_t
                 past_U = cell.backward(dh, rest, step)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from charrnn import __version__
+from charrnn import __version__, machine
 from charrnn.errors import CharRNNError, ConfigError, why
 
 COMMANDS = {
@@ -79,15 +79,9 @@ def main(args: list[str] | None = None) -> NoReturn:
     sys.exit(run(args))
 
 
-_BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-
-
 def run(args: list[str] | None = None) -> int:
     """Run a command; every failure becomes one line on standard error and an exit code."""
-    for name in _BLAS_THREADS:
-        # Lanes are shared out among threads (team.py). Threads inside such small products gain
-        # less, and wait for each other without end as soon as another program is busy.
-        os.environ.setdefault(name, "1")
+    machine.prepare_products()
     _open_streams()
     try:
         result: Any = cli.main(args, prog_name="charrnn", standalone_mode=False)

@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from charrnn import checkpoint as files
+from charrnn import machine
 from charrnn.cli.inputs import corpus_source
 from charrnn.cli.listeners import Listener, listener
 from charrnn.config import TrainConfig, read_toml
@@ -97,6 +98,7 @@ def command(
     if config_file:
         in_file = {k.replace("-", "_"): v for k, v in read_toml(config_file).items()}
         given = _one_budget(in_file, given)
+    machine.keep_memory()
     shown = listener(quiet=quiet, as_json=as_json)
     origin = str(config_file or "")
     if resume:
