@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 import charrnn
 from charrnn import checkpoint as files
 from charrnn.config import TrainConfig
@@ -153,8 +155,9 @@ class Trainer:
     def _evaluate(self, rate: float) -> Iterator[Event]:
         """Validate, adapt the plateau schedule, write a line or two, save."""
         started = time.perf_counter()
-        valid = evaluate(self.model, self._part("valid")) if len(self.corpus.valid) else None
-        health = valid or evaluate(self.model, self.corpus.train[:2000])
+        with np.errstate(all="ignore"):  # a model that has exploded is told by its loss
+            valid = evaluate(self.model, self._part("valid")) if len(self.corpus.valid) else None
+            health = valid or evaluate(self.model, self.corpus.train[:2000])
         if self.learner.diverged(health.nats_per_char, 0.0):
             self.learner.clock(started)
             yield self._recover()
