@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from charrnn.corpus import Corpus, Split
     from charrnn.errors import CharRNNError
     from charrnn.evaluate import Loss
+    from charrnn.events import Evaluated
     from charrnn.reading import TextOptions
     from charrnn.run import Run
     from charrnn.sample import Style
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "CharRNNError": "errors",
     "Corpus": "corpus",
+    "Evaluated": "events",
     "Loss": "evaluate",
     "Run": "run",
     "Split": "corpus",
@@ -41,6 +43,7 @@ _HOMES = {
 __all__ = [
     "CharRNNError",
     "Corpus",
+    "Evaluated",
     "Loss",
     "Run",
     "Split",

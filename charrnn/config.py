@@ -33,25 +33,25 @@ class TrainConfig:
 
     cell: str = _option("gru", "Recurrent cell.", choices=CELLS)
     hidden: int = _option(192, "Hidden size: units in a layer.")
-    layers: int = _option(2, "Recurrent layers, one upon the other.")
+    layers: int = _option(2, "Recurrent layers, stacked.")
     dropout: float = _option(0.1, "Share of a layer's outputs dropped in training.")
     batch: int = _option(50, "Lanes of text read side by side.")
     seq: int = _option(50, "Characters between two updates: the length of truncated BPTT.")
     reset: float = _option(0.01, "Chance that a lane forgets its state before a chunk.")
-    epochs: float | None = _option(None, "Train for so many passes over the text.  [default: 20]")
-    steps: int | None = _option(None, "Train for so many updates.")
-    minutes: float | None = _option(None, "Train for so long; the schedule follows the clock.")
+    epochs: float | None = _option(None, "Budget: passes over the text.  [default: 20]")
+    steps: int | None = _option(None, "Budget: updates.")
+    minutes: float | None = _option(None, "Budget: minutes; the schedule follows the clock.")
     optimizer: str = _option("adam", "Update rule.", choices=OPTIMIZERS)
     lr: float | None = _option(
         None, "Peak learning rate.  [default: adam 4e-3, rmsprop 2e-3, adagrad 5e-2, sgd 0.2]"
     )
     schedule: str = _option("cosine", "How the learning rate changes.", choices=SCHEDULES)
     warmup: int = _option(0, "Updates over which the learning rate rises from zero.")
-    decay: float = _option(0.97, "Factor of the schedules step (an epoch) and plateau.")
+    decay: float = _option(0.97, "What step (each epoch) and plateau multiply the rate by.")
     decay_after: float = _option(10.0, "Epochs before the schedule step begins.")
     patience: int = _option(3, "Evaluations without a best before plateau lowers the rate.")
     weight_decay: float = _option(0.0, "Decoupled weight decay.")
-    clip: float = _option(1.0, "Longest gradient; 0 does not clip.")
+    clip: float = _option(1.0, "Largest norm of the gradient; 0 does not clip.")
     clip_value: float = _option(0.0, "Largest gradient entry; 0 does not clip.")
     seed: int = _option(1, "Random seed.")
     workers: int = _option(0, "Threads that share the lanes; 0: one a core, if it pays.")
@@ -64,9 +64,7 @@ class TrainConfig:
     split: str = _option("0.9,0.05,0.05", "Shares for training, validation and test, in order.")
     valid: str | None = _option(None, "A file to validate on, in place of a share.", metavar="FILE")
     test: str | None = _option(None, "A file to test on, in place of a share.", metavar="FILE")
-    eval_every: int = _option(
-        0, "Updates between evaluations; 0: once an epoch, but within 50 to 1000."
-    )
+    eval_every: int = _option(0, "Updates between evaluations; 0: an epoch, but 50 to 1000.")
     eval_chars: int = _option(1_000_000, "Most characters of a part to evaluate; 0 is no limit.")
     sample_every: int = _option(1, "Evaluations between two lines the model writes; 0: none.")
 

@@ -18,6 +18,7 @@ from charrnn.reading import CodeReader, Source, TextOptions
 from charrnn.vocabulary import Vocabulary
 
 SPLITS = ("train", "valid", "test")
+_NAMES = {"train": "training", "valid": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ class Split:
         for part, share in zip(SPLITS, (self.train, self.valid, self.test), strict=True):
             if share and len(parts[part]) == 0:
                 raise CorpusError(
-                    f"{name} has {len(ids):,} characters, too few for a {part} part of {share:g}; "
-                    f"give another --split (1 trains on everything)."
+                    f"{name} has {len(ids):,} characters, too few for a {_NAMES[part]} part of "
+                    f"{share:g}; give another --split (1 trains on everything)."
                 )
         return parts
 

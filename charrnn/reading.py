@@ -47,7 +47,7 @@ class Source:
     def of(cls, path: str | Path) -> Source:
         """A file by its path; `-` is standard input."""
         if str(path) == "-":
-            return cls("standard input", None, "-")
+            return cls("stdin", None, "-")
         return cls(str(path), Path(path), str(Path(path).resolve()))
 
     def blocks(self) -> Iterator[bytes]:
@@ -96,7 +96,8 @@ class Source:
             near = error.object[max(0, error.start - _SAMPLE) : error.start + _SAMPLE]
             raise CorpusError(
                 f"{self.name} is not {options.encoding}: byte {at:,} "
-                f"(0x{error.object[error.start]:02x}) cannot be decoded; {_advice(near)}"
+                f"(0x{error.object[error.start]:02x}) cannot be decoded; "
+                f"{_advice(near, options.encoding)}"
             ) from None
         except UnicodeError as error:
             raise CorpusError(f"{self.name} is not {options.encoding}: {error}.") from None
@@ -122,11 +123,13 @@ def _decoder(options: TextOptions) -> codecs.IncrementalDecoder | io.Incremental
 _COMMON_CHINESE = set("的一是不了在人有我他这那之来以上大为和国这中到说時時時时个個们們這來為國")
 
 
-def _advice(near: bytes) -> str:
+def _advice(near: bytes, encoding: str) -> str:
     decoded = near.decode("utf-8", "replace")
     foreign = sum(c > "\x7f" for c in decoded)
     if foreign > 4 * decoded.count("\ufffd"):
-        return "the text around it is UTF-8, so the file is damaged there."
+        if codecs.lookup(encoding).name == "utf-8":
+            return "the text around it is UTF-8, so the file is damaged there."
+        return "it looks like UTF-8: leave out --encoding."
     guess = guess_encoding(near)
     if guess:
         return f"it looks like {guess}: try --encoding {guess}."

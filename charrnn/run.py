@@ -114,13 +114,12 @@ def find_checkpoint(where: Path | None = None, runs: Path = Path("checkpoints"))
     None means the newest run under `runs`, and failing that the model that ships with the package.
     """
     if where is None:
-        candidates = [c for d in sorted(runs.glob("*")) if (c := _in_directory(d))]
-        if candidates:
-            return max(candidates, key=lambda c: c.stat().st_mtime)
         box = shipped("checkpoints")
-        for directory in sorted(box.iterdir()) if box else []:
-            if found := _in_directory(directory):
-                return found
+        model = box / "shakespeare" if box else None
+        own = [d for d in runs.glob("*") if _in_directory(d) and d.resolve() != model]
+        newest = max(own, key=_touched, default=model)
+        if newest and (found := _in_directory(newest)):
+            return found
         raise CheckpointError(
             "There is no run under ./checkpoints yet; train one: charrnn train CORPUS."
         )
@@ -140,6 +139,11 @@ def is_there(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
+
+
+def _touched(directory: Path) -> float:
+    """When a run was last written to."""
+    return max(f.stat().st_mtime for f in directory.glob("*.npz"))
 
 
 def _in_directory(path: Path) -> Path | None:

@@ -294,7 +294,7 @@ BAD = [
     (["train", "one.txt"], 1, "has 1 characters"),
     (["train", "same.txt"], 1, "nothing but the character 'a'"),
     (["train", "."], 1, "is a directory"),
-    (["train", "--resume", "nowhere"], 1, "no run that can be resumed"),
+    (["train", "--resume", "nowhere"], 1, "There is no run nowhere"),
     (["sample", "--temp", "-1"], 2, "-1.0 is not in the range x>=0"),
     (["sample", "--top-p", "0"], 2, "0<x<=1"),
     (["sample", "--top-k", "0"], 2, "x>=1"),
@@ -305,6 +305,8 @@ BAD = [
     (["sample", "nowhere"], 1, "There is no checkpoint nowhere"),
     (["eval", "checkpoints/small", "诗 歌.txt"], 1, "never seen"),
     (["eval"], 2, "Missing argument"),
+    (["eval", "checkpoints/small"], 2, "name a text too"),
+    (["train", "诗 歌.txt", "--encoding", "ascii"], 1, "it looks like UTF-8: leave out"),
     (["nope"], 2, "There is no command 'nope'"),
     (["corpora", "show", "nope"], 1, "There is no corpus 'nope'"),
 ]  # fmt: skip
@@ -453,7 +455,15 @@ def test_training_is_drawn_live_in_a_terminal(folder):
     screen = child.read()
     child.close()
     assert child.exitstatus == 0
-    for shown in ("100%", "char/s", "training", "validation", "best", "perplexity", "Best model"):
+    for shown in (
+        "100%",
+        "char/s",
+        "training",
+        "validation",
+        "best",
+        "perplexity",
+        "The best model",
+    ):
         assert shown in screen, shown
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen)
     assert max(map(len, re.split(r"[\r\n]+", plain))) <= 80

@@ -49,7 +49,7 @@ def test_every_command_block_runs_in_order(folder):
 
 def test_the_python_example_runs(folder):
     (example,) = PYTHON
-    assert len([line for line in example.splitlines() if line.strip()]) <= 11
+    assert len([line for line in example.splitlines() if line.strip()]) <= 12
     script = folder / "example.py"
     script.write_text(example, "utf-8")
     run(f"{sys.executable} example.py | grep -q '^perplexity [0-9.]*$'", folder)

@@ -175,7 +175,7 @@ def test_a_split_that_makes_no_sense_is_an_error(split):
 
 
 def test_an_empty_part_is_an_error_unless_asked_for():
-    with pytest.raises(CorpusError, match="too few for a valid part"):
+    with pytest.raises(CorpusError, match="too few for a validation part"):
         Corpus.of_text("abcabc", Split.parse("0.98,0.01,0.01"))
     assert len(Corpus.of_text("abcabc", ALL).valid) == 0
 

@@ -7,7 +7,6 @@ tables that a command was asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
 
 import click
 from rich.console import Console
@@ -37,26 +36,37 @@ def curve(values: Sequence[float], width: int) -> str:
     return "".join(_BARS[round((v - low) / span * (len(_BARS) - 1))] for v in values)
 
 
-def loss_table(losses: dict[str, Loss]) -> Table:
-    """Losses in the three units, with the number of characters each is over."""
+def loss_table(losses: dict[str, Loss], width: int) -> Table:
+    """Losses in the three units, with the number of characters each is over; in a terminal too
+    narrow for that, nats and perplexity alone.
+    """
+    names = [PART_NAMES.get(name, name) for name in losses]
+    heads = ["nats/char", "bits/char", "perplexity", "characters"]
+    shown = range(4) if width >= 48 + max(map(len, names)) else (0, 2)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("")
-    for unit in ("nats/char", "bits/char", "perplexity", "characters"):
-        table.add_column(unit, justify="right", no_wrap=True, overflow="ignore")
-    for name, loss in losses.items():
-        table.add_row(Text(PART_NAMES.get(name, name)), *cells(loss), f"{loss.chars:,}")
+    table.add_column("", overflow="fold", min_width=min(10, max(map(len, names))))
+    for n in shown:
+        table.add_column(heads[n], justify="right", no_wrap=True, min_width=len(heads[n]))
+    for name, loss in zip(names, losses.values(), strict=True):
+        row = [*cells(loss), f"{loss.chars:,}"]
+        table.add_row(Text(name), *(row[n] for n in shown))
     return table
 
 
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
 ) -> None:
-    """A plain table on standard output; where there is no room, the last column is folded."""
+    """A plain table on standard output. Where there is no room, text is folded, never numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for name in columns:
-        last = len(table.columns) == len(columns) - 1
-        side: Literal["left", "right"] = "right" if name in right else "left"
-        table.add_column(name, justify=side, overflow="fold", no_wrap=not last)
+        if name in right:
+            table.add_column(name, justify="right", no_wrap=True)
+        else:
+            table.add_column(name, overflow="fold")
+    rows = list(rows)
+    for n, column in enumerate(table.columns):
+        if column.no_wrap:
+            column.min_width = max(len(row[n]) for row in rows)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     _print(table)
@@ -64,15 +74,21 @@ def print_table(
 
 def print_losses(losses: dict[str, Loss]) -> None:
     """A table of losses on standard output."""
-    _print(loss_table(losses))
+    console = Console(highlight=False)
+    _print(loss_table(losses, console.width if console.is_terminal else 1000))
 
 
 def _print(table: Table) -> None:
-    """To standard output; where that is no terminal, nothing is cut or folded."""
+    """To standard output; where that is no terminal, nothing is folded or padded."""
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=1000)
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    wide = Console(highlight=False, width=1000)
+    with wide.capture() as text:
+        wide.print(table)
+    for line in text.get().splitlines():
+        click.echo(line.rstrip())
 
 
 def download_bar(name: str, total: int, progress: Iterator[int]) -> None:
@@ -84,7 +100,7 @@ def download_bar(name: str, total: int, progress: Iterator[int]) -> None:
             pass
         return
     columns = (TextColumn(f"Fetching {name}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total)
         for done in progress:
             bar.update(task, completed=done)

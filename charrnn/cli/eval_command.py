@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import click
 
@@ -18,6 +19,7 @@ from charrnn.cli.inputs import (
 )
 from charrnn.errors import CorpusError
 from charrnn.evaluate import evaluate
+from charrnn.run import is_there
 
 
 @click.command(
@@ -37,6 +39,8 @@ Examples:
 def command(arguments: tuple[str, ...], encoding: str | None, unknown: str, as_json: bool) -> None:
     if len(arguments) > 2:
         raise click.UsageError("Give a text, and before it a checkpoint if you like; no more.")
+    if len(arguments) == 1 and is_there(Path(arguments[0])) and Path(arguments[0]).is_dir():
+        raise click.UsageError(f"{arguments[0]} is a folder; name a text too.")
     path, found = open_checkpoint(arguments[0] if len(arguments) == 2 else None)
     source = corpus_source(arguments[-1])
     ids, skipped = encode_source(found, source, encoding, unknown)

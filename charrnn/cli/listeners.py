@@ -138,9 +138,9 @@ class LiveView(Plain):
                 if event.stopped:
                     note(_stopped(event, trainer))
                 else:
-                    self.console.print(
-                        loss_table(event.losses), *_outcome(event, trainer)[-1:], sep="\n"
-                    )
+                    self.console.print(f"The best model, step {event.best_step:,}:")
+                    self.console.print(loss_table(event.losses, self.console.width))
+                    self.console.print(_outcome(event, trainer)[-1])
             case Saved():
                 pass
 
@@ -173,8 +173,9 @@ class LiveView(Plain):
         rows: list[tuple[str | Text, ...]] = [("", *heads, "")]
         rows.append(("training", *cells(step.train), Text(f"lr {step.lr:.2g}", style="dim")))
         valid = [e.valid.nats_per_char for e in self.evaluated if e.valid]
+        known = self.trainer.learner.at.best if self.trainer else None
         if valid and (newest := self.evaluated[-1].valid):
-            best = Text(f"best {min(valid):.4f} ", style="dim")
+            best = Text(f"best {known or min(valid):.4f} ", style="dim")
             bars = Text(curve(valid, max(0, min(24, self.console.width - 54))), style="green")
             rows.append(("validation", *cells(newest), best + bars))
         for row in rows:
@@ -190,6 +191,8 @@ def _opening(event: Started, trainer: Trainer) -> str:
     c = trainer.config
     parts = ", ".join(f"{n:,} {PART_NAMES[p]}" for p, n in event.chars.items() if n)
     resumed = f", resumed at step {event.step:,}" if event.step else ""
+    if trainer.learner.progress.share >= 1:
+        resumed += ", where it ends; give a larger --steps, --epochs or --minutes to go on"
     return (
         f"{trainer.corpus.name}: {c.cell} {c.layers}x{c.hidden}, {event.parameters:,} parameters; "
         f"{parts} characters of {len(trainer.corpus.vocabulary)} kinds{resumed}"
@@ -217,8 +220,7 @@ def _outcome(event: Finished, trainer: Trainer) -> list[str]:
         f"{PART_NAMES[n]} {units(loss)} over {loss.chars:,}" for n, loss in event.losses.items()
     ]
     where = trainer.run.best if trainer.run else "memory"
-    best = f"Best model: step {event.best_step:,} of {event.step:,}, {where}"
-    return [*lines, f"{best} ({clock(event.seconds)}, {event.chars_per_second:,.0f} char/s)"]
+    return [*lines, f"In {clock(event.seconds)}: {where}"]
 
 
 def _recovery(event: Recovered) -> str:

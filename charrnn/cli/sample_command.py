@@ -42,7 +42,7 @@ Examples:
 @click.option("--seed-text", default="", metavar="TEXT", help="Text to continue.")
 @click.option("--seed-file", metavar="FILE", help="Read the text to continue from a file, or - .")
 @click.option("--encoding", help="Encoding of the seed file.  [default: as in training]")
-@click.option("--top-k", type=click.IntRange(min=1), help="Only the K likeliest characters.")
+@click.option("--top-k", type=click.IntRange(min=1), help="Draw from the K likeliest characters.")
 @click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), default=1.0,
               help="Only the likeliest characters with this probability together.")  # fmt: skip
 @click.option("--stop", default="", metavar="STRING", help="End before this text.")

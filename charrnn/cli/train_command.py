@@ -22,7 +22,7 @@ from charrnn.config import TrainConfig, read_toml
 from charrnn.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.reading import TextOptions
-from charrnn.run import Run
+from charrnn.run import Run, is_there
 from charrnn.train import Trainer
 
 _BUDGET = ("epochs", "steps", "minutes")
@@ -69,7 +69,10 @@ Examples:
     "--config", "config_file", type=Path, metavar="TOML", help="Read options from a file."
 )
 @click.option("--out", type=Path, default="checkpoints", show_default=True, help="Where runs go.")
-@click.option("--name", help="Name of the run.  [default: CORPUS-CELL-LAYERSxHIDDEN]")
+@click.option(
+    "--name",
+    help="Name of the run; -2, -3 ... where it is taken.  [default: TEXT-CELL-LAYERSxHIDDEN]",
+)
 @click.option("--resume", type=Path, metavar="RUN", help="Continue a run where it stopped.")
 @click.option("--quiet", is_flag=True, help="Show nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print one event a line, as JSON.")
@@ -141,6 +144,8 @@ def _fresh(corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | 
 
 
 def _resume(where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin: str) -> Trainer:
+    if not is_there(where):
+        raise CheckpointError(f"There is no run {str(where)[:80]}.")
     run = Run(where if where.is_dir() else where.parent)
     if not run.last.exists():
         raise CheckpointError(f"{where} is no run that can be resumed: it has no last.npz.")
