@@ -105,8 +105,7 @@ class Corpus:
         A `valid` or `test` file of its own takes the place of that share of the split, which is
         then given to training. The vocabulary is that of all texts together.
         """
-        asked, options = split or Split(), options or TextOptions()
-        split = asked
+        split, options = split or Split(), options or TextOptions()
         reader = CodeReader(options)
         main = [_source(s) for s in sources]
         for source in main:
@@ -118,10 +117,9 @@ class Corpus:
             ends.append(reader.count)
         name = main[0].name if len(main) == 1 else f"{main[0].name} and {len(main) - 1} more"
         vocabulary, ids = reader.finish(name)
-        if valid is not None or test is not None:
-            v, t = (split.valid if valid is None else 0.0), (split.test if test is None else 0.0)
-            split = Split(1 - v - t, v, t)
-        parts = split.cut(ids[: ends[0]], name)
+        v, t = (split.valid if valid is None else 0.0), (split.test if test is None else 0.0)
+        given = split if valid is test is None else Split(1 - v - t, v, t)
+        parts = given.cut(ids[: ends[0]], name)
         if valid is not None:
             parts["valid"] = _not_empty(ids[ends[0] : ends[1]], "validation")
         if test is not None:
@@ -132,7 +130,7 @@ class Corpus:
             )
         return cls(
             Path(main[0].name).stem, vocabulary, sha256=reader.sha256, **parts,
-            sources=tuple(s.place for s in main if s.place), split=asked, options=options,
+            sources=tuple(s.place for s in main if s.place), split=split, options=options,
         )  # fmt: skip
 
 

@@ -93,9 +93,8 @@ def _segment(
     text = ids[: lanes * length].reshape(lanes, length)
     cuts = [slice(at, at + chunk) for at in range(0, length, chunk)]
     states: list[State] = []
-    first = state
     state = tuple(
-        np.concatenate([s, z[1:]]) for s, z in zip(first, model.start(lanes), strict=True)
+        np.concatenate([s, z[1:]]) for s, z in zip(state, model.start(lanes), strict=True)
     )
     for cut in cuts:
         table[:, cut], state = _read(model, text[:, cut], state)

@@ -110,10 +110,10 @@ class Learner:
         grads = self.grads
         loss, self.state = self.team.gradient(ids, targets, self.state, grads, self._dropout_rng)
         with np.errstate(all="ignore"):
-            clip_value(self.grads.flat, self.config.clip_value)
-            norm = clip_norm(self.grads.flat, self.config.clip)
+            clip_value(grads.flat, self.config.clip_value)
+            norm = clip_norm(grads.flat, self.config.clip)
             if math.isfinite(loss) and math.isfinite(norm):
-                self.optimizer.update(self.model.params.flat, self.grads.flat, rate)
+                self.optimizer.update(self.model.params.flat, grads.flat, rate)
                 if self.config.weight_decay:
                     decay_weights(self.model.params, rate * self.config.weight_decay)
         recent = self.at.recent

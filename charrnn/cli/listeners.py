@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import click
 from rich.console import Console, Group
@@ -28,30 +28,8 @@ from charrnn.events import (
 from charrnn.train import MOST_RECOVERIES, Trainer
 
 
-class Listener(Protocol):
-    """Draws the events of training, inside a `with` block."""
-
-    def show(self, event: Event, trainer: Trainer) -> None: ...
-    def __enter__(self) -> Listener: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None: ...
-
-
-def listener(*, quiet: bool, as_json: bool) -> Listener:
-    """Live in a terminal, plain lines elsewhere, JSON or nothing when asked."""
-    if as_json:
-        return Json()
-    if quiet:
-        return Quiet()
-    return LiveView() if Console(stderr=True).is_terminal else Plain()
-
-
-class Quiet:
-    """Draws nothing."""
+class Listener:
+    """Draws the events of training, inside a `with` block. This one, `--quiet`, draws nothing."""
 
     def show(self, event: Event, trainer: Trainer) -> None:
         """Draw nothing."""
@@ -68,14 +46,23 @@ class Quiet:
         """Leave nothing behind."""
 
 
-class Json(Quiet):
+def listener(*, quiet: bool, as_json: bool) -> Listener:
+    """Live in a terminal, plain lines elsewhere, JSON or nothing when asked."""
+    if as_json:
+        return Json()
+    if quiet:
+        return Listener()
+    return LiveView() if Console(stderr=True).is_terminal else Plain()
+
+
+class Json(Listener):
     """One event a line on standard output."""
 
     def show(self, event: Event, trainer: Trainer) -> None:
         click.echo(json.dumps(to_json(event), ensure_ascii=False))
 
 
-class Plain(Quiet):
+class Plain(Listener):
     """One line an evaluation, and the outcome."""
 
     def show(self, event: Event, trainer: Trainer) -> None:
