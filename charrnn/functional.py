@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from charrnn.params import Array, Ids
+
+
+_UNPACKED = 1_000_000
 
 
 def sigmoid(z: Array, out: Array | None = None) -> Array:
@@ -17,6 +21,19 @@ def sigmoid(z: Array, out: Array | None = None) -> Array:
     out *= 0.5
     out += 0.5
     return out
+
+
+def squash(z: Array, s: Array) -> None:
+    """s tanh(s z) + 1 - s in place: where s is 1/2 a sigmoid, where it is 1 a tanh, in one pass."""
+    z *= s
+    np.tanh(z, z)
+    z *= s
+    z += 1 - s
+
+
+def gate_scale(kinds: Sequence[float], z: Array) -> Array:
+    """The s of `squash` for a row of equally wide gates, `(width,)` like the last axis of z."""
+    return np.repeat(np.array(kinds, z.dtype), z.shape[-1] // len(kinds))
 
 
 def log_softmax(logits: Array) -> Array:
@@ -63,6 +80,20 @@ def add_rows_at(into: Array, ids: Ids, rows: Array) -> None:
     order = np.argsort(ids, kind="stable")
     present, first = np.unique(ids[order], return_index=True)
     into[present] += np.add.reduceat(rows[order], first, axis=0)
+
+
+def product(W: Array, out: Array) -> Callable[[Array], object]:
+    """The product h -> h W, written to `out`, for one W and many h: `(B, K) (K, N)` to `(B, N)`.
+
+    BLAS first packs both factors into a layout of its own, which for a small batch takes as long as
+    multiplying. OpenBLAS leaves that out where B K N is at most a million, so W is taken in
+    blocks of columns that are small enough, if they need not be too narrow for it.
+    """
+    (batch, width), rows = out.shape, len(W)
+    most = _UNPACKED // max(1, batch * rows)
+    if most < width and (fits := [n for n in range(32, most + 1) if width % n == 0]):
+        W, out = (x.reshape(len(x), -1, fits[-1]).swapaxes(0, 1) for x in (W, out))
+    return lambda h: np.matmul(h, W, out=out)
 
 
 def blocks(z: Array, count: int) -> list[Any]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from charrnn.cells import Cell
-from charrnn.functional import add_rows_at
+from charrnn.functional import add_rows_at, product
 from charrnn.params import Array, Ids, Params, Spec, State, constant, prefixed, uniform
 
 Pullback = Callable[[Params, Array, State], tuple[Array | None, State]]
@@ -73,21 +73,23 @@ class Recurrent:
         for name, first in zip(cell.state, state, strict=True):
             k[name] = np.empty((steps + 1, batch, hidden), first.dtype)
             k[name][0] = first
-        for name in cell.kept:
-            k[name] = np.empty((steps, batch, hidden), state[0].dtype)
-        U, u = p["U"], np.empty_like(k["z"][0])  # u (B, gates * H)
+        for name, width in cell.kept.items():
+            k[name] = np.empty((steps, batch, width * hidden), state[0].dtype)
+        u = np.empty_like(k["z"][0])  # (B, gates * H)
+        times_U = product(p["U"], u)
         for h, step in zip(k["h"], cell.steps(k), strict=False):
-            np.matmul(h, U, out=u)
+            times_U(h)
             cell.forward(p, u, step)
         last = tuple(k[name][-1].copy() for name in cell.state)
 
         def pullback(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             dh, *rest = [d.copy() for d in dstate]
-            UT, z = np.ascontiguousarray(p["U"].T), k["z"]  # a plain copy multiplies faster
+            z = k["z"]
+            times_UT = product(np.ascontiguousarray(p["U"].T), dh)  # a plain copy multiplies faster
             for du, dy_t, step in zip(z[::-1], dy[::-1], cell.linearise(p, k), strict=True):
                 dh += dy_t
                 past_U = cell.backward(dh, rest, step)
-                np.matmul(du, UT, out=dh)
+                times_UT(du)
                 if past_U is not None:
                     dh += past_U
             grads["U"][...] += _flat(k["h"][:-1]).T @ _flat(z)

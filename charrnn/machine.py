@@ -8,35 +8,19 @@ from __future__ import annotations
 import ctypes
 import os
 from contextlib import suppress
-from pathlib import Path
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in malloc.h
-_AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 
 
 def prepare_products() -> None:
-    """One thread a product, and the widest kernels the processor has. Before NumPy is imported.
+    """One thread a product. Before NumPy is imported.
 
-    Lanes are shared out among threads of our own (`team.py`). Threads inside such small products
+    Lanes are shared out among workers of our own (`team.py`). Threads inside such small products
     gain less, and wait for each other without end as soon as another program is busy.
-
-    OpenBLAS 0.3.31 takes an AMD processor of family 26 for a Haswell and leaves half of its width
-    unused; where the processor says that it has AVX-512, it gets the kernels made for that.
     """
     for name in _THREADS:
         os.environ.setdefault(name, "1")
-    if _amd_with_avx512():
-        os.environ.setdefault("OPENBLAS_CORETYPE", "SkylakeX")
-
-
-def _amd_with_avx512() -> bool:
-    try:
-        facts = Path("/proc/cpuinfo").read_text("ascii", "replace").partition("\n\n")[0]
-    except OSError:
-        return False
-    flags = next((line.split() for line in facts.splitlines() if line.startswith("flags")), [])
-    return "AuthenticAMD" in facts and set(flags) >= _AVX512
 
 
 def keep_memory() -> None:

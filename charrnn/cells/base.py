@@ -12,7 +12,7 @@ is done. Arrays are `(T, B, width)` over a whole sequence, `(B, width)` within a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,7 +24,7 @@ Trace = dict[str, Array]
 
 `z` `(T, B, gates * H)`: the input drive, where the cell leaves its gates;
 each state by its name `(T + 1, B, H)`, from the state before the first step to that after the last;
-each name in `Cell.kept` `(T, B, H)`.
+each name in `Cell.kept` `(T, B, width * H)`.
 """
 Step = tuple[Any, ...]
 """One step's views into the trace, in the order the cell wants them."""
@@ -38,8 +38,8 @@ class Cell:
     """Width of the drives a and u, in units of the hidden size."""
     state: ClassVar[tuple[str, ...]] = ("h",)
     """The names of the state; the first, h, is the output and enters the recurrent product."""
-    kept: ClassVar[tuple[str, ...]] = ()
-    """Further quantities of each step that the derivative needs."""
+    kept: ClassVar[Mapping[str, int]] = {}
+    """Further quantities of each step that the derivative needs, with their widths in units of H."""
 
     def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
         """W `(inputs, gates * H)`, U `(H, gates * H)`, b `(gates * H,)`, and what a cell adds.

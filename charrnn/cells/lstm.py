@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
 
 from charrnn.cells.base import Cell, Step, Trace
-from charrnn.functional import blocks
+from charrnn.functional import blocks, gate_scale, squash
 from charrnn.params import Array, Params, Spec
 
 
@@ -27,7 +27,7 @@ class LSTM(Cell):
     name: ClassVar[str] = "lstm"
     gates: ClassVar[int] = 4
     state: ClassVar[tuple[str, ...]] = ("h", "c")
-    kept: ClassVar[tuple[str, ...]] = ("tanh_c",)
+    kept: ClassVar[Mapping[str, int]] = {"tanh_c": 1}
 
     def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
         W, U, b = super().specs(inputs, hidden, fan_in)
@@ -35,13 +35,15 @@ class LSTM(Cell):
         yield from (W, U, b._replace(init=lambda *_: forget))
 
     def steps(self, k: Trace) -> Iterable[Step]:
-        c = k["c"]
-        return zip(k["z"], *blocks(k["z"], 4), c, c[1:], k["tanh_c"], k["h"][1:], strict=False)
+        z, c = k["z"], k["c"]
+        s = gate_scale((0.5, 0.5, 1, 0.5), z)  # i, f, o are sigmoids, g is a tanh
+        views = zip(z, *blocks(z, 4), c, c[1:], k["tanh_c"], k["h"][1:], strict=False)
+        return ((s, *view) for view in views)
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
-        z, i, f, g, o, c, c1, tanh_c, h1 = step
+        s, z, i, f, g, o, c, c1, tanh_c, h1 = step
         z += u
-        _squash(z)  # i, f, o = sigmoid, g = tanh
+        squash(z, s)  # i, f, g, o
         np.multiply(f, c, c1)
         np.multiply(i, g, tanh_c)
         c1 += tanh_c  # c' = f c + i g
@@ -76,14 +78,3 @@ class LSTM(Cell):
         dc *= dc_dc  # to the step before: dc = dc' f
         return None
 
-
-def _squash(z: Array) -> None:
-    """Gates in place, in one pass of tanh: sigmoid(x) = (1 + tanh(x / 2)) / 2."""
-    i_f, o = z[:, : z.shape[1] // 2], z[:, -z.shape[1] // 4 :]
-    i_f *= 0.5
-    o *= 0.5
-    np.tanh(z, z)
-    i_f *= 0.5
-    i_f += 0.5
-    o *= 0.5
-    o += 0.5
