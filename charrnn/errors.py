@@ -35,3 +35,7 @@ class FetchError(CharRNNError):
 def why(error: OSError) -> str:
     """What the system says went wrong, to end a sentence with."""
     return (error.strerror or str(error)).lower()
+
+
+class WorkerError(CharRNNError):
+    """A worker process of a training run has ended."""

@@ -10,7 +10,6 @@ from numpy.typing import DTypeLike
 
 from charrnn.params import Array, Ids
 
-
 _UNPACKED = 1_000_000
 
 
@@ -24,7 +23,7 @@ def sigmoid(z: Array, out: Array | None = None) -> Array:
 
 
 def squash(z: Array, s: Array) -> None:
-    """s tanh(s z) + 1 - s in place: where s is 1/2 a sigmoid, where it is 1 a tanh, in one pass."""
+    """Set z to s tanh(s z) + 1 - s: where s is 1/2 a sigmoid, where it is 1 a tanh, in one pass."""
     z *= s
     np.tanh(z, z)
     z *= s

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 
 from charrnn.models import CharRNN
 from charrnn.params import Ids, Params, State
+from charrnn.workers import share
+from charrnn.workers import workers as workers_for
 
 Rngs = Callable[[int], np.random.Generator]
 _LEAST_WORK = 3200  # units x lanes a worker needs, or waking it costs more than it does
@@ -38,8 +39,7 @@ class Team:
         edges = [n * batch // workers for n in range(workers + 1)]
         self.lanes = [slice(a, b) for a, b in pairwise(edges)]
         self.shares = [(s.stop - s.start) / batch for s in self.lanes]
-        self.others = [model.params.zeros() for _ in self.lanes[1:]]
-        self.pool = ThreadPoolExecutor(workers - 1, "charrnn") if self.others else None
+        self.others = workers_for(model, workers - 1)
 
     def gradient(
         self, ids: Ids, targets: Ids, state: State, grads: Params, rngs: Rngs
@@ -48,24 +48,15 @@ class Team:
 
         `grads` is overwritten. `rngs(n)` is the random generator of worker n.
         """
-        places = [grads, *self.others]
-
-        def work(n: int) -> tuple[float, State]:
-            lanes, place = self.lanes[n], places[n]
-            place.flat[:] = 0
-            with np.errstate(all="ignore"):  # a loss that explodes is seen by whoever asked
-                own = tuple(s[lanes] for s in state)
-                return self.model.gradient(ids[:, lanes], targets[:, lanes], own, place, rngs(n))
-
-        if not self.pool:
-            return work(0)
-        waiting = [self.pool.submit(work, n) for n in range(1, len(self.lanes))]
-        done = [work(0), *(w.result() for w in waiting)]
+        jobs = [
+            (ids[..., s], targets[..., s], tuple(x[s] for x in state), part, rngs(n))
+            for n, (s, part) in enumerate(zip(self.lanes, self.shares, strict=True))
+        ]
+        for worker, job in zip(self.others, jobs[1:], strict=True):
+            worker.start(*job)
+        done = [share(self.model, grads, *jobs[0]), *(w.result() for w in self.others)]
         with np.errstate(all="ignore"):
-            for n, (place, share) in enumerate(zip(places, self.shares, strict=True)):
-                place.flat *= share
-                if n:
-                    grads.flat += place.flat
-        loss = sum(share * loss for share, (loss, _) in zip(self.shares, done, strict=True))
+            for worker in self.others:
+                grads.flat += worker.place.flat
         after = zip(*(new for _, new in done), strict=True)
-        return loss, tuple(np.concatenate(parts) for parts in after)
+        return sum(loss for loss, _ in done), tuple(np.concatenate(parts) for parts in after)

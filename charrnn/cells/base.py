@@ -39,7 +39,7 @@ class Cell:
     state: ClassVar[tuple[str, ...]] = ("h",)
     """The names of the state; the first, h, is the output and enters the recurrent product."""
     kept: ClassVar[Mapping[str, int]] = {}
-    """Further quantities of each step that the derivative needs, with their widths in units of H."""
+    """What else of each step the derivative needs, with its width in units of H."""
 
     def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
         """W `(inputs, gates * H)`, U `(H, gates * H)`, b `(gates * H,)`, and what a cell adds.

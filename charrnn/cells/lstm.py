@@ -77,4 +77,3 @@ class LSTM(Cell):
         ifg *= dc[:, None]  # du_i, du_f, du_g
         dc *= dc_dc  # to the step before: dc = dc' f
         return None
-
