@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.models.kneser_ney import continuations, discounts
 from charrnn.params import Array, Ids, State
 
 _BLOCK = 1 << 18  # probabilities computed at a time
@@ -43,7 +44,8 @@ class NGram:
     different symbols hw occurs, the beginning of the text being one of them. The discount D(c) is
     estimated for each length of h, for c = 1, 2, and 3 or more; D(0) = 0.
 
-    Why this one (nats per character, trained on the first 90 %, measured on the last 10 %):
+    Why this one: at its best order it is 0.15 nats per character better than Witten-Bell at its own
+    in English, 0.26 in Chinese. Trained on the first 90 %, measured on the last 10 %:
 
                                       Tiny Shakespeare               Tang poems (5,387 symbols)
         order                          4      5      6      7          2      3      4
@@ -102,9 +104,10 @@ class NGram:
                 nodes += len(keys)
             found, times = np.unique(node * symbols + ids[length:], return_counts=True)
             if length:
+                # the same n-gram without its oldest symbol, among those of the length before
                 parent = contexts[-1][found // symbols - (nodes - len(contexts[-1]))] // symbols
                 shorter = np.searchsorted(grams[-1], parent * symbols + found % symbols)
-                counts[-1] = _continuations(counts[-1], shorter, times)
+                counts[-1] = continuations(counts[-1], shorter, times)
             grams.append(found)
             counts.append(times)
         none = np.zeros(0, np.int64)
@@ -196,34 +199,6 @@ class NGram:
                 break
             found.append((row, node))
         return found[::-1]
-
-
-def discounts(counts: Ids) -> NDArray[np.float64]:
-    """D(0), D(1), D(2), and D(c) for every c of 3 or more: `(4,)`.
-
-        D(c) = c - (c + 1) Y n(c + 1) / n(c)        Y = n(1) / (n(1) + 2 n(2))
-
-    n(c) is how many of the counts are c. Where there are too few for that to be between 0 and c,
-    D(c) is c / 2; so a discount never takes all, and always leaves something for what is unseen.
-    """
-    n = np.bincount(np.minimum(counts, 5), minlength=6).astype(float)
-    found = np.zeros(4)
-    for c in (1, 2, 3):
-        below = n[c] * (n[1] + 2 * n[2])
-        d = c - (c + 1) * n[1] * n[c + 1] / below if below else 0.0
-        found[c] = d if 0 < d < c else c / 2
-    return found
-
-
-def _continuations(times: Ids, shorter: Ids, longer: Ids) -> Ids:
-    """After how many different symbols each n-gram occurs.
-
-    times: how often each occurs. shorter: for each n-gram one symbol longer, which of them it ends
-    with; longer: how often it occurs. What occurs without a symbol before it begins the text.
-    """
-    different = np.bincount(shorter, minlength=len(times))
-    inside = np.bincount(shorter, longer, len(times)).astype(np.int64)
-    return different + (times - inside)
 
 
 def _lengths(config: NGramConfig, contexts: Ids) -> list[int]:
