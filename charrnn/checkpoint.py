@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from charrnn.errors import CharRNNError, CheckpointError, why
-from charrnn.models import CharRNN, NetworkConfig
-from charrnn.params import Array, Params
+from charrnn.models import MODELS, CharRNN, LanguageModel, Model
+from charrnn.params import Array
 from charrnn.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -27,29 +28,43 @@ _MAGIC = "charrnn"
 class Checkpoint:
     """A model with its vocabulary and, for resuming, the state of its training."""
 
-    model: CharRNN
+    model: Model
     vocabulary: Vocabulary
     meta: dict[str, Any] = field(default_factory=dict)
     """What training wrote down: options, step, metrics, corpus and so on; plain data."""
     training: dict[str, Array] = field(default_factory=dict)
     """Arrays that only resuming needs: optimiser averages, carried state."""
 
+    @property
+    def language_model(self) -> LanguageModel:
+        """The model, if it predicts the next symbol of a text; a CheckpointError if it does not."""
+        if isinstance(self.model, LanguageModel):
+            return self.model
+        raise CheckpointError(
+            f"The checkpoint holds a model of the kind '{self.model.kind}', which cannot write a "
+            "text or measure one; charrnn info says what it is."
+        )
+
 
 def save(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
     """Write to a temporary file beside `path`, flush it to disk, then rename it into place.
 
-    With `half` the parameters are stored in half precision, in half the space, for use only.
+    With `half` what is a fraction is stored in half precision, in half the space, for use only.
     """
     model = checkpoint.model
-    params = model.params.astype(np.float16) if half else model.params
-    arrays: dict[str, Any] = {f"params/{name}": params[name] for name in params}
+    learned = model.arrays()
+    dtype = next((a.dtype.name for a in learned.values() if a.dtype.kind == "f"), None)
+    if half:
+        learned = _as_floats(learned, "float16")
+    arrays: dict[str, Any] = {f"params/{name}": array for name, array in learned.items()}
     arrays |= {f"training/{name}": array for name, array in checkpoint.training.items()}
     meta = {
         **checkpoint.meta,
         "program": _MAGIC,
         "format": FORMAT,
-        "model": asdict(model.config),
-        "dtype": model.params.flat.dtype.name,
+        "kind": model.kind,
+        "model": model.describe(),
+        "dtype": dtype,
         "vocabulary": checkpoint.vocabulary.to_json(),
     }
     arrays["meta"] = np.array(json.dumps(meta))
@@ -73,20 +88,22 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint. A CheckpointError says what is wrong with a file that is none."""
     meta, arrays = _read(path)
     try:
-        config = NetworkConfig(**meta["model"])
+        kind = meta.get("kind", CharRNN.kind)  # the first files hold a network and do not say so
+        if kind not in MODELS:
+            raise CheckpointError(
+                f"{path} holds a model of a kind that this charrnn does not know, '{kind}'; "
+                "upgrade with: pip install --upgrade charrnn."
+            )
         vocabulary = Vocabulary.from_json(meta["vocabulary"])
-        model = CharRNN.initialised(config, np.random.default_rng(0), meta["dtype"])
-        _fill(model.params, arrays)
-        if len(vocabulary) != config.symbols:
-            raise ValueError(f"{len(vocabulary)} symbols for {config.symbols} outputs")
+        learned = _as_floats(_named("params/", arrays), meta["dtype"])
+        model = MODELS[kind].restore(meta["model"], learned)
+        if len(vocabulary) != model.symbols:
+            raise ValueError(f"{len(vocabulary)} symbols for {model.symbols} outputs")
     except CharRNNError:
         raise
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}.") from None
-    training = {
-        n.removeprefix("training/"): a for n, a in arrays.items() if n.startswith("training/")
-    }
-    return Checkpoint(model, vocabulary, meta, training)
+    return Checkpoint(model, vocabulary, meta, _named("training/", arrays))
 
 
 def read_meta(path: Path) -> dict[str, Any]:
@@ -125,9 +142,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         ) from None
 
 
-def _fill(params: Params, arrays: dict[str, Array]) -> None:
-    for name in params:
-        stored = arrays[f"params/{name}"]
-        if stored.shape != params[name].shape:
-            raise ValueError(f"{name} is {stored.shape}, not {params[name].shape}")
-        params[name][...] = stored
+def _named(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def _as_floats(arrays: Mapping[str, Array], dtype: str | None) -> dict[str, Array]:
+    """The same arrays, those of fractions in this precision."""
+    return {n: a.astype(dtype) if a.dtype.kind == "f" else a for n, a in arrays.items()}

@@ -12,11 +12,18 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from charrnn.cells import CELLS
 from charrnn.corpus import Split
 from charrnn.errors import ConfigError, why
+from charrnn.models import NGram
 from charrnn.optim import OPTIMIZERS, SCHEDULES
 from charrnn.vocabulary import Unit
 
 DEFAULT_RATES = {"adam": 4e-3, "rmsprop": 2e-3, "adagrad": 5e-2, "sgd": 0.2}
 """Learning rates that serve these networks well."""
+
+LEARNERS = (*CELLS, NGram.kind)
+"""What `--cell` takes: every recurrent cell, and the n-gram model, which has none."""
+_OF_NGRAMS = {"order"}
+_OF_BOTH = {"cell", "seed", "unit", "encoding", "keep_newlines", "min_count", "split", "valid",
+            "test", "eval_chars", "sample_every"}  # fmt: skip
 
 
 def _option(default: Any, help: str, **more: Any) -> Any:  # noqa: A002
@@ -31,7 +38,8 @@ class TrainConfig:
     field's metadata. A value out of range is a ConfigError.
     """
 
-    cell: str = _option("gru", "Recurrent cell.", choices=CELLS)
+    cell: str = _option("gru", "Recurrent cell; or ngram, which counts.", choices=LEARNERS)
+    order: int = _option(6, "Length of the n-grams, 1 to 12, with --cell ngram.")
     hidden: int = _option(192, "Hidden size: units in a layer.")
     layers: int = _option(2, "Recurrent layers, stacked.")
     dropout: float = _option(0.1, "Share of a layer's outputs dropped in training.")
@@ -71,7 +79,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name, kinds in _kinds().items():
             _check_kind(name, getattr(self, name), kinds)
-        _one_of("cell", self.cell, CELLS)
+        _one_of("cell", self.cell, LEARNERS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("unit", self.unit, ("char", "byte"))
@@ -83,6 +91,7 @@ class TrainConfig:
         for name in ("clip", "clip_value", "workers", "warmup", "weight_decay", "seed",
                      "decay_after", "eval_every", "eval_chars", "sample_every"):  # fmt: skip
             _check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        _check("order", self.order, 1 <= self.order <= 12, "between 1 and 12")
         _check("dropout", self.dropout, 0 <= self.dropout < 1, "at least 0 and below 1")
         _check("reset", self.reset, 0 <= self.reset <= 1, "between 0 and 1")
         _check("decay", self.decay, 0 < self.decay <= 1, "above 0 and at most 1")
@@ -104,13 +113,23 @@ class TrainConfig:
         """The peak learning rate."""
         return self.lr if self.lr is not None else DEFAULT_RATES[self.optimizer]
 
+    @property
+    def options(self) -> set[str]:
+        """The names of the options that mean something to what learns."""
+        if self.cell == NGram.kind:
+            return _OF_NGRAMS | _OF_BOTH
+        return {f.name for f in fields(self)} - _OF_NGRAMS
+
     def to_json(self) -> dict[str, Any]:
         """Plain data, for a checkpoint."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name in self.options}
 
     @classmethod
     def from_mapping(cls, data: dict[str, Any], origin: str) -> TrainConfig:
-        """From plain data, option names written with `-` or `_`; `origin` is named in errors."""
+        """From plain data, option names written with `-` or `_`; `origin` is named in errors.
+
+        An option that means nothing to the cell is a ConfigError, too.
+        """
         known = {f.name for f in fields(cls)}
         named = {key.replace("-", "_"): value for key, value in data.items()}
         unknown = sorted(set(named) - known)
@@ -119,7 +138,11 @@ class TrainConfig:
                 f"{origin} has an option charrnn does not know: {', '.join(unknown)}."
             )
         try:
-            return cls(**named)
+            config = cls(**named)
+            if idle := sorted(set(named) - config.options):
+                names = ", ".join("--" + name.replace("_", "-") for name in idle)
+                raise ConfigError(f"--cell {config.cell} has no use for {names}.")
+            return config
         except ConfigError as error:
             raise ConfigError(f"{origin}: {error}" if origin else str(error)) from None
 

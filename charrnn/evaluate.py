@@ -113,9 +113,10 @@ def _read(model: LanguageModel, ids: Ids, state: State) -> tuple[NDArray[np.floa
     """Nats `(B, T)` of ids `(B, T)`, each predicted from what is before it, and the new state."""
     first = model.predict(state)
     after, state = model.read(ids.T, state)
-    log_p = np.concatenate([first[None], after[:-1]])
-    picked = np.take_along_axis(log_p, ids.T[..., None].astype(np.intp), axis=-1)[..., 0]
-    return -picked.T.astype(np.float64), state
+    seen = ids.T[..., None].astype(np.intp)  # (T, B, 1)
+    pairs = ((first[None], seen[:1]), (after[:-1], seen[1:]))
+    log_p = np.concatenate([np.take_along_axis(p, s, axis=-1)[..., 0] for p, s in pairs])
+    return -log_p.T.astype(np.float64), state
 
 
 def _stream(
@@ -157,10 +158,10 @@ def _pick(state: State, lanes: NDArray[Any]) -> State:
 
 
 def _agree(a: State, b: State) -> NDArray[np.bool_]:
-    """Which lanes have the same state up to rounding."""
+    """Which lanes have the same state: fractions up to rounding, whole numbers exactly."""
     same = np.ones(len(a[0]), bool)
     for x, y in zip(a, b, strict=True):
-        tolerance = 1e-10 if x.dtype == np.float64 else 1e-5
+        tolerance = 0 if x.dtype.kind == "i" else 1e-10 if x.dtype == np.float64 else 1e-5
         near = np.abs(x - y) <= tolerance * np.maximum(1, np.abs(y))
         same &= near.reshape(len(near), -1).all(axis=1)
     return same

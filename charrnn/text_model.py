@@ -124,4 +124,4 @@ def load(where: str | Path | None = None) -> TextModel:
     and failing that the model that ships with the package. A CheckpointError says what is wrong.
     """
     found = files.load(find_checkpoint(Path(where) if where is not None else None))
-    return TextModel(found.model, found.vocabulary)
+    return TextModel(found.language_model, found.vocabulary)

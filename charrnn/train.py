@@ -14,13 +14,14 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-import charrnn
 from charrnn import checkpoint as files
 from charrnn.config import TrainConfig
 from charrnn.corpus import Corpus
+from charrnn.count import Counting
 from charrnn.errors import CheckpointError, ConfigError, DivergedError
 from charrnn.evaluate import Loss, evaluate
 from charrnn.events import (
@@ -28,40 +29,31 @@ from charrnn.events import (
     Event,
     Finished,
     Recovered,
-    Sampled,
     Saved,
     Started,
     Stepped,
     to_json,
 )
 from charrnn.learner import Learner
-from charrnn.models import CharRNN
-from charrnn.params import Array
+from charrnn.models import CharRNN, NGram
 from charrnn.run import Run
-from charrnn.sample import Style
-from charrnn.text_model import TextModel
+from charrnn.session import Session
 
 MOST_RECOVERIES = 3
-_SAMPLE_LENGTH = 160
 _SAVE_SECONDS = 60.0
 
 
-class Trainer:
+class Trainer(Session):
     """One training run. `events()` does the work; `stop()` ends it after the current step."""
 
     def __init__(self, corpus: Corpus, config: TrainConfig, run: Run | None = None) -> None:
         """A fresh run over `corpus`; with `run` it writes checkpoints and a log there."""
-        text = corpus.options
-        config = replace(
-            config, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
-            keep_newlines=text.keep_newlines, min_count=text.min_count,
-        )  # fmt: skip
-        self.learner = Learner(corpus, config)
-        self.corpus, self.config, self.run = corpus, self.learner.config, run
-        self.model = self.learner.model
+        super().__init__(corpus, config, run)
+        self.learner = Learner(corpus, self.config)
+        self.config = self.learner.config
+        self.model: CharRNN = self.learner.model
         self.best_flat = self.model.params.flat.copy()
         self._saved = time.monotonic()
-        self._stopping = False
         self._good = self.learner.pack()
 
     @classmethod
@@ -77,19 +69,24 @@ class Trainer:
                 f"{run.path} was trained with another vocabulary than {corpus.name}'s."
             )
         trainer = cls(corpus, config, run)
-        if trainer.model.config != last.model.config:
+        newest = _network(last, run.last)
+        if trainer.model.config != newest.config:
             raise ConfigError(f"{run.path} holds another network than these options ask for.")
-        trainer.learner.unpack(last.meta, {"flat": last.model.params.flat, **last.training})
-        best = (
-            files.load(run.best).model.params.flat if run.best.exists() else last.model.params.flat
-        )
-        trainer.best_flat[:] = best
+        trainer.learner.unpack(last.meta, {"flat": newest.params.flat, **last.training})
+        best = _network(files.load(run.best), run.best) if run.best.exists() else newest
+        trainer.best_flat[:] = best.params.flat
         run.rewind_log(trainer.learner.at.step)
         return trainer
 
-    def stop(self) -> None:
-        """Ask for the end: the current step is finished, the state saved, `events()` ends."""
-        self._stopping = True
+    @property
+    def share(self) -> float:
+        """How much of the budget is used up."""
+        return self.learner.progress.share
+
+    @property
+    def best(self) -> float | None:
+        """The lowest validation loss so far, in nats per character."""
+        return self.learner.at.best
 
     def events(self) -> Iterator[Event]:
         """Train until the budget is used up, reporting every step.
@@ -99,8 +96,7 @@ class Trainer:
         """
         learner, lanes = self.learner, self.learner.lanes
         seq = math.ceil(lanes.inputs.shape[1] / lanes.chunks)
-        chars = {name: len(part) for name, part in self.corpus.parts.items()}
-        yield Started(self.model.size, lanes.batch, seq, lanes.chunks, chars, learner.at.step)
+        yield Started(self.model.size, lanes.batch, seq, lanes.chunks, self._chars, learner.at.step)
         self._good = learner.pack()
         every = self.config.eval_every or max(50, min(lanes.chunks, 1000))
         while not self._stopping and not self._complete:
@@ -148,10 +144,6 @@ class Trainer:
         learner.at.rate_factor = failed.rate_factor / 2
         return Recovered(failed.step, learner.at.step, learner.rate, attempt)
 
-    def _part(self, name: str) -> Array:
-        limit = self.config.eval_chars or None
-        return self.corpus.parts[name][:limit]
-
     def _evaluate(self, rate: float) -> Iterator[Event]:
         """Validate, adapt the plateau schedule, write a line or two, save."""
         started = time.perf_counter()
@@ -169,7 +161,7 @@ class Trainer:
         event = self._evaluated(valid, better, rate)
         yield event
         if self.config.sample_every and self.learner.at.step:
-            yield self._sample()
+            yield self._sample(self.model, self.learner.at.step)
         self._good = self.learner.pack()
         if self.run:
             self.run.log(to_json(event))
@@ -184,13 +176,6 @@ class Trainer:
             at.step, at.epoch, learner.recent, valid, better, rate, learner.speed, seconds
         )
 
-    def _sample(self) -> Sampled:
-        seed = [3, self.config.seed, self.learner.at.step]
-        writer = TextModel(self.model, self.corpus.vocabulary)
-        pieces = writer.stream(writer.beginning(""), _SAMPLE_LENGTH, [seed], Style(0.8))
-        text = b"".join(piece for (piece,) in pieces).decode("utf-8", "replace")
-        return Sampled(self.learner.at.step, text)
-
     def _save(self) -> Saved:
         assert self.run is not None
         self._saved = time.monotonic()
@@ -199,12 +184,9 @@ class Trainer:
 
     def _finish(self) -> Finished:
         """The best model read over each part, unless somebody asked to stop."""
-        losses: dict[str, Loss] = {}
         best = CharRNN(self.model.config, self.model.params.zeros())
         best.params.flat[:] = self.best_flat
-        for name, ids in self.corpus.parts.items():
-            if len(ids) and not self._stopping:
-                losses[name] = evaluate(best, self._part(name))
+        losses = self._losses(best)
         learner, at = self.learner, self.learner.at
         event = Finished(
             at.step, learner.progress.epoch, self._stopping, losses, at.best_step,
@@ -217,15 +199,7 @@ class Trainer:
     def _checkpoint(self) -> files.Checkpoint:
         meta, arrays = self.learner.pack()
         del arrays["flat"]
-        meta |= {
-            "version": charrnn.__version__,
-            "config": self.config.to_json(),
-            "corpus": {
-                "name": self.corpus.name,
-                "sources": list(self.corpus.sources),
-                "sha256": self.corpus.sha256,
-                "chars": {n: len(p) for n, p in self.corpus.parts.items()},
-            },
+        meta |= self._record() | {
             "metrics": {
                 "train_nats_per_char": self.learner.at.recent,
                 "valid_nats_per_char": self.learner.at.best,
@@ -233,3 +207,15 @@ class Trainer:
             },
         }
         return files.Checkpoint(self.model, self.corpus.vocabulary, meta, arrays)
+
+
+def _network(found: files.Checkpoint, path: Path) -> CharRNN:
+    if isinstance(found.model, CharRNN):
+        return found.model
+    raise CheckpointError(f"{path} holds no network; only those are trained further.")
+
+
+def session_for(corpus: Corpus, config: TrainConfig, run: Run | None = None) -> Session:
+    """What learns a corpus as the options ask: by training, or for `ngram` by counting."""
+    way: type[Session] = Counting if config.cell == NGram.kind else Trainer
+    return way(corpus, config, run)

@@ -38,6 +38,8 @@ def test_what_is_loaded_is_what_was_saved(saved):
 def test_half_precision_takes_half_the_space(saved, tmp_path):
     path, model, vocabulary = saved
     files.save(Checkpoint(model, vocabulary), tmp_path / "half.npz", half=True)
+    with np.load(tmp_path / "half.npz") as file:
+        assert {file[f"params/{name}"].dtype.name for name in model.params} == {"float16"}
     found = files.load(tmp_path / "half.npz")
     assert found.model.params.flat.dtype == np.float32
     np.testing.assert_allclose(found.model.params.flat, model.params.flat, atol=1e-3)
@@ -75,6 +77,7 @@ def rewrite_meta(path, **changes):
     with np.load(path) as file:
         arrays = dict(file)
     meta = json.loads(str(arrays["meta"])) | changes
+    meta = {name: value for name, value in meta.items() if value is not None}
     np.savez(path, **{**arrays, "meta": np.array(json.dumps(meta))})
 
 
@@ -82,6 +85,12 @@ def test_a_file_of_a_newer_version_says_so(saved):
     rewrite_meta(saved[0], format=files.FORMAT + 1)
     with pytest.raises(CheckpointError, match="newer charrnn"):
         files.load(saved[0])
+
+
+def test_a_file_that_names_no_kind_of_model_holds_a_network(saved):
+    path, model, _ = saved
+    rewrite_meta(path, kind=None)
+    np.testing.assert_array_equal(files.load(path).model.params.flat, model.params.flat)
 
 
 def test_arrays_that_do_not_fit_are_damage(saved):

@@ -65,6 +65,37 @@ def test_train_json_is_one_event_a_line(folder):
     assert set(events[-1]["losses"]["test"]) == LOSS
 
 
+def test_an_ngram_model_is_learned_and_used_like_a_network(folder):
+    done = charrnn(folder, "train", "verse.txt", "--cell", "ngram", "--order", "4")
+    assert done.returncode == 0, done.stderr
+    assert "verse: ngram 4, " in done.stderr
+    assert "lanes" not in done.stderr
+    assert any(line.startswith("test ") for line in done.stderr.splitlines())
+    run = "checkpoints/verse-ngram-4"
+    assert {f.name for f in (folder / run).iterdir()} == {"best.npz", "log.jsonl"}
+    measured = json.loads(charrnn(folder, "eval", run, "verse.txt", "--json").stdout)
+    assert measured["nats_per_char"] < 1.5
+    shown = charrnn(folder, "info", run).stdout
+    assert "ngram 4" in shown
+    assert "optimizer" not in shown
+    stored = json.loads(charrnn(folder, "info", run, "--json").stdout)
+    assert (stored["kind"], stored["parameters"]) == ("ngram", measured["parameters"])
+    written = charrnn(folder, "sample", run, "--seed-text", "The ", "--length", "30")
+    assert written.stdout.startswith("The ")
+    again = charrnn(folder, "train", "--resume", run)
+    assert again.returncode == 1
+    assert again.stderr.startswith(f"Error: There is nothing to resume in {run}")
+
+
+def test_train_json_of_an_ngram_model_has_the_same_keys(folder):
+    done = charrnn(folder, "train", "verse.txt", "--cell", "ngram", "--json", "--name", "jn")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [e["event"] for e in events] == ["started", "evaluated", "sampled", "saved", "finished"]
+    assert LOSS | {"chars_per_second", "seconds"} <= set(events[1])
+    assert events[0]["parameters"] == events[-1]["parameters"] > 1000
+    assert {"losses", "seconds", "chars_per_second"} <= set(events[-1])
+
+
 def test_quiet_says_nothing(folder):
     done = charrnn(folder, "train", "verse.txt", *TINY, "--quiet", "--name", "q")
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
@@ -291,6 +322,9 @@ BAD = [
     (["sample", "checkpoints/small", "--stop", "語"], 1, "never seen the character '語'"),
     (["train", "--resume", "checkpoints/small", "--name", "x"], 2, "leave out --name"),
     (["train", "latin.txt"], 1, "not utf-8: byte 6 (0xe9) cannot be decoded; it looks like cp1252"),
+    (["train", "verse.txt", "--cell", "ngram", "--lr", "1"], 2, "ngram has no use for --lr"),
+    (["train", "verse.txt", "--order", "3"], 2, "gru has no use for --order"),
+    (["train", "verse.txt", "--cell", "ngram", "--order", "13"], 2, "between 1 and 12"),
     (["train", "one.txt"], 1, "has 1 characters"),
     (["train", "same.txt"], 1, "nothing but the character 'a'"),
     (["train", "."], 1, "is a directory"),

@@ -47,7 +47,7 @@ def command(arguments: tuple[str, ...], encoding: str | None, unknown: str, as_j
     if not len(ids):
         raise CorpusError(f"{source.name} has no characters to evaluate.")
     started = time.perf_counter()
-    loss = evaluate(found.model, ids)
+    loss = evaluate(found.language_model, ids)
     seconds = time.perf_counter() - started
     if as_json:
         data = {

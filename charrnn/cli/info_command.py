@@ -30,18 +30,20 @@ def command(checkpoint: str | None, as_json: bool) -> None:
         return
     corpus, metrics = meta.get("corpus", {}), meta.get("metrics", {})
     position, config = meta.get("position", {}), meta.get("config", {})
+    steps = position.get("step", 0)
     rows: list[tuple[str, Any]] = [
         ("checkpoint", path),
-        ("network", f"{model.config.cell} {model.config.layers}x{model.config.hidden}"),
+        ("model", model.title),
         ("parameters", f"{model.size:,}"),
         ("vocabulary", f"{len(found.vocabulary)} ({found.vocabulary.unit})"),
         ("symbols", "".join(s if s.isprintable() else "·" for s in found.vocabulary.symbols)[:200]),
         ("corpus", f"{corpus.get('name', '?')} (SHA-256 {corpus.get('sha256', '?')[:12]}...)"),
-        ("trained", f"{position.get('step', 0):,} steps, {position.get('seconds', 0):,.0f} s"),
-        ("optimizer", f"{config.get('optimizer', '?')}, {config.get('schedule', '?')} schedule"),
+        ("trained", f"{steps:,} step{'s' * (steps != 1)}, {position.get('seconds', 0):,.0f} s"),
     ]
+    if "optimizer" in config:
+        rows.append(("optimizer", f"{config['optimizer']}, {config['schedule']} schedule"))
     if (nats := metrics.get("valid_nats_per_char")) is not None:
         best = f"{nats:.4f} nats, {nats / math.log(2):.4f} bits, perplexity {math.exp(nats):.3f}"
         rows.append(("validation", f"{best} at step {metrics['best_step']:,}"))
-    rows += [(name, " x ".join(map(str, model.params[name].shape))) for name in model.params]
+    rows += [(name, " x ".join(map(str, a.shape))) for name, a in model.arrays().items()]
     print_table(("", ""), [(name, str(value)) for name, value in rows])

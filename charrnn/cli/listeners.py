@@ -25,13 +25,14 @@ from charrnn.events import (
     Stepped,
     to_json,
 )
-from charrnn.train import MOST_RECOVERIES, Trainer
+from charrnn.session import Session
+from charrnn.train import MOST_RECOVERIES
 
 
 class Listener:
     """Draws the events of training, inside a `with` block. This one, `--quiet`, draws nothing."""
 
-    def show(self, event: Event, trainer: Trainer) -> None:
+    def show(self, event: Event, trainer: Session) -> None:
         """Draw nothing."""
 
     def __enter__(self) -> Listener:
@@ -58,14 +59,14 @@ def listener(*, quiet: bool, as_json: bool) -> Listener:
 class Json(Listener):
     """One event a line on standard output."""
 
-    def show(self, event: Event, trainer: Trainer) -> None:
+    def show(self, event: Event, trainer: Session) -> None:
         click.echo(json.dumps(to_json(event), ensure_ascii=False))
 
 
 class Plain(Listener):
     """One line an evaluation, and the outcome."""
 
-    def show(self, event: Event, trainer: Trainer) -> None:
+    def show(self, event: Event, trainer: Session) -> None:
         match event:
             case Started():
                 note(_opening(event, trainer))
@@ -91,7 +92,7 @@ class LiveView(Plain):
         self.step: Stepped | None = None
         self.evaluated: list[Evaluated] = []
         self.sample: Sampled | None = None
-        self.trainer: Trainer | None = None
+        self.trainer: Session | None = None
         self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self.draw)
 
     def __enter__(self) -> Listener:
@@ -106,7 +107,7 @@ class LiveView(Plain):
     ) -> None:
         self.live.stop()
 
-    def show(self, event: Event, trainer: Trainer) -> None:
+    def show(self, event: Event, trainer: Session) -> None:
         self.trainer = trainer
         match event:
             case Started():
@@ -160,7 +161,7 @@ class LiveView(Plain):
         rows: list[tuple[str | Text, ...]] = [("", *heads, "")]
         rows.append(("training", *cells(step.train), Text(f"lr {step.lr:.2g}", style="dim")))
         valid = [e.valid.nats_per_char for e in self.evaluated if e.valid]
-        known = self.trainer.learner.at.best if self.trainer else None
+        known = self.trainer.best if self.trainer else None
         if valid and (newest := self.evaluated[-1].valid):
             best = Text(f"best {known or min(valid):.4f} ", style="dim")
             bars = Text(curve(valid, max(0, min(24, self.console.width - 54))), style="green")
@@ -174,22 +175,21 @@ class LiveView(Plain):
         return self.console.width < 66
 
 
-def _opening(event: Started, trainer: Trainer) -> str:
-    c = trainer.config
+def _opening(event: Started, trainer: Session) -> str:
     parts = ", ".join(f"{n:,} {PART_NAMES[p]}" for p, n in event.chars.items() if n)
     resumed = f", resumed at step {event.step:,}" if event.step else ""
-    if trainer.learner.progress.share >= 1:
+    if trainer.share >= 1:
         resumed += ", where it ends; give a larger --steps, --epochs or --minutes to go on"
     return (
-        f"{trainer.corpus.name}: {c.cell} {c.layers}x{c.hidden}, {event.parameters:,} parameters; "
+        f"{trainer.corpus.name}: {trainer.model.title}, {event.parameters:,} parameters; "
         f"{parts} characters of {len(trainer.corpus.vocabulary)} kinds{resumed}"
     )
 
 
-def _adapted(event: Started, trainer: Trainer) -> list[str]:
+def _adapted(event: Started, trainer: Session) -> list[str]:
     """A line if the text was too short for the batch or the sequence that was asked for."""
     c = trainer.config
-    if event.batch == c.batch and event.seq * 2 >= c.seq:
+    if not event.batch or (event.batch == c.batch and event.seq * 2 >= c.seq):
         return []
     return [
         f"The text is too short for {c.batch} lanes of {c.seq} characters; training on "
@@ -197,12 +197,14 @@ def _adapted(event: Started, trainer: Trainer) -> list[str]:
     ]
 
 
-def _stopped(event: Finished, trainer: Trainer) -> str:
+def _stopped(event: Finished, trainer: Session) -> str:
+    if trainer.run and not trainer.run.last.exists():
+        return f"Stopped before it was measured; the model is {trainer.run.best}"
     where = shlex.quote(str(trainer.run.path)) if trainer.run else ""
     return f"Stopped after step {event.step:,}; go on with: charrnn train --resume {where}"
 
 
-def _outcome(event: Finished, trainer: Trainer) -> list[str]:
+def _outcome(event: Finished, trainer: Session) -> list[str]:
     lines = [
         f"{PART_NAMES[n]} {units(loss)} over {loss.chars:,}" for n, loss in event.losses.items()
     ]
@@ -219,8 +221,9 @@ def _recovery(event: Recovered) -> str:
 
 def _line(event: Evaluated) -> str:
     valid = f"valid {units(event.valid)}" if event.valid else "no validation"
+    rate = f" lr {event.lr:.2g}" if event.lr else ""
     return (
         f"epoch {event.epoch:.2f} step {event.step} train {event.train.nats_per_char:.4f} nats "
-        f"{valid}{' best' if event.best else ''} lr {event.lr:.2g} "
+        f"{valid}{' best' if event.best else ''}{rate} "
         f"{event.chars_per_second:,.0f} char/s {clock(event.seconds)}"
     )

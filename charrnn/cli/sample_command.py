@@ -69,7 +69,7 @@ def command(
     if seed_text and seed_file:
         raise click.UsageError("Give --seed-text or --seed-file, not both.")
     path, found = open_checkpoint(checkpoint)
-    model = TextModel(found.model, found.vocabulary)
+    model = TextModel(found.language_model, found.vocabulary)
     skip = unknown == "skip"
     if seed_file:
         ids, _ = encode_source(found, corpus_source(seed_file), encoding, unknown)

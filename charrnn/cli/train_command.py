@@ -21,9 +21,11 @@ from charrnn.cli.listeners import Listener, listener
 from charrnn.config import TrainConfig, read_toml
 from charrnn.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError
+from charrnn.models import NGram
 from charrnn.reading import TextOptions
 from charrnn.run import Run, is_there
-from charrnn.train import Trainer
+from charrnn.session import Session
+from charrnn.train import Trainer, session_for
 
 _BUDGET = ("epochs", "steps", "minutes")
 _ADJUSTABLE = {*_BUDGET, "valid", "test", "workers", "eval_every", "eval_chars", "sample_every"}
@@ -61,6 +63,7 @@ Examples:
   charrnn train elizabethan --minutes 1
   charrnn train elizabethan --cell gru --hidden 64 --steps 200 --name small
   charrnn train --resume checkpoints/small --steps 300
+  charrnn train elizabethan --cell ngram --order 5
   charrnn train quatrains --layers 1 --steps 100 --json""",
 )
 @click.argument("corpus", nargs=-1)
@@ -71,7 +74,8 @@ Examples:
 @click.option("--out", type=Path, default="checkpoints", show_default=True, help="Where runs go.")
 @click.option(
     "--name",
-    help="Name of the run; -2, -3 ... where it is taken.  [default: TEXT-CELL-LAYERSxHIDDEN]",
+    help="Name of the run; -2, -3 ... where it is taken.  [default: TEXT-CELL-LAYERSxHIDDEN or "
+    "TEXT-ngram-ORDER]",
 )
 @click.option("--resume", type=Path, metavar="RUN", help="Continue a run where it stopped.")
 @click.option("--quiet", is_flag=True, help="Show nothing but errors.")
@@ -108,7 +112,7 @@ def command(
         for option in ("name", "out"):
             if ctx.get_parameter_source(option) != ParameterSource.DEFAULT:
                 raise click.UsageError(f"A resumed run stays where it is; leave out --{option}.")
-        trainer = _resume(resume, corpus, given, origin)
+        trainer: Session = _resume(resume, corpus, given, origin)
     else:
         if not corpus:
             raise click.UsageError("Name a text to learn: charrnn train CORPUS...")
@@ -133,12 +137,12 @@ def _read(corpus: tuple[str, ...], config: TrainConfig) -> Corpus:
     return Corpus.read(sources, split=Split.parse(config.split), options=options, **extra)
 
 
-def _fresh(corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | None) -> Trainer:
+def _fresh(corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | None) -> Session:
     text = _read(corpus, config)
     extra = ("valid", "test")
     found: dict[str, Any] = {n: corpus_source(v).place for n in extra if (v := getattr(config, n))}
-    trainer = Trainer(text, replace(config, **found))
-    usual = f"{text.name}-{config.cell}-{config.layers}x{config.hidden}"
+    trainer = session_for(text, replace(config, **found))
+    usual = f"{text.name}-{trainer.model.title.replace(' ', '-')}"
     trainer.run = Run.create(out, name or usual)
     return trainer
 
@@ -147,6 +151,11 @@ def _resume(where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin:
     if not is_there(where):
         raise CheckpointError(f"There is no run {str(where)[:80]}.")
     run = Run(where if where.is_dir() else where.parent)
+    if run.best.exists() and files.read_meta(run.best).get("kind") == NGram.kind:
+        raise CheckpointError(
+            f"There is nothing to resume in {where}: n-grams are counted in one pass. To count "
+            "others: charrnn train CORPUS --cell ngram --order N."
+        )
     if not run.last.exists():
         raise CheckpointError(f"{where} is no run that can be resumed: it has no last.npz.")
     meta = files.read_meta(run.last)
@@ -166,7 +175,7 @@ def _resume(where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin:
     return Trainer.resume(run, _read(texts, config), config)
 
 
-def _listen(trainer: Trainer, shown: Listener) -> int:
+def _listen(trainer: Session, shown: Listener) -> int:
     """Show the events. When nobody reads the output any more, training is stopped and saved."""
     assert trainer.run is not None
     closed = False
@@ -191,7 +200,7 @@ def _listen(trainer: Trainer, shown: Listener) -> int:
 
 
 @contextmanager
-def _signals(trainer: Trainer, caught: list[int]) -> Iterator[None]:
+def _signals(trainer: Session, caught: list[int]) -> Iterator[None]:
     """SIGINT and SIGTERM end training after the current step; a second one ends it at once."""
 
     def handle(number: int, frame: types.FrameType | None) -> None:

@@ -1,6 +1,22 @@
-"""Language models: everything that predicts the next symbol of a text."""
+"""Models: everything that predicts symbols of a text, and the register of their kinds."""
 
-from charrnn.models.base import LanguageModel
+from __future__ import annotations
+
+from charrnn.models.base import LanguageModel, Model
 from charrnn.models.network import CharRNN, NetworkConfig
+from charrnn.models.ngram import NGram, NGramConfig
 
-__all__ = ["CharRNN", "LanguageModel", "NetworkConfig"]
+_KINDS: tuple[type[Model], ...] = (CharRNN, NGram)
+
+MODELS: dict[str, type[Model]] = {model.kind: model for model in _KINDS}
+"""Every kind of model by the name that checkpoints give it."""
+
+__all__ = [
+    "MODELS",
+    "CharRNN",
+    "LanguageModel",
+    "Model",
+    "NGram",
+    "NGramConfig",
+    "NetworkConfig",
+]

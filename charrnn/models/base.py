@@ -1,12 +1,49 @@
-"""What a language model is. Sampling, evaluation and comparison ask for no more than this."""
+"""What a model is: to a checkpoint (`Model`), and to sampling and evaluation (`LanguageModel`)."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from charrnn.params import Array, Ids, State
 
 
+class Model(Protocol):
+    """What can be stored and shown. A kind of model is a class of its own, listed in `MODELS`."""
+
+    kind: ClassVar[str]
+    """Its name in a checkpoint; never changed, since files bear it."""
+
+    @property
+    def symbols(self) -> int:
+        """How many distinct symbols it knows, V."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has learned."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """What it is, in a word or two: `gru 2x192`."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Its shape as plain data: all that `restore` needs besides the arrays."""
+        ...
+
+    def arrays(self) -> Mapping[str, Array]:
+        """What it has learned, by name."""
+        ...
+
+    @classmethod
+    def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Model:
+        """The model that these describe. A KeyError, TypeError or ValueError if they are none."""
+        ...
+
+
+@runtime_checkable
 class LanguageModel(Protocol):
     """A distribution over the next symbol, given all before it. Logarithms are natural."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,7 +13,7 @@ from charrnn.cells import CELLS
 from charrnn.errors import ConfigError
 from charrnn.functional import cross_entropy, log_softmax
 from charrnn.layers import Dense, Dropout, Layer, Recurrent, Stack
-from charrnn.params import Array, Ids, Params, State, prefixed
+from charrnn.params import Array, Ids, Params, Spec, State, prefixed
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class CharRNN:
     that `predict` needs nothing else. At the start y is zero and the prediction softmax(c).
     """
 
+    kind: ClassVar[str] = "network"
+
     def __init__(self, config: NetworkConfig, params: Params) -> None:
         self.config = config
         self.params = params
@@ -45,9 +49,7 @@ class CharRNN:
         cls, config: NetworkConfig, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> CharRNN:
         """A network with fresh random parameters."""
-        output = Dense(config.hidden, config.symbols)
-        specs = [*_stack(config).specs(), *prefixed("out", output.specs())]
-        return cls(config, Params.initialised(specs, rng, dtype))
+        return cls(config, Params.initialised(_specs(config), rng, dtype))
 
     @property
     def symbols(self) -> int:
@@ -57,6 +59,25 @@ class CharRNN:
     def size(self) -> int:
         """The number of parameters."""
         return self.params.flat.size
+
+    @property
+    def title(self) -> str:
+        return f"{self.config.cell} {self.config.layers}x{self.config.hidden}"
+
+    def describe(self) -> dict[str, Any]:
+        return asdict(self.config)
+
+    def arrays(self) -> dict[str, Array]:
+        return {name: self.params[name] for name in self.params}
+
+    @classmethod
+    def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> CharRNN:
+        config = NetworkConfig(**shape)
+        shapes = {spec.name: spec.shape for spec in _specs(config)}
+        for name, wanted in shapes.items():
+            if arrays[name].shape != wanted:
+                raise ValueError(f"{name} is {arrays[name].shape}, not {wanted}")
+        return cls(config, Params(shapes, np.concatenate([arrays[n].ravel() for n in shapes])))
 
     def astype(self, dtype: DTypeLike) -> CharRNN:
         """The same network in another precision."""
@@ -96,6 +117,11 @@ class CharRNN:
         cut_here = tuple(np.zeros_like(s) for s in after)  # nothing flows back from the next chunk
         back_stack(grads, dy, cut_here)
         return loss, (*after, y[-1].copy())
+
+
+def _specs(config: NetworkConfig) -> list[Spec]:
+    output = Dense(config.hidden, config.symbols)
+    return [*_stack(config).specs(), *prefixed("out", output.specs())]
 
 
 def _stack(config: NetworkConfig) -> Stack:

@@ -1,0 +1,92 @@
+"""What every way of learning has in common: a corpus, options, a run to write to, events."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import charrnn
+from charrnn.config import TrainConfig
+from charrnn.corpus import Corpus
+from charrnn.evaluate import Loss, evaluate
+from charrnn.events import Event, Sampled
+from charrnn.models import LanguageModel, Model
+from charrnn.params import Ids
+from charrnn.run import Run
+from charrnn.sample import Style
+from charrnn.text_model import TextModel
+
+_SAMPLE_LENGTH = 160
+
+
+class Session(ABC):
+    """A model learning a corpus. `events()` does the work; `stop()` ends it at the next pause."""
+
+    model: Model
+
+    def __init__(self, corpus: Corpus, config: TrainConfig, run: Run | None = None) -> None:
+        """With `run`, checkpoints and a log are written there."""
+        text = corpus.options
+        self.corpus, self.run = corpus, run
+        self.config = replace(
+            config, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
+            keep_newlines=text.keep_newlines, min_count=text.min_count,
+        )  # fmt: skip
+        self._stopping = False
+
+    @abstractmethod
+    def events(self) -> Iterator[Event]:
+        """Learn, reporting what happens."""
+
+    @property
+    @abstractmethod
+    def share(self) -> float:
+        """How much of the budget is used up: 1 when there is nothing left to learn."""
+
+    @property
+    @abstractmethod
+    def best(self) -> float | None:
+        """The lowest validation loss so far, in nats per character."""
+
+    def stop(self) -> None:
+        """Ask for the end: what is going on is finished and saved, then `events()` ends."""
+        self._stopping = True
+
+    @property
+    def _chars(self) -> dict[str, int]:
+        """Characters in each part."""
+        return {name: len(part) for name, part in self.corpus.parts.items()}
+
+    def _part(self, name: str) -> Ids:
+        """What is evaluated of a part."""
+        return self.corpus.parts[name][: self.config.eval_chars or None]
+
+    def _losses(self, model: LanguageModel) -> dict[str, Loss]:
+        """The loss on each part that is not empty; nothing once somebody asked to stop."""
+        losses = {}
+        for name in self.corpus.parts:
+            if not self._stopping and len(self._part(name)):
+                losses[name] = evaluate(model, self._part(name))
+        return {} if self._stopping else losses
+
+    def _sample(self, model: LanguageModel, step: int) -> Sampled:
+        """A line or two, with random numbers of this step's own."""
+        writer = TextModel(model, self.corpus.vocabulary)
+        seeds = [[3, self.config.seed, step]]
+        pieces = writer.stream(writer.beginning(""), _SAMPLE_LENGTH, seeds, Style(0.8))
+        return Sampled(step, b"".join(piece for (piece,) in pieces).decode("utf-8", "replace"))
+
+    def _record(self) -> dict[str, Any]:
+        """What every checkpoint says of where its model comes from."""
+        return {
+            "version": charrnn.__version__,
+            "config": self.config.to_json(),
+            "corpus": {
+                "name": self.corpus.name,
+                "sources": list(self.corpus.sources),
+                "sha256": self.corpus.sha256,
+                "chars": self._chars,
+            },
+        }
