@@ -9,17 +9,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from charrnn.cells import CELLS
 from charrnn.corpus import Split
 from charrnn.errors import ConfigError, why
-from charrnn.models import NGram
+from charrnn.models import NETWORKS, NGram
 from charrnn.optim import OPTIMIZERS, SCHEDULES
 from charrnn.vocabulary import Unit
 
 DEFAULT_RATES = {"adam": 4e-3, "rmsprop": 2e-3, "adagrad": 5e-2, "sgd": 0.2}
 """Learning rates that serve these networks well."""
 
-LEARNERS = (*CELLS, NGram.kind)
+LEARNERS = (*NETWORKS, NGram.kind)
 """What `--cell` takes: every recurrent cell, and the n-gram model, which has none."""
 _OF_NGRAMS = {"order"}
 _OF_BOTH = {"cell", "seed", "unit", "encoding", "keep_newlines", "min_count", "split", "valid",
@@ -42,6 +41,7 @@ class TrainConfig:
     order: int = _option(6, "Length of the n-grams, 1 to 12, with --cell ngram.")
     hidden: int = _option(192, "Hidden size: units in a layer.")
     layers: int = _option(2, "Recurrent layers, stacked.")
+    residual: bool = _option(False, "Layers above the first add to what is below them.")
     dropout: float = _option(0.1, "Share of a layer's outputs dropped in training.")
     batch: int = _option(50, "Lanes of text read side by side.")
     seq: int = _option(50, "Characters between two updates: the length of truncated BPTT.")

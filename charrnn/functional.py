@@ -35,6 +35,13 @@ def gate_scale(kinds: Sequence[float], z: Array) -> Array:
     return np.repeat(np.array(kinds, z.dtype), z.shape[-1] // len(kinds))
 
 
+def softmax(logits: Array) -> Array:
+    """exp(z) / sum exp(z) over the last axis."""
+    p: Array = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    p /= p.sum(axis=-1, keepdims=True)
+    return p
+
+
 def log_softmax(logits: Array) -> Array:
     """log(exp(z) / sum exp(z)) over the last axis, in place; returns its argument."""
     logits -= logits.max(axis=-1, keepdims=True)

@@ -63,7 +63,12 @@ class Learner:
         workers = config.workers or sensible_workers(config.batch, config.hidden)
         self.config = replace(config, workers=workers)
         shape = NetworkConfig(
-            len(corpus.vocabulary), config.cell, config.hidden, config.layers, config.dropout
+            len(corpus.vocabulary),
+            config.cell,
+            config.hidden,
+            config.layers,
+            config.dropout,
+            config.residual,
         )
         self.model = CharRNN.initialised(shape, np.random.default_rng([0, config.seed]))
         self.lanes = Lanes.of(corpus.train, config.batch, config.seq)

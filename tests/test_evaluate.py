@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.cells import CELLS
 from charrnn.evaluate import Loss, evaluate, surprisal
-from charrnn.models import CharRNN, NetworkConfig
+from charrnn.models import NETWORKS, CharRNN, NetworkConfig
 
 V = 9
 
@@ -18,6 +17,9 @@ def network(cell, dtype=np.float64, spread=0.5, layers=2):
     rng = np.random.default_rng(3)
     model = CharRNN.initialised(NetworkConfig(V, cell, 8, layers), rng, dtype)
     model.params.flat += (spread * rng.standard_normal(model.size)).astype(dtype)
+    if cell == "relu":  # which explodes where others saturate
+        for layer in range(layers):
+            model.params[f"{layer}.U"][...] *= 0.3
     return model
 
 
@@ -30,7 +32,7 @@ def one_by_one(model, ids):
     return np.array(nats)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_the_numbers_do_not_depend_on_lanes_or_chunks(cell, rng):
     model, ids = network(cell), rng.integers(0, V, 3001)
     wanted = one_by_one(model, ids)
@@ -57,7 +59,7 @@ def test_single_precision_agrees_to_a_millionth(rng):
         assert loss.nats_per_char == pytest.approx(exact, abs=2e-6)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_reading_in_chunks_equals_reading_whole(cell, rng):
     model, ids = network(cell), rng.integers(0, V, (30, 4))
     whole, end = model.read(ids, model.start(4))
@@ -68,7 +70,7 @@ def test_reading_in_chunks_equals_reading_whole(cell, rng):
         np.testing.assert_allclose(a, b, atol=1e-12)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 @given(at=st.integers(0, 19), data=st.data())
 @settings(max_examples=15, deadline=None)
 def test_changing_a_symbol_changes_no_prediction_before_it(cell, at, data):
@@ -96,7 +98,7 @@ def test_the_three_units_are_the_same_loss():
     assert set(loss.to_json()) == {"nats_per_char", "bits_per_char", "perplexity", "chars"}
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NETWORKS)
 def test_segments_join_without_a_seam(cell, rng):
     model, ids = network(cell), rng.integers(0, V, 1500)
     wanted = one_by_one(model, ids)

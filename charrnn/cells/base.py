@@ -36,6 +36,8 @@ class Cell:
     name: ClassVar[str]
     gates: ClassVar[int]
     """Width of the drives a and u, in units of the hidden size."""
+    recurrent: ClassVar[bool] = True
+    """Whether h enters a product with U. Where it does not there is neither U nor u."""
     state: ClassVar[tuple[str, ...]] = ("h",)
     """The names of the state; the first, h, is the output and enters the recurrent product."""
     kept: ClassVar[Mapping[str, int]] = {}
@@ -49,7 +51,8 @@ class Cell:
         """
         width = self.gates * hidden
         yield Spec("W", (inputs, width), uniform(np.sqrt(3.0 / fan_in)))
-        yield Spec("U", (hidden, width), orthogonal)
+        if self.recurrent:
+            yield Spec("U", (hidden, width), orthogonal)
         yield Spec("b", (width,), constant(0.0))
 
     def steps(self, k: Trace) -> Iterable[Step]:
@@ -57,7 +60,10 @@ class Cell:
         raise NotImplementedError
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
-        """One step: from the drives and the old state to the new state, all inside the views."""
+        """One step: from the drives and the old state to the new state, all inside the views.
+
+        u `(B, gates * H)` lives until the next step only.
+        """
         raise NotImplementedError
 
     def linearise(self, p: Params, k: Trace) -> Iterable[Step]:

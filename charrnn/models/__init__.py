@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from charrnn.models.base import LanguageModel, Model
-from charrnn.models.network import CharRNN, NetworkConfig
+from charrnn.models.network import NETWORKS, CharRNN, NetworkConfig
 from charrnn.models.ngram import NGram, NGramConfig
 
 _KINDS: tuple[type[Model], ...] = (CharRNN, NGram)
@@ -13,6 +13,7 @@ MODELS: dict[str, type[Model]] = {model.kind: model for model in _KINDS}
 
 __all__ = [
     "MODELS",
+    "NETWORKS",
     "CharRNN",
     "LanguageModel",
     "Model",

@@ -12,8 +12,11 @@ from numpy.typing import DTypeLike
 from charrnn.cells import CELLS
 from charrnn.errors import ConfigError
 from charrnn.functional import cross_entropy, log_softmax
-from charrnn.layers import Dense, Dropout, Layer, Recurrent, Stack
+from charrnn.layers import OUTPUTS, Dropout, Layer, Output, Recurrent, Residual, Stack
 from charrnn.params import Array, Ids, Params, Spec, State, prefixed
+
+NETWORKS = (*CELLS, *OUTPUTS)
+"""What a network can be made of, by the name that `--cell` takes."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,15 @@ class NetworkConfig:
     layers: int = 2
     dropout: float = 0.0
     """Share of entries dropped between layers and before the output, in training."""
+    residual: bool = False
+    """Whether each layer above the first adds to its input instead of replacing it."""
 
 
 class CharRNN:
     """A stack of recurrent layers read by a softmax, p = softmax(h V + c).
 
-    Its state is that of the layers followed by y `(B, H)`, the newest output of the top one, so
-    that `predict` needs nothing else. At the start y is zero and the prediction softmax(c).
+    Its state is that of the layers followed by h `(B, H)`, what the output read last, so that
+    `predict` needs nothing else. At the start h is zero and the prediction softmax(c).
     """
 
     kind: ClassVar[str] = "network"
@@ -42,7 +47,7 @@ class CharRNN:
         self.config = config
         self.params = params
         self.stack = _stack(config)
-        self.output = Dense(config.hidden, config.symbols)
+        self.output = _output(config)
 
     @classmethod
     def initialised(
@@ -85,16 +90,16 @@ class CharRNN:
 
     def start(self, batch: int) -> State:
         dtype = self.params.flat.dtype
-        return (*self.stack.start(batch, dtype), np.zeros((batch, self.config.hidden), dtype))
+        return (*self.stack.start(batch, dtype), *self.output.start(batch, dtype))
 
     def predict(self, state: State) -> Array:
-        logits, _, _ = self.output.forward(self.params.part("out"), state[-1][None], ())
-        return np.asarray(log_softmax(logits)[0])
+        return log_softmax(self.output.predict(self.params.part("out"), state[-1:]))
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         y, after, _ = self.stack.forward(self.params, ids, state[:-1])
-        logits, _, _ = self.output.forward(self.params.part("out"), y, ())
-        return log_softmax(logits), (*after, y[-1].copy())
+        out = self.params.part("out")
+        logits, newest, _ = self.output.forward(out, y, state[-1:], ids=ids)
+        return log_softmax(logits), (*after, *newest)
 
     def gradient(
         self,
@@ -110,28 +115,43 @@ class CharRNN:
         mean cross-entropy to `grads`. Returns that loss, in nats per symbol, and the new state.
         """
         y, after, back_stack = self.stack.forward(self.params, ids, state[:-1], rng)
-        logits, _, back_output = self.output.forward(self.params.part("out"), y, ())
+        out = self.params.part("out")
+        logits, newest, back_output = self.output.forward(out, y, state[-1:], rng, ids=ids)
         loss, dlogits = cross_entropy(logits.reshape(-1, self.symbols), targets.ravel())
-        dy, _ = back_output(grads.part("out"), dlogits.reshape(logits.shape), ())
-        assert dy is not None
+        after += newest
         cut_here = tuple(np.zeros_like(s) for s in after)  # nothing flows back from the next chunk
-        back_stack(grads, dy, cut_here)
-        return loss, (*after, y[-1].copy())
+        dlogits = dlogits.reshape(logits.shape)
+        dy, _ = back_output(grads.part("out"), dlogits, cut_here[-1:])
+        if dy is not None:
+            back_stack(grads, dy, cut_here[:-1])
+        return loss, after
 
 
 def _specs(config: NetworkConfig) -> list[Spec]:
-    output = Dense(config.hidden, config.symbols)
-    return [*_stack(config).specs(), *prefixed("out", output.specs())]
+    return [*_stack(config).specs(), *prefixed("out", _output(config).specs())]
 
 
 def _stack(config: NetworkConfig) -> Stack:
-    if config.cell not in CELLS:
-        raise ConfigError(f"There is no cell '{config.cell}'; there are: {', '.join(CELLS)}.")
+    """The layers below the output: all of them, but where the output is a network of its own, which
+    stands on Elman layers.
+    """
+    if config.cell not in NETWORKS:
+        raise ConfigError(f"There is no cell '{config.cell}'; there are: {', '.join(NETWORKS)}.")
+    own = config.cell in OUTPUTS
+    cell = CELLS["rnn" if own else config.cell]
     layers: dict[str, Layer] = {}
     width = config.symbols
-    for n in range(config.layers):
-        layers[str(n)] = Recurrent(CELLS[config.cell], width, config.hidden, one_hot=n == 0)
+    for n in range(config.layers - own):
+        layer: Layer = Recurrent(cell, width, config.hidden, one_hot=n == 0)
+        layers[str(n)] = Residual(layer) if n and config.residual else layer
         width = config.hidden
         if config.dropout:
             layers[f"{n}drop"] = Dropout(width, config.dropout)
     return Stack(layers)
+
+
+def _output(config: NetworkConfig) -> Output:
+    alone = config.cell in OUTPUTS and config.layers == 1
+    inputs = config.symbols if alone else config.hidden
+    kind = OUTPUTS.get(config.cell, Output)
+    return kind(inputs, config.hidden, config.symbols, one_hot=alone)
