@@ -64,6 +64,20 @@ def test_a_very_long_line_is_read_in_pieces_with_the_same_numbers(monkeypatch, r
         np.testing.assert_allclose(found.nats, by_definition(m, text), atol=1e-8)
 
 
+def test_lines_are_read_a_segment_at_a_time_and_in_full_batches(monkeypatch):
+    m, shapes = model(), []
+    read = m.model.read
+    monkeypatch.setattr(
+        m.model, "read", lambda ids, state: shapes.append(ids.shape) or read(ids, state)
+    )
+    ids = [m.vocabulary.encode("abcdefg\n")] * 40
+    found = scoring.alone(m.model, ids, ids[0][-1:], lanes=4, segment=8 * 12)
+    next(found)
+    assert shapes == [(1, 1)] + [(8, 4)] * 3
+    assert len(list(found)) == 39
+    assert shapes[1:] == [(8, 4)] * 10
+
+
 def test_single_precision_agrees_to_a_hundred_thousandth(rng):
     texts = ["".join(rng.choice(list(LETTERS[:-1]), n)) for n in (3, 70, 0, 41, 41)]
     for exact, found in zip(

@@ -204,6 +204,7 @@ def test_every_colour_can_be_read_and_more_surprise_is_lighter(a, b, top):
         light, dark = sorted([luminance(back_a), luminance(front)], reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5
         assert luminance(back_a) <= luminance(back_b)
+        assert smooth or {back_a, back_b} <= set(STOPS)
 
 
 def test_an_older_terminal_has_every_stop_as_it_is():
