@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len
-from rich.color import Color
+from rich.color import Color, blend_rgb
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
@@ -24,12 +24,8 @@ from rich.text import Text
 from charrnn.cli.display import cells, clean
 from charrnn.score import Score
 
-RGB = tuple[int, int, int]
-STOPS: tuple[RGB, ...] = (
-    (28, 28, 28), (38, 38, 38), (48, 48, 48), (95, 0, 95), (135, 0, 95), (175, 0, 95),
-    (215, 0, 95), (255, 95, 0), (255, 135, 0), (255, 175, 0), (255, 255, 135),
-)  # fmt: skip
-"""Evenly along the scale. All are among the 256 colours that an older terminal has."""
+STOPS = (234, 235, 236, 53, 89, 125, 161, 202, 208, 214, 228)
+"""Backgrounds, evenly along the scale, as a terminal with 256 colours numbers them."""
 _LINE_END = "↵"
 _JOINER = "\N{ZERO WIDTH JOINER}"
 
@@ -46,32 +42,32 @@ class Piece(NamedTuple):
         return cell_len(self.text)
 
 
-def colours(nats: float, top: float, smooth: bool = True) -> tuple[RGB, RGB]:
-    """Background and writing, as red, green, blue, of a surprise on the scale from 0 to `top`.
+def colours(nats: float, top: float, smooth: bool = True) -> tuple[Color, Color]:
+    """Background and writing of a surprise on the scale from 0 to `top`.
 
     Without `smooth` the background is the nearest of the stops.
     """
     at = min(1.0, max(0.0, nats / top)) * (len(STOPS) - 1)
-    at = at if smooth else round(at)
-    n = min(int(at), len(STOPS) - 2)
-    low, high = np.array(STOPS[n]), np.array(STOPS[n + 1])
-    red, green, blue = np.round(low + (at - n) * (high - low)).astype(int).tolist()
-    back = (red, green, blue)
+    back = Color.from_ansi(STOPS[round(at)])
+    if smooth:
+        n = min(int(at), len(STOPS) - 2)
+        low, high = (Color.from_ansi(stop).get_truecolor() for stop in STOPS[n : n + 2])
+        back = Color.from_triplet(blend_rgb(low, high, at - n))
     # Black and white contrast equally with a luminance of sqrt(1.05 * 0.05) - 0.05 (WCAG 2).
-    return back, (0, 0, 0) if luminance(back) > 0.179 else (255, 255, 255)
+    return back, Color.from_rgb(*(0, 0, 0) if luminance(back) > 0.179 else (255, 255, 255))
+
+
+def luminance(colour: Color) -> float:
+    """Relative luminance of an sRGB colour, from 0 to 1 (WCAG 2)."""
+    c = np.array(colour.get_truecolor().normalized)
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 @lru_cache(4096)
 def _shade(nats: float, top: float, smooth: bool) -> Style:
     back, front = colours(nats, top, smooth)
-    return Style(color=Color.from_rgb(*front), bgcolor=Color.from_rgb(*back))
-
-
-def luminance(colour: RGB) -> float:
-    """Relative luminance of an sRGB colour, from 0 to 1 (WCAG 2)."""
-    c = np.array(colour) / 255
-    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
+    return Style(color=front, bgcolor=back)
 
 
 def pieces(characters: Sequence[str], nats: NDArray[np.float64]) -> list[Piece]:
