@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from charrnn.reading import TextOptions
     from charrnn.run import Run
     from charrnn.sample import Style
+    from charrnn.score import Score
     from charrnn.text_model import TextModel, load
     from charrnn.train import Trainer
     from charrnn.vocabulary import Vocabulary
@@ -30,6 +31,7 @@ _HOMES = {
     "Evaluated": "events",
     "Loss": "evaluate",
     "Run": "run",
+    "Score": "score",
     "Split": "corpus",
     "Style": "sample",
     "TextModel": "text_model",
@@ -46,6 +48,7 @@ __all__ = [
     "Evaluated",
     "Loss",
     "Run",
+    "Score",
     "Split",
     "Style",
     "TextModel",

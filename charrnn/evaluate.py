@@ -97,7 +97,7 @@ def _segment(
         np.concatenate([s, z[1:]]) for s, z in zip(state, model.start(lanes), strict=True)
     )
     for cut in cuts:
-        table[:, cut], state = _read(model, text[:, cut], state)
+        table[:, cut], state = read_nats(model, text[:, cut], state)
         states.append(state)
     stale = np.arange(1, lanes)
     for _ in range(2):
@@ -109,7 +109,7 @@ def _segment(
     return _stream(model, ids[rest], nats[rest], state, chunk)
 
 
-def _read(model: LanguageModel, ids: Ids, state: State) -> tuple[NDArray[np.float64], State]:
+def read_nats(model: LanguageModel, ids: Ids, state: State) -> tuple[NDArray[np.float64], State]:
     """Nats `(B, T)` of ids `(B, T)`, each predicted from what is before it, and the new state."""
     first = model.predict(state)
     after, state = model.read(ids.T, state)
@@ -124,7 +124,7 @@ def _stream(
 ) -> State:
     for at in range(0, len(ids), chunk):
         cut = slice(at, at + chunk)
-        nats[None, cut], state = _read(model, ids[None, cut], state)
+        nats[None, cut], state = read_nats(model, ids[None, cut], state)
     return state
 
 
@@ -143,7 +143,7 @@ def _reread(
     """
     state = _pick(states[-1], lanes - 1)
     for n, cut in enumerate(cuts):
-        table[lanes, cut], state = _read(model, text[lanes, cut], state)
+        table[lanes, cut], state = read_nats(model, text[lanes, cut], state)
         changed = ~_agree(state, _pick(states[n], lanes))
         for old, new in zip(states[n], state, strict=True):
             old[lanes] = new

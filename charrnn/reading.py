@@ -56,6 +56,8 @@ class Source:
             with self._open() as stream:
                 while block := stream.read(_BLOCK):
                     yield block
+                    if len(block) < _BLOCK and stream.isatty():  # do not ask for a second Ctrl-D
+                        return
         except OSError as error:
             raise CorpusError(f"Cannot read {self.name}: {why(error)}.") from None
 
@@ -165,9 +167,8 @@ def guess_encoding(data: bytes) -> str | None:
         return best
     text = sample.decode("cp1252", "ignore")
     high = [c for c in text if c > "\x7f"]
-    if high and sum(map(str.isalpha, high)) + sum(c in "‘’“”–—…«»°©£€ " for c in high) > 0.9 * len(
-        high
-    ):
+    letters = sum(c.isalpha() or c in "‘’“”–—…«»°©£€ " for c in high)
+    if high and letters > 0.9 * len(high):
         return "cp1252"
     return None
 

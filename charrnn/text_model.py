@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from charrnn.models import LanguageModel
 from charrnn.params import Ids
 from charrnn.run import find_checkpoint
 from charrnn.sample import Style, write
+from charrnn.score import Score, score
 from charrnn.vocabulary import Vocabulary
 
 
@@ -89,6 +90,21 @@ class TextModel:
     def perplexity(self, text: str) -> float:
         """e^(mean nats per character): between how many symbols the model hesitates."""
         return self.evaluate(text).perplexity
+
+    def score(
+        self, lines: str | Iterable[str], *, context: bool = False, skip_unknown: bool = False
+    ) -> list[Score]:
+        """The surprise of each line (or of each line of a text), and of each of its characters.
+
+        Every line stands alone, begun as a new line and with its end counted, or with `context` is
+        read with all the lines before it. A VocabularyError names a character never seen.
+        """
+        if isinstance(lines, str):
+            lines = lines.removesuffix("\n").split("\n")
+        codes = [self.vocabulary.codes_of(line.removesuffix("\n")) for line in lines]
+        return list(
+            score(self.model, self.vocabulary, codes, context=context, skip_unknown=skip_unknown)
+        )
 
     def _encode(self, text: str, skip_unknown: bool) -> Ids:
         ids = self.vocabulary.encode(text, skip_unknown=skip_unknown)

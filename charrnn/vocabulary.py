@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from charrnn.errors import VocabularyError
 from charrnn.functional import one_hot
@@ -72,11 +72,18 @@ class Vocabulary:
             return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
         return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
-    def encode_codes(self, codes: Ids, *, skip_unknown: bool = False) -> Ids:
+    def knows(self, codes: Ids) -> NDArray[np.bool_]:
+        """Which code points (or byte values) `(N,)` have an id of their own: `(N,)`."""
+        return np.asarray(self._id_of[codes] >= 0)
+
+    def encode_codes(
+        self, codes: Ids, *, skip_unknown: bool = False, where: str = "the text"
+    ) -> Ids:
         """Code points (or byte values) to ids `(N,)`, in the smallest type that holds them.
 
         A code that the vocabulary lacks becomes the unknown symbol if there is one, is left out
-        with `skip_unknown`, and is a VocabularyError that names it otherwise.
+        with `skip_unknown`, and is otherwise a VocabularyError that names it and its place in
+        `where`.
         """
         ids = self._id_of[codes]
         missing = ids < 0
@@ -86,7 +93,7 @@ class Vocabulary:
             elif self.unknown:
                 ids[missing] = len(self.codes)
             else:
-                raise VocabularyError(self._complaint(codes, missing))
+                raise VocabularyError(self._complaint(codes, missing, where))
         return ids.astype(self.dtype)
 
     def encode(self, text: str, *, skip_unknown: bool = False) -> Ids:
@@ -118,12 +125,12 @@ class Vocabulary:
         """The inverse of `to_json`."""
         return cls(data["codes"], data["unit"], data["unknown"])
 
-    def _complaint(self, codes: Ids, missing: Any) -> str:
-        where = np.flatnonzero(missing)
-        first = name_of(int(codes[where[0]]), self.unit)
-        others = len(np.unique(codes[where])) - 1
+    def _complaint(self, codes: Ids, missing: Any, where: str) -> str:
+        places = np.flatnonzero(missing)
+        first = name_of(int(codes[places[0]]), self.unit)
+        others = len(np.unique(codes[places])) - 1
         also = f" (and {others} other{'s' * (others > 1)} later)" if others else ""
-        return f"The model has never seen {first}, number {where[0] + 1:,} of the text{also}."
+        return f"The model has never seen {first}, number {places[0] + 1:,} of {where}{also}."
 
 
 def name_of(code: int, unit: Unit = "char") -> str:

@@ -6,8 +6,10 @@ Runs the command in a terminal of 80 columns and keeps the last screen it drew.
 """
 
 import io
+import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pexpect
@@ -19,21 +21,27 @@ WIDTH = 80
 
 def main(arguments: list[str]) -> None:
     """Run, keep the last screen, draw it."""
-    command = ["-m", "charrnn", "train", *arguments]
+    draw("training", ["train", *(arguments or ["tinyshakespeare", "--minutes", "3"])])
+
+
+def draw(picture: str, arguments: Sequence[str], cwd: Path | None = None) -> None:
+    """Run charrnn in a terminal and draw the last screen as docs/<picture>.svg."""
+    colours = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
     child = pexpect.spawn(
-        sys.executable, command, dimensions=(30, WIDTH), timeout=None, encoding="utf-8"
-    )
+        sys.executable, ["-m", "charrnn", *arguments], dimensions=(30, WIDTH), timeout=None,
+        encoding="utf-8", cwd=cwd, env={**os.environ, **colours},
+    )  # fmt: skip
     screen = child.read()
     frames = re.split(r"(?:\x1b\[1A\x1b\[2K)+", screen.replace("\r\n", "\n").replace("\r", ""))
     last = re.sub(r"\x1b\[\?25[hl]|\x1b\[2K", "", frames[-1])
     console = Console(record=True, width=WIDTH, file=io.StringIO(), highlight=False)
-    console.print(f"[bold green]$[/] charrnn train {' '.join(arguments)}")
+    console.print(f"[bold green]$[/] charrnn {' '.join(arguments)}")
     console.print(Text.from_ansi(last.rstrip()))
     svg = console.export_svg(title="charrnn")
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)  # no font from the network
-    picture = Path(__file__).parent / "training.svg"
-    picture.write_text(svg.replace("Fira Code, ", "").replace('"Fira Code"', "monospace"), "utf-8")
+    svg = svg.replace("Fira Code, ", "").replace('"Fira Code"', "monospace")
+    (Path(__file__).parent / f"{picture}.svg").write_text(svg, "utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["tinyshakespeare", "--minutes", "3"])
+    main(sys.argv[1:])

@@ -76,6 +76,7 @@ def test_every_key_of_the_json_output_is_documented(folder):
     commands = (
         "train poems.txt --steps 4 --hidden 8 --json",
         "eval poems.txt --json",
+        "score poems.txt --json",
         "sample --length 3 --json",
         "corpora --json",
     )

@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "Learn a text; write checkpoints.",
     "sample": "Write new text.",
     "eval": "Measure how well a model predicts a text.",
+    "score": "Show how surprising each line and character is.",
     "info": "Show what is in a checkpoint.",
     "corpora": "List, show and fetch corpora.",
 }

@@ -114,7 +114,8 @@ def units(loss: Loss) -> str:
 
 def cells(loss: Loss) -> tuple[str, str, str]:
     """A loss in its three units: nats, bits, perplexity."""
-    return f"{loss.nats_per_char:.4f}", f"{loss.bits_per_char:.4f}", f"{loss.perplexity:.3f}"
+    perplexity = f"{loss.perplexity:.3f}" if loss.perplexity < 1e6 else f"{loss.perplexity:.3g}"
+    return f"{loss.nats_per_char:.4f}", f"{loss.bits_per_char:.4f}", perplexity
 
 
 def clock(seconds: float) -> str:

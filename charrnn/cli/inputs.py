@@ -66,6 +66,13 @@ def encode_source(
     """The ids of a text, read as the one the model was trained on was, and how many symbols were
     left out because the model has never seen them.
     """
+    codes = read_codes(found, source, encoding)
+    ids = found.vocabulary.encode_codes(codes, skip_unknown=unknown == "skip")
+    return ids, len(codes) - len(ids)
+
+
+def read_codes(found: Checkpoint, source: Source, encoding: str | None) -> Ids:
+    """The code points (or byte values) of a text, read as the one of the training was."""
     config = found.meta.get("config", {})
     options = TextOptions(
         found.vocabulary.unit,
@@ -73,9 +80,7 @@ def encode_source(
         config.get("keep_newlines", False),
     )
     codes = np.concatenate([np.zeros(0, np.uint32), *(c for _, c in source.codes(options))])
-    codes = codes.astype(np.uint32)
-    ids = found.vocabulary.encode_codes(codes, skip_unknown=unknown == "skip")
-    return ids, len(codes) - len(ids)
+    return codes.astype(np.uint32)
 
 
 def write_bytes(data: bytes) -> None:

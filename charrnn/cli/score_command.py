@@ -1,0 +1,183 @@
+"""`charrnn score`: how surprising each line of a text is, and each character of a line."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from charrnn.cli.display import cells, note, units
+from charrnn.cli.inputs import (
+    CHECKPOINT_HELP,
+    corpus_source,
+    json_option,
+    open_checkpoint,
+    read_codes,
+    unknown_option,
+)
+from charrnn.cli.shading import print_scores
+from charrnn.errors import CorpusError
+from charrnn.evaluate import Loss
+from charrnn.params import Ids
+from charrnn.run import is_there
+from charrnn.score import Score, score
+
+
+@click.command(
+    "score",
+    help="Show how surprising each line of a TEXT is to a model: nats and perplexity per "
+    "character, the line's number, the line. TEXT is a file, the name of a corpus, or `-`, which "
+    "may be left out where text is piped in.\n\nEvery line stands alone: it is read as the first "
+    "of a text. Its end counts as a character.\n\n" + CHECKPOINT_HELP,
+    epilog="""\b
+Examples:
+  charrnn score elizabethan --top 5
+  charrnn score checkpoints/small corpora/elizabethan.txt --context --json
+  printf 'The king hath sent.\\nThe knig hath sent.\\n' | charrnn score --show""",
+)
+@click.argument("arguments", nargs=-1, metavar="[CHECKPOINT] [TEXT]")
+@click.option("--rank", is_flag=True, help="The most surprising line first.")
+@click.option("--top", type=click.IntRange(min=1), metavar="N",
+              help="Only the N most surprising lines; implies --rank.")  # fmt: skip
+@click.option("--show", is_flag=True,
+              help="Colour every character by its surprise; where there is no colour, write its "
+              "nats beneath.")  # fmt: skip
+@click.option("--context", is_flag=True, help="Read each line with all the text before it.")
+@click.option("--encoding", help="Encoding of the text.  [default: as in training]")
+@unknown_option
+@json_option
+def command(
+    arguments: tuple[str, ...],
+    rank: bool,
+    top: int | None,
+    show: bool,
+    context: bool,
+    encoding: str | None,
+    unknown: str,
+    as_json: bool,
+) -> None:
+    if show and as_json:
+        raise click.UsageError("--show is for people and --json for programs; give one of them.")
+    where, name = _checkpoint_and_text(arguments)
+    path, found = open_checkpoint(where)
+    source = corpus_source(name)
+    if source.content is None and _typed():
+        note("Type lines; Ctrl-D ends them.")
+    lines = _lines(read_codes(found, source, encoding))
+    if not lines:
+        raise CorpusError(f"{source.name} has no lines to score.")
+    started = time.perf_counter()
+    total = _Total()
+    scores: Iterable[Score] = total.over(
+        score(
+            found.model,
+            found.vocabulary,
+            lines,
+            context=context,
+            skip_unknown=unknown == "skip",
+        )
+    )
+    if rank or top:
+        scores = islice(sorted(scores, key=lambda s: -s.loss.nats_per_char), top)
+    if as_json:
+        shown = [_to_json(s) for s in scores]
+        seconds = time.perf_counter() - started
+        data = {
+            "checkpoint": str(path),
+            "text": source.name,
+            "context": context,
+            **total.loss.to_json(),
+            "skipped": total.skipped,
+            "parameters": found.model.size,
+            "chars_per_second": total.chars / seconds,
+            "seconds": seconds,
+            "lines": shown,
+        }
+        click.echo(json.dumps(data, ensure_ascii=False))
+        return
+    note(f"{path} on {source.name}")
+    if show or sys.stdout.isatty():
+        print_scores(scores, len(lines), found.model.symbols if show else None)
+    else:
+        _write_rows(scores)
+    count = f"{len(lines):,} line{'s' * (len(lines) != 1)}, {total.chars:,} characters"
+    note(f"{count}: {units(total.loss)}")
+    if total.skipped:
+        note(f"{total.skipped:,} characters that the model has never seen were skipped.")
+
+
+def _write_rows(scores: Iterable[Score]) -> None:
+    """For programs: numbers and the line as it is, a tab between two."""
+    for s in scores:
+        nats, _, perplexity = cells(s.loss)
+        sys.stdout.write(f"{nats}\t{perplexity}\t{s.line}\t{s.text}\n")
+
+
+def _checkpoint_and_text(arguments: tuple[str, ...]) -> tuple[str | None, str]:
+    """Which argument is which. One alone is a checkpoint if it looks like one."""
+    if len(arguments) > 2:
+        raise click.UsageError("Give a text, and before it a checkpoint if you like; no more.")
+    if len(arguments) == 2:
+        return arguments
+    if arguments and not _is_checkpoint(Path(arguments[0])):
+        return None, arguments[0]
+    if _typed():
+        raise click.UsageError("Name a text or pipe one in; `-` reads what you type.")
+    return (arguments[0] if arguments else None), "-"
+
+
+def _is_checkpoint(path: Path) -> bool:
+    return is_there(path) and (path.is_dir() or path.suffix == ".npz")
+
+
+def _typed() -> bool:
+    """Whether standard input is somebody at a keyboard."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _lines(codes: Ids) -> list[Ids]:
+    """A text cut at its line ends, which are left out; the last may lack one."""
+    newline = ord("\n")
+    lines = np.split(codes, np.flatnonzero(codes == newline) + 1)
+    if not len(lines[-1]):
+        lines.pop()
+    return [line[:-1] if line[-1] == newline else line for line in lines]
+
+
+class _Total:
+    """Adds up the lines that pass by."""
+
+    def __init__(self) -> None:
+        self.nats = 0.0
+        self.chars = 0
+        self.skipped = 0
+
+    def over(self, scores: Iterable[Score]) -> Iterator[Score]:
+        for s in scores:
+            self.nats += s.loss.nats_per_char * s.loss.chars
+            self.chars += s.loss.chars
+            self.skipped += int(np.isnan(s.nats).sum())
+            yield s
+
+    @property
+    def loss(self) -> Loss:
+        return Loss(self.nats / max(1, self.chars), self.chars)
+
+
+def _to_json(s: Score) -> dict[str, Any]:
+    """A line's numbers; a character's are rounded to a millionth of a nat."""
+    return {
+        "line": s.line,
+        "text": s.text,
+        **s.loss.to_json(),
+        "characters": s.characters,
+        "nats": [None if math.isnan(n) else round(n, 6) for n in s.nats.tolist()],
+    }

@@ -1,0 +1,213 @@
+"""Surprise line by line: each line by itself, the same numbers however many are read at once."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import charrnn
+from charrnn import score as scoring
+from charrnn.cells import CELLS
+from charrnn.errors import VocabularyError
+from charrnn.evaluate import surprisal
+from charrnn.models import CharRNN, NetworkConfig
+from charrnn.text_model import TextModel
+from charrnn.vocabulary import Vocabulary
+from tests.conftest import ROOT
+
+LETTERS = "abcdefgh \n"
+lines = st.lists(st.text(LETTERS[:-1], max_size=40), min_size=1, max_size=12)
+
+
+def model(letters=LETTERS, cell="gru", dtype=np.float64, **of_vocabulary) -> TextModel:
+    vocabulary = Vocabulary(
+        letters if isinstance(letters, bytes) else map(ord, letters), **of_vocabulary
+    )
+    rng = np.random.default_rng(5)
+    network = CharRNN.initialised(NetworkConfig(len(vocabulary), cell, 8, 2), rng, dtype)
+    network.params.flat += (0.5 * rng.standard_normal(network.size)).astype(dtype)
+    return TextModel(network, vocabulary)
+
+
+def by_definition(text_model: TextModel, line: str):
+    """Read the end of a line; then predict, look, read, for every symbol and the end."""
+    end, *ids = text_model.vocabulary.encode("\n" + line + "\n")
+    _, state = text_model.model.read(np.array([[end]]), text_model.model.start(1))
+    nats = []
+    for symbol in ids:
+        nats.append(-text_model.model.predict(state)[0, symbol])
+        _, state = text_model.model.read(np.array([[symbol]]), state)
+    return np.array(nats)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@given(lines, st.integers(1, 5), st.integers(1, 9), st.integers(1, 60))
+@settings(max_examples=15, deadline=None)
+def test_many_lines_at_once_score_as_one_at_a_time(cell, texts, lanes, chunk, segment):
+    """Lines of every length beside each other: padding changes nothing, nor do neighbours."""
+    m = model(cell=cell)
+    ids = [m.vocabulary.encode(text + "\n") for text in texts]
+    end = m.vocabulary.encode("\n")
+    found = list(scoring.alone(m.model, ids, end, lanes=lanes, chunk=chunk, segment=segment))
+    assert len(found) == len(texts)
+    for text, nats in zip(texts, found, strict=True):
+        np.testing.assert_allclose(nats, by_definition(m, text), atol=1e-9)
+
+
+def test_a_very_long_line_is_read_in_pieces_with_the_same_numbers(monkeypatch, rng):
+    monkeypatch.setattr(scoring, "_LONG", 50)
+    m = model()
+    texts = ["ab", "".join(rng.choice(list("abc "), 3000)), "", "c" * 60]
+    for found, text in zip(m.score(texts), texts, strict=True):
+        np.testing.assert_allclose(found.nats, by_definition(m, text), atol=1e-8)
+
+
+def test_lines_are_read_a_segment_at_a_time_and_in_full_batches(monkeypatch):
+    m, shapes = model(), []
+    read = m.model.read
+    monkeypatch.setattr(
+        m.model, "read", lambda ids, state: shapes.append(ids.shape) or read(ids, state)
+    )
+    ids = [m.vocabulary.encode("abcdefg\n")] * 40
+    found = scoring.alone(m.model, ids, ids[0][-1:], lanes=4, segment=8 * 12)
+    next(found)
+    assert shapes == [(1, 1)] + [(8, 4)] * 3
+    assert len(list(found)) == 39
+    assert shapes[1:] == [(8, 4)] * 10
+
+
+def test_single_precision_agrees_to_a_hundred_thousandth(rng):
+    texts = ["".join(rng.choice(list(LETTERS[:-1]), n)) for n in (3, 70, 0, 41, 41)]
+    for exact, found in zip(
+        model().score(texts), model(dtype=np.float32).score(texts), strict=True
+    ):
+        np.testing.assert_allclose(found.nats, exact.nats, atol=1e-5)
+
+
+def test_the_probabilities_of_all_lines_add_up_to_one():
+    """exp(-nats) is a distribution over lines: every one of up to 5 letters, and all the longer."""
+    m = model("ab\n")
+    texts = ["".join(t) for n in range(6) for t in itertools.product("ab", repeat=n)]
+    ended = sum(np.exp(-s.nats.sum()) for s in m.score(texts))
+    longer = sum(np.exp(-s.nats[:-1].sum()) for s in m.score(texts) if len(s.text) == 5)
+    longer -= sum(np.exp(-s.nats.sum()) for s in m.score(texts) if len(s.text) == 5)
+    assert ended + longer == pytest.approx(1, abs=1e-12)
+    assert 0.01 < ended < 0.99
+
+
+def test_a_line_begins_as_a_sample_without_a_seed_text_does():
+    m = model()
+    first = next(iter(m.generate(length=1, temp=0)))
+    assert min(LETTERS[:-1], key=lambda c: m.score([c])[0].nats[0]) == first
+
+
+@given(lines)
+@settings(max_examples=20, deadline=None)
+def test_in_context_the_lines_are_one_text(texts):
+    m = model()
+    found = m.score(texts, context=True)
+    whole = surprisal(m.model, m.vocabulary.encode("\n" + "".join(t + "\n" for t in texts)))[1:]
+    np.testing.assert_allclose(np.concatenate([s.nats for s in found]), whole, atol=1e-9)
+    assert [s.text for s in found] == texts
+    np.testing.assert_allclose(found[0].nats, by_definition(m, texts[0]), atol=1e-9)
+
+
+def test_the_end_of_a_line_counts_where_the_vocabulary_has_it():
+    (found,) = model().score(["abc"])
+    assert (found.characters, found.loss.chars) == (["a", "b", "c", "\n"], 4)
+    assert found.loss.nats_per_char == pytest.approx(found.nats.mean())
+    (found,) = model("abc").score(["abc\n"])
+    assert (found.characters, found.loss.chars) == (["a", "b", "c"], 3)
+    (nothing,) = model("abc").score([""])
+    assert (nothing.loss.chars, nothing.loss.nats_per_char) == (0, 0)
+
+
+def test_lines_may_be_a_text_or_strings_with_their_ends():
+    wanted = [(s.line, s.text, s.loss) for s in model().score(["ab", "", "c"])]
+    for same in ("ab\n\nc\n", "ab\n\nc", ["ab\n", "\n", "c"]):
+        assert [(s.line, s.text, s.loss) for s in model().score(same)] == wanted
+    assert model().score([]) == model().score([], context=True) == []
+
+
+def test_a_character_never_seen_is_named_with_its_line_or_left_out():
+    m = model()
+    with pytest.raises(VocabularyError, match=r"'Z' \(U\+005A\), number 3 of line 2"):
+        m.score(["ab", "abZ"])
+    _, found = m.score(["ab", "aZb"], skip_unknown=True)
+    assert found.text == "aZb"
+    assert found.loss.chars == 3
+    assert np.isnan(found.nats).tolist() == [False, True, False, False]
+    np.testing.assert_allclose(found.nats[[0, 2, 3]], m.score(["ab"])[0].nats)
+
+
+def test_a_vocabulary_with_an_unknown_symbol_reads_every_character():
+    (found,) = model(unknown=True).score(["aZb"])
+    assert (found.text, found.loss.chars) == ("aZb", 4)
+    assert not np.isnan(found.nats).any()
+
+
+@given(st.text("aé吃🍎", max_size=12))
+@settings(max_examples=20, deadline=None)
+def test_the_nats_of_a_character_are_the_sum_of_those_of_its_bytes(text):
+    m = model(bytes(range(256)), unit="byte")
+    (found,) = m.score([text])
+    assert found.characters == [*text, "\n"]
+    assert found.loss.chars == len(text.encode()) + 1
+    each = iter(by_definition(m, text))
+    wanted = [sum(next(each) for _ in c.encode()) for c in found.characters]
+    np.testing.assert_allclose(found.nats, wanted, atol=1e-9)
+
+
+def test_bytes_that_are_no_text_have_nats_of_their_own():
+    m = model(b"ab\xff\xe5\n", unit="byte")
+    line = np.frombuffer(b"a\xff\xe5b", np.uint8)
+    (found,) = scoring.score(m.model, m.vocabulary, [line])
+    assert found.characters == ["a", "\ufffd", "\ufffd", "b", "\n"]
+    assert np.nansum(found.nats) == pytest.approx(found.loss.nats_per_char * 5)
+
+
+SURPRISING = [  # a line, what is altered in it, and by what
+    ("I shall not go with thee to night.", "shall", "shlal"),
+    ("The king is in the garden with his brother.", "king", "knig"),
+    ("Come hither, boy, and bring the letter.", "bring", "brign"),
+    ("He gave the money to his father.", "the", "teh"),
+    ("Good sir, I will remember what you said.", "remember", "remmeber"),
+    ("My lord, the king is in the garden.", "the king", "king the"),
+    ("He is a man of honour and of sense.", "is a", "a is"),
+    ("Let us go to the church this morning.", "church", "iglesia"),
+    ("I have not seen the woman since that day.", "woman", "donna"),
+    ("Farewell, my heart, until we meet again.", "heart", "coeur"),
+    ("I will not speak of it to any man.", "man", "Mensch"),
+]
+ALSO_WORSE = [
+    ("I shall not go with thee to night.", "shall not", "not shall"),
+    ("Give me the letter and be gone.", "the letter", "letter the"),
+    ("She is the mother of my friend.", "the mother", "mother the"),
+    ("I shall not go with thee to night.", " night.", ""),
+]
+
+
+@pytest.fixture(scope="module")
+def shakespeare() -> TextModel:
+    return charrnn.load(ROOT / "checkpoints" / "shakespeare")
+
+
+@pytest.mark.parametrize(("line", "right", "wrong"), SURPRISING + ALSO_WORSE)
+def test_a_slip_a_wrong_order_and_a_foreign_word_make_a_line_worse(line, right, wrong, shakespeare):
+    good, bad = shakespeare.score([line, line.replace(right, wrong, 1)])
+    assert bad.loss.nats_per_char > good.loss.nats_per_char + 0.1
+
+
+@pytest.mark.parametrize(("line", "right", "wrong"), SURPRISING)
+def test_the_most_surprising_character_lies_in_what_was_altered(line, right, wrong, shakespeare):
+    """In it or right behind it, where a word should have gone on."""
+    (bad,) = shakespeare.score([line.replace(right, wrong, 1)])
+    at = bad.text.index(wrong)
+    assert at <= bad.nats.argmax() <= at + len(wrong)
+
+
+def test_a_sentence_that_stops_too_soon_is_surprising_at_its_end(shakespeare):
+    (short,) = shakespeare.score(["I shall not go with thee to"])
+    assert short.characters[short.nats.argmax()] == "\n"

@@ -1,0 +1,247 @@
+"""`charrnn score`: what a person sees in a terminal, and a script in a pipe."""
+
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.color import Color
+
+from charrnn import checkpoint
+from charrnn.checkpoint import Checkpoint
+from charrnn.cli.shading import STOPS, Piece, colours, fold, luminance, marks, pieces
+from charrnn.models import CharRNN, NetworkConfig
+from charrnn.vocabulary import Vocabulary
+from tests.conftest import ROOT
+from tests.test_cli import charrnn
+
+SHIPPED = str(ROOT / "checkpoints" / "shakespeare")
+LINES = "My lord, the king is dead.\n\nMy lord, the knig is dead.\n"
+LOSS = {"nats_per_char", "bits_per_char", "perplexity", "chars"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("scored")
+    (path / "lines.txt").write_text(LINES, "utf-8")
+    (path / "chinese.txt").write_text("床前看月光，疑是地上霜。\n光光\n", "utf-8")
+    vocabulary = Vocabulary.of("床前看月光，疑是地上霜。\n")
+    config = NetworkConfig(len(vocabulary), "gru", 8, 1)
+    network = CharRNN.initialised(config, np.random.default_rng(1))
+    checkpoint.save(Checkpoint(network, vocabulary), path / "run" / "best.npz")
+    return path
+
+
+def on_screen(folder, *arguments, columns=80, **environment):
+    """What a terminal gets, and the exit code."""
+    pexpect = pytest.importorskip("pexpect")
+    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM", "FORCE_COLOR")}
+    child = pexpect.spawn(
+        sys.executable, ["-m", "charrnn", "score", *arguments], cwd=str(folder),
+        dimensions=(24, columns), timeout=60, encoding="utf-8",
+        env={**env, "TERM": "xterm-256color", **environment},
+    )  # fmt: skip
+    screen = child.read().replace("\r\n", "\n")
+    child.close()
+    return screen, child.exitstatus
+
+
+def without_colour(screen):
+    return re.sub(r"\x1b\[[0-9;]*m", "", screen)
+
+
+def test_a_pipe_gets_numbers_and_lines_between_tabs(folder):
+    done = charrnn(folder, "score", SHIPPED, "lines.txt")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [r[2:] for r in rows] == [[str(n), t] for n, t in enumerate(LINES.splitlines(), 1)]
+    for nats, perplexity, *_ in rows:
+        assert math.exp(float(nats)) == pytest.approx(float(perplexity), rel=1e-3)
+    assert float(rows[2][0]) > float(rows[0][0])
+    assert "3 lines, 55 characters: " in done.stderr
+
+
+def test_the_text_may_be_piped_in_with_a_checkpoint_named_or_none(folder):
+    wanted = charrnn(folder, "score", SHIPPED, "lines.txt").stdout
+    for arguments in ([SHIPPED], [SHIPPED, "-"], [f"{SHIPPED}/best.npz"]):
+        assert charrnn(folder, "score", *arguments, stdin=LINES).stdout == wanted
+    elsewhere = folder / "without runs"
+    elsewhere.mkdir(exist_ok=True)
+    for arguments in ([], ["-"]):
+        assert charrnn(elsewhere, "score", *arguments, stdin=LINES).stdout == wanted
+    assert charrnn(folder, "score", SHIPPED, stdin=LINES.removesuffix("\n")).stdout == wanted
+
+
+def test_ranking_puts_the_most_surprising_first(folder):
+    def scored(*options):
+        out = charrnn(folder, "score", SHIPPED, "lines.txt", *options).stdout
+        return [line.split("\t") for line in out.splitlines()]
+
+    wanted = sorted(scored(), key=lambda r: -float(r[0]))
+    assert scored("--rank") == wanted
+    assert scored("--top", "2") == wanted[:2]
+
+
+def test_json_has_a_number_for_every_character(folder):
+    done = charrnn(folder, "score", SHIPPED, "-", "--json", "--unknown", "skip", stdin="Good é.\nA")
+    data = json.loads(done.stdout)
+    assert data.keys() >= LOSS | {"parameters", "chars_per_second", "seconds", "checkpoint"}
+    assert (data["text"], data["chars"], data["skipped"], data["context"]) == ("stdin", 9, 1, False)
+    first, second = data["lines"]
+    assert first.keys() == LOSS | {"line", "text", "characters", "nats"}
+    assert first["characters"] == [*"Good é.", "\n"]
+    assert first["nats"][5] is None
+    known = [n for n in first["nats"] if n is not None]
+    assert sum(known) == pytest.approx(first["nats_per_char"] * first["chars"], abs=1e-5)
+    total = sum(s["nats_per_char"] * s["chars"] for s in (first, second))
+    assert data["nats_per_char"] == pytest.approx(total / 9)
+
+
+def test_in_context_a_line_depends_on_those_before_it(folder):
+    first, second = (charrnn(folder, "score", SHIPPED, "lines.txt", *o).stdout.splitlines()
+                     for o in ([], ["--context"]))  # fmt: skip
+    assert first[0] == second[0]
+    assert first[2] != second[2]
+
+
+BAD = [
+    (["nowhere.txt"], "", 1, "There is no file 'nowhere.txt'"),
+    (["a", "b", "c"], "", 2, "no more"),
+    (["--json", "--show", "-"], "a", 2, "give one of them"),
+    (["--top", "0", "-"], "a", 2, "x>=1"),
+    ([SHIPPED], "", 1, "stdin has no lines to score"),
+    ([SHIPPED], "good\ncafé", 1, "the character 'é' (U+00E9), number 4 of line 2"),
+    (["."], "a", 1, "directory without best.npz"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "stdin", "code", "message"), BAD)
+def test_bad_input_gets_one_clear_line(arguments, stdin, code, message, folder):
+    done = charrnn(folder, "score", *arguments, stdin=stdin)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_at_a_keyboard_a_text_must_be_named(folder):
+    for arguments in ([], [SHIPPED]):
+        screen, code = on_screen(folder, *arguments)
+        assert code == 2
+        assert "`-` reads what you type" in screen
+
+
+def test_typed_lines_end_with_one_control_d(folder):
+    pexpect = pytest.importorskip("pexpect")
+    child = pexpect.spawn(
+        sys.executable, ["-m", "charrnn", "score", SHIPPED, "-"],
+        cwd=str(folder), timeout=30, encoding="utf-8",
+    )  # fmt: skip
+    child.expect("Ctrl-D ends them")
+    child.send("The king is dead.\n\x04")
+    child.expect("1 line, 18 characters")
+    child.expect(pexpect.EOF)
+
+
+def test_colours_in_a_terminal(folder):
+    (folder / "slip.txt").write_text("My lord, the kqing is dead.\n")
+    screen, code = on_screen(folder, SHIPPED, "slip.txt", "--show", COLORTERM="truecolor")
+    assert code == 0
+    assert re.search(r"\x1b\[38;2;0;0;0;48;2;255;\d+;\d+mq\x1b", screen)
+    assert "My lord, the kqing is dead.↵\n" in without_colour(screen)
+    assert "4.2 is a blind guess among 65" in screen
+    older, _ = on_screen(folder, SHIPPED, "slip.txt", "--show")
+    assert "48;5;" in older
+    assert "48;2;" not in older
+
+
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm"}])
+def test_digits_beneath_where_there_are_no_colours(folder, environment):
+    screen, _ = on_screen(folder, SHIPPED, "lines.txt", "--show", **environment)
+    assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|4[0-7]|38|48)[;m]", screen)
+    rows = without_colour(screen).splitlines()
+    n = next(n for n, row in enumerate(rows) if "knig" in row)
+    at = rows[n].index("knig")
+    assert max(int("0" + d.strip()) for d in rows[n + 1][at : at + 5]) >= 3
+    assert "Digits: nats" in screen
+
+
+def test_a_pipe_that_wants_to_be_shown_gets_digits_and_no_folding(folder):
+    done = charrnn(folder, "score", SHIPPED, "--show", stdin="So " * 100, COLUMNS="40")
+    row, beneath = done.stdout.splitlines()[1:3]
+    assert row.endswith("So " * 100 + "↵")
+    assert len(beneath) <= len(row)
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_wide_characters_fit_the_terminal(folder, columns):
+    for extra in ({}, {"NO_COLOR": "1"}):
+        screen, code = on_screen(
+            folder, "run", "chinese.txt", "--show", "--top", "2", columns=columns, **extra
+        )
+        assert code == 0
+        shown = without_colour(screen).splitlines()[1:-2]  # between the notes
+        assert max(map(cell_len, shown)) <= columns
+
+
+def test_control_characters_never_reach_a_terminal():
+    shown = pieces("a\x1b\x9b\u202e\u200b\tb\n", np.arange(8.0))
+    assert "".join(p.text for p in shown) == "a     b↵"
+
+
+@given(st.floats(0, 40), st.floats(0, 40), st.floats(0.1, 20))
+def test_every_colour_can_be_read_and_more_surprise_is_lighter(a, b, top):
+    for smooth in (True, False):
+        (back_a, front), (back_b, _) = (colours(n, top, smooth) for n in sorted((a, b)))
+        light, dark = sorted([luminance(back_a), luminance(front)], reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5
+        assert luminance(back_a) <= luminance(back_b)
+        assert smooth or {back_a.number, back_b.number} <= set(STOPS)
+
+
+def test_the_smooth_scale_runs_through_the_stops():
+    for n, stop in enumerate(STOPS):
+        back, _ = colours(n / 10, 1.0)
+        assert back.get_truecolor() == Color.from_ansi(stop).get_truecolor()
+
+
+def test_accents_go_with_their_letters():
+    shown = pieces("e\u0301a\n", np.array([1.0, 2.0, 0.5, np.nan]))
+    assert [p.text for p in shown] == ["e\u0301", "a", "↵"]
+    assert shown[0].nats == 3
+    assert marks(shown) == "3 -"
+
+
+@given(st.text("ab 吃é\u0301\u200d🍎", max_size=40), st.integers(2, 12))
+def test_folding_loses_nothing_and_fits(text, width):
+    line = pieces(text, np.arange(len(text), dtype=float))
+    rows = list(fold(line, width))
+    assert [p for row in rows for p in row] == line
+    assert all(
+        sum(p.width for p in row) <= max(width, *(p.width for p in row), 0) for row in rows if row
+    )
+    for row in rows:
+        assert len(marks(row)) <= sum(p.width for p in row)
+
+
+def test_folding_keeps_words_together():
+    rows = fold([Piece(c, 0.0) for c in "to be or not"], 6)
+    assert ["".join(p.text for p in row) for row in rows] == ["to be ", "or not"]
+
+
+def test_a_closed_pipe_is_quiet(folder):
+    (folder / "many.txt").write_text("The king is dead.\n" * 3000)
+    command = f"{sys.executable} -m charrnn score {SHIPPED} many.txt --show | head -1"
+    done = subprocess.run(
+        ["bash", "-c", command + "; echo ${PIPESTATUS[0]}"],
+        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout == "nats/char  perplexity\n141\n"
