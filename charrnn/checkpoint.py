@@ -75,7 +75,7 @@ def load(path: Path) -> Checkpoint:
     try:
         config = NetworkConfig(**meta["model"])
         vocabulary = Vocabulary.from_json(meta["vocabulary"])
-        model = CharRNN.initialised(config, np.random.default_rng(0), meta["dtype"])
+        model = CharRNN.blank(config, meta["dtype"])
         _fill(model.params, arrays)
         if len(vocabulary) != config.symbols:
             raise ValueError(f"{len(vocabulary)} symbols for {config.symbols} outputs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from charrnn.cells import CELLS
 from charrnn.errors import ConfigError
 from charrnn.functional import cross_entropy, log_softmax
 from charrnn.layers import Dense, Dropout, Layer, Recurrent, Stack
-from charrnn.params import Array, Ids, Params, State, prefixed
+from charrnn.params import Array, Ids, Params, Spec, State, prefixed
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,12 @@ class CharRNN:
         cls, config: NetworkConfig, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> CharRNN:
         """A network with fresh random parameters."""
-        output = Dense(config.hidden, config.symbols)
-        specs = [*_stack(config).specs(), *prefixed("out", output.specs())]
-        return cls(config, Params.initialised(specs, rng, dtype))
+        return cls(config, Params.initialised(_specs(config), rng, dtype))
+
+    @classmethod
+    def blank(cls, config: NetworkConfig, dtype: DTypeLike = np.float32) -> CharRNN:
+        """A network whose parameters are all zero, to be filled from a checkpoint."""
+        return cls(config, Params.blank(_specs(config), dtype))
 
     @property
     def symbols(self) -> int:
@@ -109,3 +113,8 @@ def _stack(config: NetworkConfig) -> Stack:
         if config.dropout:
             layers[f"{n}drop"] = Dropout(width, config.dropout)
     return Stack(layers)
+
+
+def _specs(config: NetworkConfig) -> Iterator[Spec]:
+    yield from _stack(config).specs()
+    yield from prefixed("out", Dense(config.hidden, config.symbols).specs())
