@@ -61,9 +61,10 @@ class Vocabulary:
         return [*shown, REPLACEMENT] if self.unknown else shown
 
     @cached_property
-    def _id_of(self) -> Ids:
-        table = np.full(0x110000 if self.unit == "char" else 256, -1, np.int32)
-        table[self.codes] = np.arange(len(self.codes))
+    def _place_of(self) -> Ids:
+        """The id of each code plus 1; 0, which takes no memory here, where there is none."""
+        table = np.zeros(0x110000 if self.unit == "char" else 256, np.int32)
+        table[self.codes] = np.arange(1, len(self.codes) + 1)
         return table
 
     def codes_of(self, text: str) -> Ids:
@@ -78,7 +79,8 @@ class Vocabulary:
         A code that the vocabulary lacks becomes the unknown symbol if there is one, is left out
         with `skip_unknown`, and is a VocabularyError that names it otherwise.
         """
-        ids = self._id_of[codes]
+        ids = self._place_of[codes]
+        ids -= 1
         missing = ids < 0
         if missing.any():
             if skip_unknown:
