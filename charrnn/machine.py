@@ -8,9 +8,11 @@ from __future__ import annotations
 import ctypes
 import os
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_PROCESSORS = Path("/proc/cpuinfo")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in malloc.h
 _AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
 
@@ -32,11 +34,11 @@ def prepare_products() -> None:
 
 def _amd_with_avx512() -> bool:
     try:
-        facts = Path("/proc/cpuinfo").read_text("ascii", "replace").partition("\n\n")[0]
+        with _PROCESSORS.open(encoding="utf-8", errors="replace") as lines:
+            first = "".join(takewhile(str.strip, lines))  # each processor has a paragraph
     except OSError:
         return False
-    flags = next((line.split() for line in facts.splitlines() if line.startswith("flags")), [])
-    return "AuthenticAMD" in facts and set(flags) >= _AVX512
+    return "AuthenticAMD" in first and set(first.split()) >= _AVX512
 
 
 def keep_memory() -> None:
