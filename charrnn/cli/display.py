@@ -6,11 +6,10 @@ tables that a command was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -89,21 +88,6 @@ def _print(table: Table) -> None:
         wide.print(table)
     for line in text.get().splitlines():
         click.echo(line.rstrip())
-
-
-def download_bar(name: str, total: int, progress: Iterator[int]) -> None:
-    """Draw a download while it goes on."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        note(f"Fetching {name} ({total:,} bytes).")
-        for _ in progress:
-            pass
-        return
-    columns = (TextColumn(f"Fetching {name}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total)
-        for done in progress:
-            bar.update(task, completed=done)
 
 
 def units(loss: Loss) -> str:

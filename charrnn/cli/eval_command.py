@@ -9,14 +9,8 @@ from pathlib import Path
 import click
 
 from charrnn.cli.display import note, print_losses
-from charrnn.cli.inputs import (
-    CHECKPOINT_HELP,
-    corpus_source,
-    encode_source,
-    json_option,
-    open_checkpoint,
-    unknown_option,
-)
+from charrnn.cli.inputs import CHECKPOINT_HELP, json_option, open_checkpoint, unknown_option
+from charrnn.cli.texts import corpus_source, encode_source
 from charrnn.errors import CorpusError
 from charrnn.evaluate import evaluate
 from charrnn.run import is_there

@@ -1,4 +1,4 @@
-"""Arguments that several commands take: checkpoints, corpora, texts."""
+"""Arguments and options that several commands take. See `texts.py` for texts and corpora."""
 
 from __future__ import annotations
 
@@ -6,17 +6,10 @@ import sys
 from pathlib import Path
 
 import click
-import numpy as np
 
-from charrnn import catalogue
 from charrnn import checkpoint as files
 from charrnn.checkpoint import Checkpoint
-from charrnn.cli.display import download_bar
-from charrnn.errors import CorpusError
-from charrnn.fetch import fetch
-from charrnn.params import Ids
-from charrnn.reading import Source, TextOptions
-from charrnn.run import find_checkpoint, is_there
+from charrnn.run import find_checkpoint
 
 CHECKPOINT_HELP = (
     "CHECKPOINT is a run directory or a file; without it, the newest run under ./checkpoints, or "
@@ -36,51 +29,6 @@ def open_checkpoint(where: str | None) -> tuple[Path, Checkpoint]:
     """The checkpoint meant by an argument, and where it was found."""
     path = find_checkpoint(Path(where) if where else None)
     return path, files.load(path)
-
-
-def corpus_source(name: str) -> Source:
-    """A text by path, by the name of a corpus (fetched now if need be), or `-`."""
-    path = Path(name)
-    if name == "-" or (is_there(path) and not path.is_dir()):
-        return Source.of(name)
-    entry = catalogue.find(name)
-    if entry:
-        return fetched(entry)
-    if is_there(path):
-        return Source.of(name)
-    raise CorpusError(
-        f"There is no file '{name[:80]}', nor a corpus of that name; see charrnn corpora."
-    )
-
-
-def fetched(entry: catalogue.Entry) -> Source:
-    """A corpus of the catalogue, fetched now if it is not here."""
-    if not catalogue.is_here(entry):
-        download_bar(entry.name, entry.bytes, fetch(entry))
-    return Source(f"{entry.name}.txt", catalogue.local_file(entry), entry.name)
-
-
-def encode_source(
-    found: Checkpoint, source: Source, encoding: str | None, unknown: str
-) -> tuple[Ids, int]:
-    """The ids of a text, read as the one the model was trained on was, and how many symbols were
-    left out because the model has never seen them.
-    """
-    codes = read_codes(found, source, encoding)
-    ids = found.vocabulary.encode_codes(codes, skip_unknown=unknown == "skip")
-    return ids, len(codes) - len(ids)
-
-
-def read_codes(found: Checkpoint, source: Source, encoding: str | None) -> Ids:
-    """The code points (or byte values) of a text, read as the one of the training was."""
-    config = found.meta.get("config", {})
-    options = TextOptions(
-        found.vocabulary.unit,
-        encoding or config.get("encoding", "utf-8"),
-        config.get("keep_newlines", False),
-    )
-    codes = np.concatenate([np.zeros(0, np.uint32), *(c for _, c in source.codes(options))])
-    return codes.astype(np.uint32)
 
 
 def write_bytes(data: bytes) -> None:

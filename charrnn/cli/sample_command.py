@@ -10,11 +10,8 @@ from typing import Any
 
 import click
 
-from charrnn.cli.display import note
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
-    corpus_source,
-    encode_source,
     json_option,
     open_checkpoint,
     unknown_option,
@@ -72,6 +69,9 @@ def command(
     model = TextModel(found.language_model, found.vocabulary)
     skip = unknown == "skip"
     if seed_file:
+        # Imported only now: reading files costs 2 ms, and most people name none.
+        from charrnn.cli.texts import corpus_source, encode_source  # noqa: PLC0415
+
         ids, _ = encode_source(found, corpus_source(seed_file), encoding, unknown)
         context = ids if len(ids) else model.beginning("")
         shown = found.vocabulary.decode_bytes(ids)
@@ -88,7 +88,7 @@ def command(
         return
     _print_text(drawn, shown, count)
     if seed is None and sys.stderr.isatty():
-        note(f"(seed {first})")
+        click.echo(f"(seed {first})", err=True)
 
 
 def _print_text(drawn: Iterator[list[bytes]], seed_text: bytes, count: int) -> None:

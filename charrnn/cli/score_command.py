@@ -15,15 +15,9 @@ import click
 import numpy as np
 
 from charrnn.cli.display import cells, note, units
-from charrnn.cli.inputs import (
-    CHECKPOINT_HELP,
-    corpus_source,
-    json_option,
-    open_checkpoint,
-    read_codes,
-    unknown_option,
-)
+from charrnn.cli.inputs import CHECKPOINT_HELP, json_option, open_checkpoint, unknown_option
 from charrnn.cli.shading import print_scores
+from charrnn.cli.texts import corpus_source, read_codes
 from charrnn.errors import CorpusError
 from charrnn.evaluate import Loss
 from charrnn.params import Ids
@@ -78,7 +72,7 @@ def command(
     total = _Total()
     scores: Iterable[Score] = total.over(
         score(
-            found.model,
+            found.language_model,
             found.vocabulary,
             lines,
             context=context,

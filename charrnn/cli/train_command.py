@@ -16,8 +16,8 @@ from click.core import ParameterSource
 
 from charrnn import checkpoint as files
 from charrnn import machine
-from charrnn.cli.inputs import corpus_source
 from charrnn.cli.listeners import Listener, listener
+from charrnn.cli.texts import corpus_source
 from charrnn.config import TrainConfig, read_toml
 from charrnn.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError

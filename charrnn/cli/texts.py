@@ -1,0 +1,62 @@
+"""Texts that are named on the command line: files, corpora, standard input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from charrnn import catalogue
+from charrnn.checkpoint import Checkpoint
+from charrnn.errors import CorpusError
+from charrnn.params import Ids
+from charrnn.reading import Source, TextOptions
+from charrnn.run import is_there
+
+
+def corpus_source(name: str) -> Source:
+    """A text by path, by the name of a corpus (fetched now if need be), or `-`."""
+    path = Path(name)
+    if name == "-" or (is_there(path) and not path.is_dir()):
+        return Source.of(name)
+    entry = catalogue.find(name)
+    if entry:
+        return fetched(entry)
+    if is_there(path):
+        return Source.of(name)
+    raise CorpusError(
+        f"There is no file '{name[:80]}', nor a corpus of that name; see charrnn corpora."
+    )
+
+
+def fetched(entry: catalogue.Entry) -> Source:
+    """A corpus of the catalogue, fetched now if it is not here."""
+    if not catalogue.is_here(entry):
+        # Imported only now: HTTP and the bar cost 15 ms, and most corpora are here.
+        from charrnn.cli.download import download  # noqa: PLC0415
+
+        download(entry)
+    return Source(f"{entry.name}.txt", catalogue.local_file(entry), entry.name)
+
+
+def encode_source(
+    found: Checkpoint, source: Source, encoding: str | None, unknown: str
+) -> tuple[Ids, int]:
+    """The ids of a text, read as the one the model was trained on was, and how many symbols were
+    left out because the model has never seen them.
+    """
+    codes = read_codes(found, source, encoding)
+    ids = found.vocabulary.encode_codes(codes, skip_unknown=unknown == "skip")
+    return ids, len(codes) - len(ids)
+
+
+def read_codes(found: Checkpoint, source: Source, encoding: str | None) -> Ids:
+    """The code points (or byte values) of a text, read as the one of the training was."""
+    config = found.meta.get("config", {})
+    options = TextOptions(
+        found.vocabulary.unit,
+        encoding or config.get("encoding", "utf-8"),
+        config.get("keep_newlines", False),
+    )
+    codes = np.concatenate([np.zeros(0, np.uint32), *(c for _, c in source.codes(options))])
+    return codes.astype(np.uint32)
