@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "Learn a text; write checkpoints.",
     "sample": "Write new text.",
     "eval": "Measure how well a model predicts a text.",
+    "gradcheck": "Check every derivative against two others.",
     "info": "Show what is in a checkpoint.",
     "corpora": "List, show and fetch corpora.",
 }
