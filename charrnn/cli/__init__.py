@@ -21,6 +21,7 @@ COMMANDS = {
     "sample": "Write new text.",
     "eval": "Measure how well a model predicts a text.",
     "gradcheck": "Check every derivative against two others.",
+    "gradflow": "Show how far back the gradient reaches.",
     "info": "Show what is in a checkpoint.",
     "corpora": "List, show and fetch corpora.",
 }
