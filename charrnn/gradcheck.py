@@ -23,6 +23,9 @@ from charrnn.params import Array, Ids, Params, State
 EPS = 1e-5
 """Half the distance of the two evaluations. The error of the central difference is about eps^2
 from the curve's third derivative and, in float64, 1e-16 / eps from rounding."""
+_CLOSER = (EPS, EPS / 10, EPS / 100)
+"""The next is tried where the one before disagrees: a cell may have a kink between the two, which
+makes their difference the mean of two slopes. A wrong gradient agrees with none of them."""
 TOLERANCE = 1e-6
 """Largest relative error at which two derivatives agree."""
 ROUNDING = 1e-10
@@ -182,5 +185,9 @@ def _direction(gradient: Array, rng: np.random.Generator) -> Array:
 
 
 def _agreement(gradient: Array, direction: Array, along: Callable[[float], float]) -> Agreement:
-    numeric = (along(EPS) - along(-EPS)) / (2 * EPS)
-    return Agreement(float(np.vdot(gradient, direction)), numeric)
+    analytic, tried = float(np.vdot(gradient, direction)), list[Agreement]()
+    for eps in _CLOSER:
+        tried.append(Agreement(analytic, (along(eps) - along(-eps)) / (2 * eps)))
+        if tried[-1].agrees:
+            return tried[-1]
+    return tried[0]

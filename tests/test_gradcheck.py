@@ -56,6 +56,20 @@ class Incomplete(GRU):
         return da
 
 
+class Bent(Elman):
+    """A right one with a kink: h' = |a + u| / 2."""
+
+    def forward(self, p, u, step):
+        a, h1 = step
+        np.abs(a + u, out=h1)
+        h1 *= 0.5
+        a += u
+
+    def linearise(self, p, k):
+        k["z"][...] = np.sign(k["z"]) / 2
+        return zip(k["z"][::-1], strict=True)
+
+
 def gradcheck(capsys, *arguments):
     code = run(["gradcheck", *arguments])
     return code, *capsys.readouterr()
@@ -129,6 +143,13 @@ def test_right_gradients_agree_at_any_size(cell, layers, hidden, seq):
         config = NetworkConfig(6, cell, hidden, layers)
         found = check_network(config, seq, 2, np.random.default_rng(seed))
         assert all(a.agrees for a in found.values()), (seed, found)
+
+
+def test_a_kink_between_the_two_points_is_no_disagreement(monkeypatch):
+    monkeypatch.setitem(CELLS, "bent", Bent())
+    for seed in range(3):
+        found = check_network(NetworkConfig(6, "bent", 48, 1), 60, 8, np.random.default_rng(seed))
+        assert all(a.agrees for a in found.values()), found
 
 
 def test_a_wrong_derivative_of_a_single_number_is_seen_whatever_the_seed(monkeypatch):
