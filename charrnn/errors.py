@@ -28,6 +28,10 @@ class DivergedError(CharRNNError):
     """Training blew up and lowering the learning rate did not help."""
 
 
+class GradientError(CharRNNError):
+    """A derivative written by hand is not that of its forward pass."""
+
+
 class FetchError(CharRNNError):
     """A corpus could not be downloaded whole."""
 

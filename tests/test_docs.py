@@ -79,6 +79,8 @@ def test_every_key_of_the_json_output_is_documented(folder):
         "score poems.txt --json",
         "sample --length 3 --json",
         "corpora --json",
+        "gradcheck --json",
+        "gradflow poems.txt --hidden 8 --seq 5 --json",
     )
     for command in commands:
         done = subprocess.run(

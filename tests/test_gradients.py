@@ -97,7 +97,7 @@ def test_an_output_layer_is_differentiated_right(name, kind, rng):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_one_step_alone_is_differentiated_right(cell, rng):
-    assert_agree(check_layer(Recurrent(CELLS[cell], V, H), rng.integers(0, V, (1, 1)), rng))
+    assert_agree(check_layer(Recurrent(CELLS[cell], V, H), rng.integers(0, V, (1, B)), rng))
 
 
 @pytest.mark.parametrize(("layers", "residual"), [(1, False), (2, False), (3, True)])

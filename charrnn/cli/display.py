@@ -6,6 +6,8 @@ tables that a command was asked for.
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Iterable, Sequence
 
 import click
@@ -22,6 +24,18 @@ PART_NAMES = {"train": "training", "valid": "validation", "test": "test"}
 def note(message: str) -> None:
     """One line on standard error."""
     click.echo(message, err=True)
+
+
+def finite(value: float) -> float | None:
+    """A number for JSON, which has neither infinity nor NaN: null in their place."""
+    return float(value) if math.isfinite(value) else None
+
+
+def print_words(*paragraphs: str) -> None:
+    """Explanations, to standard error, folded to the width of the terminal."""
+    width = min(100, Console(stderr=True).width)
+    for words in paragraphs:
+        note(textwrap.fill(words, width, break_on_hyphens=False))
 
 
 def curve(values: Sequence[float], width: int) -> str:
@@ -68,24 +82,24 @@ def print_table(
             column.min_width = max(len(row[n]) for row in rows)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    _print(table)
+    print_drawing(table)
 
 
 def print_losses(losses: dict[str, Loss]) -> None:
     """A table of losses on standard output."""
     console = Console(highlight=False)
-    _print(loss_table(losses, console.width if console.is_terminal else 1000))
+    print_drawing(loss_table(losses, console.width if console.is_terminal else 1000))
 
 
-def _print(table: Table) -> None:
+def print_drawing(drawing: Table | Text) -> None:
     """To standard output; where that is no terminal, nothing is folded or padded."""
     console = Console(highlight=False)
     if console.is_terminal:
-        console.print(table)
+        console.print(drawing)
         return
     wide = Console(highlight=False, width=1000)
     with wide.capture() as text:
-        wide.print(table)
+        wide.print(drawing)
     for line in text.get().splitlines():
         click.echo(line.rstrip())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -54,7 +54,13 @@ class CharRNN:
         cls, config: NetworkConfig, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> CharRNN:
         """A network with fresh random parameters."""
-        return cls(config, Params.initialised(_specs(config), rng, dtype))
+        return cls(config, Params.initialised(cls.specs(config), rng, dtype))
+
+    @staticmethod
+    def specs(config: NetworkConfig) -> Iterator[Spec]:
+        """The parameters of such a network."""
+        yield from _stack(config).specs()
+        yield from prefixed("out", _output(config).specs())
 
     @property
     def symbols(self) -> int:
@@ -78,7 +84,7 @@ class CharRNN:
     @classmethod
     def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> CharRNN:
         config = NetworkConfig(**shape)
-        shapes = {spec.name: spec.shape for spec in _specs(config)}
+        shapes = {spec.name: spec.shape for spec in cls.specs(config)}
         for name, wanted in shapes.items():
             if arrays[name].shape != wanted:
                 raise ValueError(f"{name} is {arrays[name].shape}, not {wanted}")
@@ -127,15 +133,11 @@ class CharRNN:
         return loss, after
 
 
-def _specs(config: NetworkConfig) -> list[Spec]:
-    return [*_stack(config).specs(), *prefixed("out", _output(config).specs())]
-
-
 def _stack(config: NetworkConfig) -> Stack:
     """The layers below the output: all of them, but where the output is a network of its own, which
     stands on Elman layers.
     """
-    if config.cell not in NETWORKS:
+    if config.cell not in CELLS and config.cell not in OUTPUTS:
         raise ConfigError(f"There is no cell '{config.cell}'; there are: {', '.join(NETWORKS)}.")
     own = config.cell in OUTPUTS
     cell = CELLS["rnn" if own else config.cell]

@@ -1,0 +1,67 @@
+"""Pictures in files, drawn by matplotlib: the extra `charrnn[plots]`."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from charrnn.errors import CharRNNError, ConfigError, why
+from charrnn.params import Array
+
+
+class Line(NamedTuple):
+    """A curve: dashed before training, through after it, in the colour of its group."""
+
+    label: str
+    group: str
+    trained: bool
+    norms: Array
+
+
+class Picture:
+    """A file to draw into. Made before the work whose outcome it shows, so that a ConfigError, for
+    a missing matplotlib or an ending that names no kind of picture, comes at once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._context: Any = importlib.import_module("matplotlib").rc_context
+            figure: Any = importlib.import_module("matplotlib.figure").Figure
+        except ImportError:
+            raise ConfigError("Pictures need an extra: pip install 'charrnn[plots]'.") from None
+        self.path = path
+        self._figure = figure(figsize=(8, 4.5), layout="constrained")
+        kinds = self._figure.canvas.get_supported_filetypes()
+        if path.suffix[1:].lower() not in kinds:
+            raise ConfigError(
+                f"'{path}' names no kind of picture; let it end in .png, .svg or .pdf."
+            )
+
+    def draw_norms(self, lines: Sequence[Line]) -> None:
+        """Norms over k = 0 .. T-1, on a logarithmic axis. Zeros and infinities are left out."""
+        axes = self._figure.add_subplot()
+        groups = list(dict.fromkeys(line.group for line in lines))
+        for line in lines:
+            shown = np.where(np.isfinite(line.norms) & (line.norms > 0), line.norms, np.nan)
+            axes.semilogy(
+                shown, f"C{groups.index(line.group)}", label=line.label.replace("$", r"\$"),
+                linestyle="solid" if line.trained else "dashed",
+            )  # fmt: skip
+        axes.set_xlabel("k, steps back from the last prediction")
+        axes.set_ylabel("norm of dLoss(T)/dh(T-k)")
+        axes.grid(alpha=0.3)
+        axes.legend()
+        self._save()
+
+    def _save(self) -> None:
+        try:
+            with warnings.catch_warnings(), self._context({"svg.fonttype": "none"}):
+                warnings.simplefilter("ignore")  # a letter that the font lacks is drawn as a box
+                self._figure.savefig(self.path, dpi=150)
+        except OSError as error:
+            raise CharRNNError(f"Cannot write {self.path}: {why(error)}.") from None

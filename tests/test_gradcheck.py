@@ -1,0 +1,169 @@
+"""`charrnn gradcheck` tells right gradients from wrong ones."""
+
+import json
+
+import numpy as np
+import pytest
+
+from charrnn.cells import CELLS
+from charrnn.cells.elman import Elman
+from charrnn.cells.gru import GRU
+from charrnn.cells.lstm import LSTM
+from charrnn.cli import run
+from charrnn.gradcheck import Agreement, check_network
+from charrnn.layers import OUTPUTS
+from charrnn.models import NETWORKS, NetworkConfig
+
+
+class WrongSign(Elman):
+    """A derivative that flows back through U with the wrong sign."""
+
+    def backward(self, dh, dstate, step):
+        dh *= -1
+        return super().backward(dh, dstate, step)
+
+
+class Forgetful(LSTM):
+    """One that drops what the cell state hands on to the step before."""
+
+    def backward(self, dh, dstate, step):
+        super().backward(dh, dstate, step)
+        dstate[0][...] = 0
+
+
+class Lost(GRU):
+    """One that is no number at all."""
+
+    def backward(self, dh, dstate, step):
+        dh /= 0.0
+        return super().backward(dh, dstate, step)
+
+
+class Slightly(GRU):
+    """One that is wrong by a part in a hundred thousand, in the recurrent bias alone."""
+
+    def finish(self, k, grads):
+        da = super().finish(k, grads)
+        grads["q"][...] *= 1.00001
+        return da
+
+
+class Incomplete(GRU):
+    """One that leaves an entry out: right along itself, wrong in every other direction."""
+
+    def finish(self, k, grads):
+        da = super().finish(k, grads)
+        grads["q"][0] = 0
+        return da
+
+
+class Bent(Elman):
+    """A right one with a kink: h' = |a + u| / 2."""
+
+    def forward(self, p, u, step):
+        a, h1 = step
+        np.abs(a + u, out=h1)
+        h1 *= 0.5
+        a += u
+
+    def linearise(self, p, k):
+        k["z"][...] = np.sign(k["z"]) / 2
+        return zip(k["z"][::-1], strict=True)
+
+
+def gradcheck(capsys, *arguments):
+    code = run(["gradcheck", *arguments])
+    return code, *capsys.readouterr()
+
+
+def test_every_registered_cell_agrees(capsys):
+    code, out, err = gradcheck(capsys, "--json", "--layers", "2", "--hidden", "4", "--seq", "6")
+    data = json.loads(out)
+    assert (code, err, data["agree"]) == (0, "", True)
+    assert [cell["cell"] for cell in data["cells"]] == list(NETWORKS)
+    for cell in data["cells"]:
+        names = [g["of"] for g in cell["gradients"]]
+        top = "out.W" if cell["cell"] in OUTPUTS else "1.W"
+        assert {"0.W", top, "out.V", "x", "state"} <= set(names)
+        assert all(g["agree"] and g["relative_error"] < 1e-6 for g in cell["gradients"])
+        silent = {g["of"] for g in cell["gradients"] if g["analytic"] == 0}
+        assert silent <= ({"state"} if cell["cell"] == "jordan-forced" else set())
+        assert [g["of"] for g in cell["rtrl"]] == ([] if cell["cell"] != "rnn" else
+               ["0.W", "0.U", "0.b", "1.W", "1.U", "1.b", "out.V", "out.c"])  # fmt: skip
+
+
+def test_the_table_shows_each_gradient_twice(capsys):
+    code, out, err = gradcheck(capsys, "--cell", "rnn")
+    assert code == 0
+    rows = [line.split() for line in out.splitlines()]
+    for name in ("0.W", "0.U", "0.b", "x", "state", "out.V"):
+        row = next(r for r in rows if r and r[0] == name)
+        assert float(row[1]) == pytest.approx(float(row[2]), rel=1e-6)
+    assert out.splitlines()[-1].startswith("All 7 gradients agree")
+    assert "RTRL too" in out
+    assert "central differences" in err
+    assert "float32" in err
+
+
+@pytest.mark.parametrize(
+    ("planted", "named"),
+    [(WrongSign(), "rnn 0.U ("), (WrongSign(), "rnn 0.U (BPTT is not RTRL)"),
+     (Forgetful(), "lstm 0.U ("), (Lost(), "gru 0.W (nan"), (Slightly(), "1 gradient disagrees"),
+     (Incomplete(), "1 gradient disagrees: gru 0.q (")],
+    ids=lambda v: type(v).__name__ if not isinstance(v, str) else None,
+)  # fmt: skip
+def test_a_wrong_derivative_is_seen_and_named(planted, named, monkeypatch, capsys):
+    monkeypatch.setitem(CELLS, planted.name, planted)
+    code, out, err = gradcheck(capsys, "--cell", planted.name)
+    assert code == 1
+    assert "agree:" not in out
+    assert named in err.splitlines()[-1]
+    assert err.splitlines()[-1].startswith("Error: ")
+
+
+def test_a_wrong_derivative_is_in_the_json_too(monkeypatch, capsys):
+    monkeypatch.setitem(CELLS, "gru", Lost())
+    code, out, err = gradcheck(capsys, "--json")
+    data = json.loads(out, parse_constant=pytest.fail)
+    assert (code, data["agree"]) == (1, False)
+    wrong = {c["cell"] for c in data["cells"] if not all(g["agree"] for g in c["gradients"])}
+    assert wrong == {"gru"}
+    assert err.count("\n") == 1
+
+
+def test_a_cell_registered_under_a_new_name_is_checked(monkeypatch, capsys):
+    monkeypatch.setitem(CELLS, "mine", WrongSign())
+    code, _, err = gradcheck(capsys)
+    assert code == 1
+    assert "mine 0.W" in err
+
+
+@pytest.mark.parametrize(("layers", "hidden", "seq"), [(1, 1, 1), (1, 48, 60), (3, 6, 20)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_right_gradients_agree_at_any_size(cell, layers, hidden, seq):
+    """No seed of these is unlucky: neither rounding nor chaos makes a right gradient look wrong."""
+    for seed in range(5):
+        config = NetworkConfig(6, cell, hidden, layers)
+        found = check_network(config, seq, 2, np.random.default_rng(seed))
+        assert all(a.agrees for a in found.values()), (seed, found)
+
+
+def test_a_kink_between_the_two_points_is_no_disagreement(monkeypatch):
+    monkeypatch.setitem(CELLS, "bent", Bent())
+    for seed in range(3):
+        found = check_network(NetworkConfig(6, "bent", 48, 1), 60, 8, np.random.default_rng(seed))
+        assert all(a.agrees for a in found.values()), found
+
+
+def test_a_wrong_derivative_of_a_single_number_is_seen_whatever_the_seed(monkeypatch):
+    monkeypatch.setitem(CELLS, "gru", Slightly())
+    for seed in range(12):
+        found = check_network(NetworkConfig(6, "gru", 1, 1), 12, 3, np.random.default_rng(seed))
+        assert [name for name, a in found.items() if not a.agrees] == ["0.q"]
+
+
+def test_what_rounding_alone_can_make_is_no_disagreement():
+    assert Agreement(1e-11, -3e-11).agrees
+    assert not Agreement(1e-8, 1.1e-8).agrees
+    assert not Agreement(1.0, np.nan).agrees
+    assert not Agreement(np.inf, np.inf).agrees

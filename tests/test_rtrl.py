@@ -1,0 +1,42 @@
+"""The gradient carried forward is the gradient carried back."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn import rtrl
+from charrnn.gradcheck import check_rtrl
+from charrnn.models import CharRNN, NetworkConfig
+
+sizes = st.integers(1, 5)
+
+
+@given(
+    symbols=st.integers(2, 6), hidden=sizes, layers=st.integers(1, 3), steps=st.integers(1, 12),
+    batch=st.integers(1, 3), seed=st.integers(0, 2**32),
+)  # fmt: skip
+def test_rtrl_gives_the_gradient_of_backpropagation(symbols, hidden, layers, steps, batch, seed):
+    config = NetworkConfig(symbols, rtrl.CELL, hidden, layers)
+    found = check_rtrl(config, steps, batch, np.random.default_rng(seed))
+    assert len(found) == 3 * layers + 2
+    for name, match in found.items():
+        assert match.agrees, (name, match)
+
+
+def test_rtrl_reads_the_same_text_to_the_same_loss(rng):
+    model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 2), rng, np.float64)
+    ids, targets = rng.integers(0, 5, (2, 9, 3))
+    state = tuple(rng.standard_normal(s.shape) for s in model.start(3))
+    wanted, _ = model.gradient(ids, targets, state, model.params.zeros())
+    loss, _ = rtrl.gradient(model.params, ids, targets, state[:-1])
+    assert loss == pytest.approx(wanted, rel=1e-13)
+
+
+def test_rtrl_leaves_its_arguments_as_they_were(rng):
+    model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 1), rng, np.float64)
+    before, state = model.params.flat.copy(), (rng.standard_normal((2, 4)),)
+    kept = state[0].copy()
+    rtrl.gradient(model.params, *rng.integers(0, 5, (2, 6, 2)), state)
+    np.testing.assert_array_equal(model.params.flat, before)
+    np.testing.assert_array_equal(state[0], kept)
