@@ -47,7 +47,7 @@ def on_screen(folder, *arguments, columns=80, **environment):
     child = pexpect.spawn(
         sys.executable, ["-m", "charrnn", "score", *arguments], cwd=str(folder),
         dimensions=(24, columns), timeout=60, encoding="utf-8",
-        env={**env, "TERM": "xterm-256color", **environment},
+        env={**env, "TERM": "xterm-256color", "COLUMNS": str(columns), **environment},
     )  # fmt: skip
     screen = child.read().replace("\r\n", "\n")
     child.close()
@@ -203,7 +203,7 @@ def test_every_colour_can_be_read_and_more_surprise_is_lighter(a, b, top):
         (back_a, front), (back_b, _) = (colours(n, top, smooth) for n in sorted((a, b)))
         light, dark = sorted([luminance(back_a), luminance(front)], reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5
-        assert luminance(back_a) <= luminance(back_b)
+        assert luminance(back_a) <= luminance(back_b) + 0.001  # a step of one channel
         assert smooth or {back_a.number, back_b.number} <= set(STOPS)
 
 

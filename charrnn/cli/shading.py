@@ -24,7 +24,7 @@ from rich.text import Text
 from charrnn.cli.display import cells, clean
 from charrnn.score import Score
 
-STOPS = (234, 235, 236, 53, 89, 125, 161, 202, 208, 214, 228)
+STOPS = (16, 232, 233, 53, 89, 125, 161, 202, 208, 214, 228)
 """Backgrounds, evenly along the scale, as a terminal with 256 colours numbers them."""
 _LINE_END = "↵"
 _JOINER = "\N{ZERO WIDTH JOINER}"
