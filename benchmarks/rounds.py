@@ -24,6 +24,7 @@ _THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "NPROC",  # the size of JAX's thread pool
 )
+_KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "ONEDNN_MAX_CPU_ISA")
 T = TypeVar("T")
 
 
@@ -127,8 +128,12 @@ def run_child(
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Our own environment with a thread number, under every name a library may read it by."""
+    """Our own environment with a thread number, under every name a library may read it by, and
+    without a word on which kernels to use: each library chooses what suits the processor.
+    """
     changed = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
+    for name in _KERNEL_VARIABLES:
+        changed.pop(name, None)
     if threads == 1:
         flags = os.environ.get("XLA_FLAGS", "")
         changed["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
