@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from charrnn.errors import CharRNNError, CheckpointError, why
-from charrnn.models import MODELS, CharRNN, LanguageModel, Model
+from charrnn.errors import CharRNNError, CheckpointError, VocabularyError, why
+from charrnn.models import MODELS, CharRNN, Ensemble, LanguageModel, Model
 from charrnn.params import Array
 from charrnn.vocabulary import Vocabulary
 
@@ -104,6 +104,27 @@ def load(path: Path) -> Checkpoint:
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}.") from None
     return Checkpoint(model, vocabulary, meta, _named("training/", arrays))
+
+
+def load_all(paths: Sequence[Path]) -> tuple[list[Checkpoint], LanguageModel]:
+    """Read checkpoints that predict together, and make their `Ensemble`; one alone is itself.
+
+    A VocabularyError says which of them has other symbols than the first.
+    """
+    found = [load(path) for path in paths]
+    first = found[0].vocabulary
+    for path, other in zip(paths, found, strict=True):
+        if other.vocabulary != first:
+            raise VocabularyError(
+                f"{path} has another vocabulary than {paths[0]} ({_kinds(other.vocabulary)}, not "
+                f"{_kinds(first)}); only models trained on the same symbols predict together."
+            )
+    members = [f.language_model for f in found]
+    return found, members[0] if len(members) == 1 else Ensemble(members)
+
+
+def _kinds(vocabulary: Vocabulary) -> str:
+    return f"{len(vocabulary)} {vocabulary.unit}s"
 
 
 def read_meta(path: Path) -> dict[str, Any]:

@@ -135,9 +135,13 @@ class _Stop:
         return shown
 
 
-def load(where: str | Path | None = None) -> TextModel:
+def load(where: str | Path | None = None, *others: str | Path) -> TextModel:
     """Load a run directory or checkpoint file; without one, the newest run under ./checkpoints,
     and failing that the model that ships with the package. A CheckpointError says what is wrong.
+
+    With `others` it is the ensemble of all of them, which must have one vocabulary: a
+    VocabularyError otherwise.
     """
-    found = files.load(find_checkpoint(Path(where) if where is not None else None))
-    return TextModel(found.language_model, found.vocabulary)
+    first = find_checkpoint(Path(where) if where is not None else None)
+    found, model = files.load_all([first, *(find_checkpoint(Path(o)) for o in others)])
+    return TextModel(model, found[0].vocabulary)

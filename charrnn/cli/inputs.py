@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 
 from charrnn import checkpoint as files
 from charrnn.checkpoint import Checkpoint
+from charrnn.models import LanguageModel
 from charrnn.run import find_checkpoint
 
 CHECKPOINT_HELP = (
@@ -23,6 +26,40 @@ unknown_option = click.option(
     show_default=True,
     help="What to do with characters the model has never seen.",
 )
+
+
+ensemble_option = click.option(
+    "--ensemble",
+    multiple=True,
+    metavar="RUN",
+    help="Predict together with this checkpoint: the mean of the probabilities. Repeatable.",
+)
+
+
+class Opened(NamedTuple):
+    """What predicts: a checkpoint, alone or together with others."""
+
+    path: Path
+    others: list[Path]
+    checkpoint: Checkpoint
+    model: LanguageModel
+    parameters: int
+    """Of all of them."""
+
+    def names(self) -> dict[str, Any]:
+        """Where they were found, for JSON."""
+        return {"checkpoint": str(self.path), "ensemble": [str(path) for path in self.others]}
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, (self.path, *self.others)))
+
+
+def open_models(where: str | None, others: Sequence[str]) -> Opened:
+    """The checkpoint meant by an argument, together with those that `--ensemble` names."""
+    first = find_checkpoint(Path(where) if where else None)
+    more = [find_checkpoint(Path(other)) for other in others]
+    found, model = files.load_all([first, *more])
+    return Opened(first, more, found[0], model, sum(f.model.size for f in found))
 
 
 def open_checkpoint(where: str | None) -> tuple[Path, Checkpoint]:

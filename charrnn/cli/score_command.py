@@ -15,7 +15,13 @@ import click
 import numpy as np
 
 from charrnn.cli.display import cells, note, units
-from charrnn.cli.inputs import CHECKPOINT_HELP, json_option, open_checkpoint, unknown_option
+from charrnn.cli.inputs import (
+    CHECKPOINT_HELP,
+    ensemble_option,
+    json_option,
+    open_models,
+    unknown_option,
+)
 from charrnn.cli.shading import print_scores
 from charrnn.cli.texts import corpus_source, read_codes
 from charrnn.errors import CorpusError
@@ -45,6 +51,7 @@ Examples:
               help="Colour every character by its surprise; where there is no colour, write its "
               "nats beneath.")  # fmt: skip
 @click.option("--context", is_flag=True, help="Read each line with all the text before it.")
+@ensemble_option
 @click.option("--encoding", help="Encoding of the text.  [default: as in training]")
 @unknown_option
 @json_option
@@ -54,6 +61,7 @@ def command(
     top: int | None,
     show: bool,
     context: bool,
+    ensemble: tuple[str, ...],
     encoding: str | None,
     unknown: str,
     as_json: bool,
@@ -61,7 +69,8 @@ def command(
     if show and as_json:
         raise click.UsageError("--show is for people and --json for programs; give one of them.")
     where, name = _checkpoint_and_text(arguments)
-    path, found = open_checkpoint(where)
+    opened = open_models(where, ensemble)
+    found = opened.checkpoint
     source = corpus_source(name)
     if source.content is None and _typed():
         note("Type lines; Ctrl-D ends them.")
@@ -72,7 +81,7 @@ def command(
     total = _Total()
     scores: Iterable[Score] = total.over(
         score(
-            found.language_model,
+            opened.model,
             found.vocabulary,
             lines,
             context=context,
@@ -85,21 +94,21 @@ def command(
         shown = [_to_json(s) for s in scores]
         seconds = time.perf_counter() - started
         data = {
-            "checkpoint": str(path),
+            **opened.names(),
             "text": source.name,
             "context": context,
             **total.loss.to_json(),
             "skipped": total.skipped,
-            "parameters": found.model.size,
+            "parameters": opened.parameters,
             "chars_per_second": total.chars / seconds,
             "seconds": seconds,
             "lines": shown,
         }
         click.echo(json.dumps(data, ensure_ascii=False))
         return
-    note(f"{path} on {source.name}")
+    note(f"{opened} on {source.name}")
     if show or sys.stdout.isatty():
-        print_scores(scores, len(lines), found.model.symbols if show else None)
+        print_scores(scores, len(lines), opened.model.symbols if show else None)
     else:
         _write_rows(scores)
     count = f"{len(lines):,} line{'s' * (len(lines) != 1)}, {total.chars:,} characters"

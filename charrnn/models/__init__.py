@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from charrnn.models.base import LanguageModel, Model
+from charrnn.models.ensemble import Ensemble
 from charrnn.models.network import NETWORKS, CharRNN, NetworkConfig
 from charrnn.models.ngram import NGram, NGramConfig
 
@@ -15,6 +16,7 @@ __all__ = [
     "MODELS",
     "NETWORKS",
     "CharRNN",
+    "Ensemble",
     "LanguageModel",
     "Model",
     "NGram",
