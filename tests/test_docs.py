@@ -75,9 +75,9 @@ def test_every_key_of_the_json_output_is_documented(folder):
     page = (ROOT / "docs" / "training.md").read_text("utf-8")
     commands = (
         "train poems.txt --steps 4 --hidden 8 --json",
-        "eval poems.txt --json",
+        "eval poems.txt --dynamic --json",
         "score poems.txt --json",
-        "sample --length 3 --json",
+        "sample --length 3 --novelty poems.txt --json",
         "corpora --json",
         "gradcheck --json",
         "gradflow poems.txt --hidden 8 --seq 5 --json",

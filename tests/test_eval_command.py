@@ -1,0 +1,112 @@
+"""`eval --dynamic`, and `--ensemble` wherever a model reads or writes, as a person or a script
+meets them.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import VERSE
+from tests.test_cli import LOSS, TINY, charrnn
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with a text, two networks and an n-gram model of it, and a model of another."""
+    path = tmp_path_factory.mktemp("work")
+    (path / "verse.txt").write_text(VERSE[:6000], "utf-8")
+    (path / "other.txt").write_text(VERSE[:3000].upper(), "utf-8")
+    for text, name, options in (
+        ("verse.txt", "a", TINY),
+        ("verse.txt", "b", [*TINY, "--cell", "lstm", "--seed", "2"]),
+        ("verse.txt", "counts", ["--cell", "ngram", "--split", "0.8,0.1,0.1"]),
+        ("other.txt", "other", TINY),
+    ):
+        done = charrnn(path, "train", text, *options, "--name", name, "--quiet")
+        assert done.returncode == 0, done.stderr
+    return path
+
+
+def measured(folder, *arguments):
+    done = charrnn(folder, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_what_learns_while_reading_is_reported_beside_what_does_not(folder):
+    stored = (folder / "checkpoints" / "a" / "best.npz").read_bytes()
+    plain = measured(folder, "eval", "checkpoints/a", "verse.txt")
+    learning = ["eval", "checkpoints/a", "verse.txt", "--dynamic", "--dynamic-lr", "0.003"]
+    both = measured(folder, *learning)
+    assert both["nats_per_char"] == plain["nats_per_char"]
+    assert both["dynamic"].keys() == LOSS | {"lr", "decay", "seq", "seconds"}
+    assert both["dynamic"]["nats_per_char"] < 0.95 * plain["nats_per_char"]
+    assert both["dynamic"]["chars"] == both["chars"] == 6000
+    assert "dynamic" not in plain
+    assert (folder / "checkpoints" / "a" / "best.npz").read_bytes() == stored
+    assert (
+        measured(folder, *learning)["dynamic"]["nats_per_char"] == both["dynamic"]["nats_per_char"]
+    )
+
+
+def test_how_it_learns_may_be_said(folder):
+    options = ["--dynamic-lr", "0", "--dynamic-decay", "0.5", "--dynamic-seq", "7"]
+    data = measured(folder, "eval", "checkpoints/b", "verse.txt", "--dynamic", *options)
+    dynamic = data["dynamic"]
+    assert (dynamic["lr"], dynamic["decay"], dynamic["seq"]) == (0, 0.5, 7)
+    assert dynamic["nats_per_char"] == pytest.approx(data["nats_per_char"], abs=1e-5)
+
+
+def test_people_get_a_row_for_it(folder):
+    done = charrnn(folder, "eval", "checkpoints/a", "-", "--dynamic", stdin=VERSE[:200])
+    rows = [line.split()[0] for line in done.stdout.splitlines()]
+    assert rows == ["nats/char", "stdin", "dynamic"]
+    assert "Learning while reading" in done.stderr
+
+
+def test_models_together_surprise_less_than_on_the_average(folder):
+    runs = [f"checkpoints/{name}" for name in ("a", "b", "counts")]
+    alone = [measured(folder, "eval", run, "verse.txt") for run in runs]
+    more = ["--ensemble", runs[1], "--ensemble", runs[2]]
+    data = measured(folder, "eval", runs[0], "verse.txt", *more)
+    assert data["nats_per_char"] < sum(a["nats_per_char"] for a in alone) / 3
+    assert data["parameters"] == sum(a["parameters"] for a in alone)
+    assert data["checkpoint"] == "checkpoints/a/best.npz"
+    assert data["ensemble"] == ["checkpoints/b/best.npz", "checkpoints/counts/best.npz"]
+    assert alone[0]["ensemble"] == []
+    score = measured(folder, "score", runs[0], "verse.txt", "--context", *more)
+    assert score["nats_per_char"] == pytest.approx(data["nats_per_char"], abs=0.05)
+    assert score["ensemble"] == data["ensemble"]
+
+
+def test_models_write_together(folder):
+    arguments = ["--ensemble", "checkpoints/counts", "--length", "50", "--seed", "3"]
+    data = measured(folder, "sample", "checkpoints/a", *arguments)
+    assert data["ensemble"] == ["checkpoints/counts/best.npz"]
+    together = data["samples"][0]["text"]
+    assert len(together) == 50
+    swapped = ["--ensemble", "checkpoints/a", *arguments[2:]]
+    assert (
+        measured(folder, "sample", "checkpoints/counts", *swapped)["samples"][0]["text"] == together
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["eval", "checkpoints/counts", "verse.txt", "--dynamic"], 1, "best.npz holds no network"),
+        (["eval", "verse.txt", "--dynamic-lr", "1e-3"], 2, "--dynamic-lr goes with --dynamic"),
+        (["eval", "verse.txt", "--dynamic", "--dynamic-lr", "-1"], 2, "dynamic-lr is -1; it must"),
+        (["eval", "verse.txt", "--dynamic", "--dynamic-decay", "2"], 2, "between 0 and 1"),
+        (["eval", "verse.txt", "--dynamic", "--dynamic-seq", "0"], 2, "must be 1 or more"),
+        (["eval", "verse.txt", "--dynamic", "--ensemble", "checkpoints/b"], 2, "takes one model"),
+        (["sample", "checkpoints/a", "--ensemble", "checkpoints/other"], 1, "another vocabulary"),
+        (["score", "verse.txt", "--ensemble", "nowhere"], 1, "There is no checkpoint nowhere"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_line(arguments, code, message, folder):
+    done = charrnn(folder, *arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr.splitlines()[-1]
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
