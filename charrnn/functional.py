@@ -22,17 +22,21 @@ def sigmoid(z: Array, out: Array | None = None) -> Array:
     return out
 
 
-def squash(z: Array, s: Array) -> None:
-    """Set z to s tanh(s z) + 1 - s: where s is 1/2 a sigmoid, where it is 1 a tanh, in one pass."""
+def squash(z: Array, s: Array, rest: Array) -> None:
+    """Set z to s tanh(s z) + 1 - s: where s is 1/2 a sigmoid, where it is 1 a tanh, in one pass.
+
+    `rest` is 1 - s.
+    """
     z *= s
     np.tanh(z, z)
     z *= s
-    z += 1 - s
+    z += rest
 
 
-def gate_scale(kinds: Sequence[float], z: Array) -> Array:
-    """The s of `squash` for a row of equally wide gates, `(width,)` like the last axis of z."""
-    return np.repeat(np.array(kinds, z.dtype), z.shape[-1] // len(kinds))
+def gate_scale(kinds: Sequence[float], z: Array) -> tuple[Array, Array]:
+    """The s and 1 - s of `squash` for a row of equally wide gates, each as wide as z."""
+    s = np.repeat(np.array(kinds, z.dtype), z.shape[-1] // len(kinds))
+    return s, 1 - s
 
 
 def softmax(logits: Array) -> Array:
@@ -99,7 +103,8 @@ def product(W: Array, out: Array) -> Callable[[Array], object]:
     most = _UNPACKED // max(1, batch * rows)
     if most < width and (fits := [n for n in range(32, most + 1) if width % n == 0]):
         W, out = (x.reshape(len(x), -1, fits[-1]).swapaxes(0, 1) for x in (W, out))
-    return lambda h: np.matmul(h, W, out=out)
+        return lambda h: np.matmul(h, W, out=out)
+    return lambda h: h.dot(W, out)  # the quickest to call
 
 
 def blocks(z: Array, count: int) -> list[Any]:
