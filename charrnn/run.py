@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn.errors import CheckpointError, why
+from charrnn.checkpoint import load
+from charrnn.corpus import Corpus
+from charrnn.errors import CheckpointError, ConfigError, why
+from charrnn.models import NetworkConfig
+from charrnn.params import Array
 from charrnn.shipped import shipped
 
 try:
@@ -95,6 +99,30 @@ class Run:
             except ValueError:
                 continue
         return records
+
+    def restore(
+        self, corpus: Corpus, shape: NetworkConfig
+    ) -> tuple[dict[str, Any], dict[str, Array], Array]:
+        """The record and the arrays of the newest state, and the best parameters, to go on from
+        with a network of this shape; what the log says of later steps is dropped.
+
+        A CheckpointError if another text was learned, a ConfigError if another network did.
+        """
+        last = load(self.last)
+        if last.meta["corpus"]["sha256"] != corpus.sha256:
+            raise CheckpointError(
+                f"{self.path} was trained on another text than {corpus.name}: the SHA-256 differs."
+            )
+        if last.vocabulary != corpus.vocabulary:
+            raise CheckpointError(
+                f"{self.path} was trained with another vocabulary than {corpus.name}'s."
+            )
+        if last.model.config != shape:
+            raise ConfigError(f"{self.path} holds another network than these options ask for.")
+        flat = last.model.params.flat
+        best = load(self.best).model.params.flat if self.best.exists() else flat
+        self.rewind_log(last.meta["position"]["step"])
+        return last.meta, {"flat": flat, **last.training}, best
 
     def rewind_log(self, step: int) -> None:
         """Drop what the log says of steps after `step`: they are about to be made again."""
