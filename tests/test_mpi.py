@@ -53,7 +53,11 @@ def start(*command: str | int, folder: Path = ROOT) -> subprocess.Popen[str]:
 
 def run(*command: str | int, folder: Path = ROOT) -> tuple[int, str, list[str]]:
     """The exit code, what was printed, and the lines on standard error that are ours."""
-    out, err = (process := start(*command, folder=folder)).communicate(timeout=60)
+    process = start(*command, folder=folder)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     return process.returncode, out, [line for line in err.splitlines() if "Error: " in line]
 
 
