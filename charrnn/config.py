@@ -62,7 +62,9 @@ class TrainConfig:
     clip: float = _option(1.0, "Largest norm of the gradient; 0 does not clip.")
     clip_value: float = _option(0.0, "Largest gradient entry; 0 does not clip.")
     seed: int = _option(1, "Random seed.")
-    workers: int = _option(0, "Threads that share the lanes; 0: one a core, if it pays.")
+    workers: int = _option(
+        0, "Threads that share the lanes (of each rank, under mpiexec); 0: one a core, if it pays."
+    )
     unit: Unit = _option(  # noqa: RUF009
         "char", "What a symbol is.", choices=("char", "byte")
     )

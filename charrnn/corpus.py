@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +85,20 @@ class Corpus:
     def parts(self) -> dict[str, Ids]:
         """The three parts by name."""
         return {"train": self.train, "valid": self.valid, "test": self.test}
+
+    @property
+    def chars(self) -> dict[str, int]:
+        """How many symbols each part has."""
+        return {name: len(part) for name, part in self.parts.items()}
+
+    def record(self) -> dict[str, Any]:
+        """What a checkpoint says of it, as plain data."""
+        return {
+            "name": self.name,
+            "sources": list(self.sources),
+            "sha256": self.sha256,
+            "chars": self.chars,
+        }
 
     @classmethod
     def of_text(cls, text: str, split: Split | None = None, name: str = "text") -> Corpus:

@@ -8,10 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from charrnn.errors import CheckpointError, why
+from charrnn.checkpoint import Checkpoint, load
+from charrnn.errors import CheckpointError, ConfigError, why
+from charrnn.models import CharRNN, NetworkConfig
+from charrnn.params import Array
 from charrnn.shipped import shipped
+
+if TYPE_CHECKING:
+    from charrnn.corpus import Corpus  # to choose a checkpoint takes no text
 
 try:
     import fcntl
@@ -95,6 +101,39 @@ class Run:
             except ValueError:
                 continue
         return records
+
+    def restore(
+        self, corpus: Corpus, shape: NetworkConfig
+    ) -> tuple[dict[str, Any], dict[str, Array], Array]:
+        """The record and the arrays of the newest state, and the best parameters, to go on from
+        with a network of this shape; what the log says of later steps is dropped.
+
+        A CheckpointError if another text was learned, a ConfigError if another network did.
+        """
+        last = load(self.last)
+        if last.meta["corpus"]["sha256"] != corpus.sha256:
+            raise CheckpointError(
+                f"{self.path} was trained on another text than {corpus.name}: the SHA-256 differs."
+            )
+        if last.vocabulary != corpus.vocabulary:
+            raise CheckpointError(
+                f"{self.path} was trained with another vocabulary than {corpus.name}'s."
+            )
+        newest = self._network(last, self.last)
+        if newest.config != shape:
+            raise ConfigError(f"{self.path} holds another network than these options ask for.")
+        flat = newest.params.flat
+        best = flat
+        if self.best.exists():
+            best = self._network(load(self.best), self.best).params.flat
+        self.rewind_log(last.meta["position"]["step"])
+        return last.meta, {"flat": flat, **last.training}, best
+
+    @staticmethod
+    def _network(found: Checkpoint, path: Path) -> CharRNN:
+        if isinstance(found.model, CharRNN):
+            return found.model
+        raise CheckpointError(f"{path} holds no network; only those are trained further.")
 
     def rewind_log(self, step: int) -> None:
         """Drop what the log says of steps after `step`: they are about to be made again."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import charrnn
 from charrnn.config import TrainConfig
 from charrnn.corpus import Corpus
+from charrnn.crew import Crew
 from charrnn.evaluate import Loss, evaluate
 from charrnn.events import Event, Sampled
 from charrnn.models import LanguageModel, Model
@@ -26,15 +28,25 @@ class Session(ABC):
 
     model: Model
 
-    def __init__(self, corpus: Corpus, config: TrainConfig, run: Run | None = None) -> None:
-        """With `run`, checkpoints and a log are written there."""
+    @property
+    def reordered(self) -> bool:
+        """Whether other ranks or workers than before go on with a resumed run."""
+        return False
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        config: TrainConfig,
+        run: Run | None = None,
+        crew: Crew | None = None,
+    ) -> None:
+        """With `run`, checkpoints and a log are written there, by rank 0 of the crew."""
         text = corpus.options
-        self.corpus, self.run = corpus, run
+        self.corpus, self.run, self.crew = corpus, run, crew or Crew()
         self.config = replace(
             config, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
             keep_newlines=text.keep_newlines, min_count=text.min_count,
         )  # fmt: skip
-        self._stopping = False
 
     @abstractmethod
     def events(self) -> Iterator[Event]:
@@ -52,12 +64,7 @@ class Session(ABC):
 
     def stop(self) -> None:
         """Ask for the end: what is going on is finished and saved, then `events()` ends."""
-        self._stopping = True
-
-    @property
-    def _chars(self) -> dict[str, int]:
-        """Characters in each part."""
-        return {name: len(part) for name, part in self.corpus.parts.items()}
+        self.crew.stop()
 
     def _part(self, name: str) -> Ids:
         """What is evaluated of a part."""
@@ -67,9 +74,9 @@ class Session(ABC):
         """The loss on each part that is not empty; nothing once somebody asked to stop."""
         losses = {}
         for name in self.corpus.parts:
-            if not self._stopping and len(self._part(name)):
-                losses[name] = evaluate(model, self._part(name))
-        return {} if self._stopping else losses
+            if not self.crew.stopping and len(self._part(name)):
+                losses[name] = self.crew.lead(partial(evaluate, model, self._part(name)))
+        return {} if self.crew.stopping else losses
 
     def _sample(self, model: LanguageModel, step: int) -> Sampled:
         """A line or two, with random numbers of this step's own."""
@@ -83,10 +90,5 @@ class Session(ABC):
         return {
             "version": charrnn.__version__,
             "config": self.config.to_json(),
-            "corpus": {
-                "name": self.corpus.name,
-                "sources": list(self.corpus.sources),
-                "sha256": self.corpus.sha256,
-                "chars": self._chars,
-            },
+            "corpus": self.corpus.record(),
         }

@@ -187,14 +187,24 @@ def _opening(event: Started, trainer: Session) -> str:
 
 
 def _adapted(event: Started, trainer: Session) -> list[str]:
-    """A line if the text was too short for the batch or the sequence that was asked for."""
-    c = trainer.config
-    if not event.batch or (event.batch == c.batch and event.seq * 2 >= c.seq):
-        return []
-    return [
-        f"The text is too short for {c.batch} lanes of {c.seq} characters; training on "
-        f"{event.batch} lane{'s' * (event.batch > 1)} of {event.seq} instead."
-    ]
+    """Who shares the lanes, if that is more than one process or has changed; and a line if the text
+    was too short for the batch or the sequence that was asked for.
+    """
+    c, lines = trainer.config, []
+    if event.ranks > 1:
+        workers = f"{event.workers} worker{'s' * (event.workers > 1)} each"
+        lines.append(f"{event.ranks} ranks, {workers}.")
+    if trainer.reordered:
+        lines.append(
+            "The lanes are shared out otherwise than before (mpiexec -n, --workers): this goes on "
+            "as well, but not with the same bits."
+        )
+    if event.batch and (event.batch < c.batch or event.seq * 2 < c.seq):
+        lines.append(
+            f"The text is too short for {c.batch} lanes of {c.seq} characters; training on "
+            f"{event.batch} lane{'s' * (event.batch > 1)} of {event.seq} instead."
+        )
+    return lines
 
 
 def _stopped(event: Finished, trainer: Session) -> str:
