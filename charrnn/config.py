@@ -20,9 +20,11 @@ DEFAULT_RATES = {"adam": 4e-3, "rmsprop": 2e-3, "adagrad": 5e-2, "sgd": 0.2}
 
 LEARNERS = (*NETWORKS, NGram.kind)
 """What `--cell` takes: every recurrent cell, and the n-gram model, which has none."""
+TASK_NAMES = ("lm",)
+"""What `--task` takes; `tasks.TASKS` has them."""
 _OF_NGRAMS = {"order"}
-_OF_BOTH = {"cell", "seed", "unit", "encoding", "keep_newlines", "min_count", "split", "valid",
-            "test", "eval_chars", "sample_every"}  # fmt: skip
+_OF_BOTH = {"task", "cell", "seed", "unit", "encoding", "keep_newlines", "min_count", "split",
+            "valid", "test", "eval_chars", "sample_every"}  # fmt: skip
 
 
 def _option(default: Any, help: str, **more: Any) -> Any:  # noqa: A002
@@ -37,6 +39,7 @@ class TrainConfig:
     field's metadata. A value out of range is a ConfigError.
     """
 
+    task: str = _option("lm", "What to learn: lm, the next character.", choices=TASK_NAMES)
     cell: str = _option("gru", "Recurrent cell; or ngram, which counts.", choices=LEARNERS)
     order: int = _option(6, "Length of the n-grams, 1 to 12, with --cell ngram.")
     hidden: int = _option(192, "Hidden size: units in a layer.")
@@ -81,6 +84,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name, kinds in _kinds().items():
             _check_kind(name, getattr(self, name), kinds)
+        _one_of("task", self.task, TASK_NAMES)
         _one_of("cell", self.cell, LEARNERS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)

@@ -196,8 +196,13 @@ class Lanes:
         """Symbols predicted in one epoch."""
         return self.inputs.size
 
-    def chunk(self, n: int) -> tuple[Ids, Ids]:
-        """Inputs and targets `(T, B)` of chunk n."""
+    @property
+    def seq(self) -> int:
+        """Symbols of a lane in the longest chunk."""
+        return -(-int(self.inputs.shape[1]) // self.chunks)
+
+    def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:
+        """Inputs and targets `(T, B)` of chunk n, in every epoch the same."""
         length = self.inputs.shape[1]
         at = slice(n * length // self.chunks, (n + 1) * length // self.chunks)
         return self.inputs[:, at].T, self.targets[:, at].T

@@ -62,8 +62,7 @@ class Counting(Session):
             train, valid = losses["train"], losses.get("valid")
             event = Evaluated(1, 1.0, train, valid, True, 0.0, self.speed, self.seconds)
             yield event
-            if self.config.sample_every:
-                yield self._sample(self.model, 1)
+            yield from self._sample(self.model, 1)
             if self.run:
                 self.run.log(to_json(event))
         if self.run:

@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Lanes
+from charrnn.corpus import Corpus
 from charrnn.crew import Crew, add_up
 from charrnn.evaluate import Loss
-from charrnn.models import CharRNN, NetworkConfig
 from charrnn.optim import (
     OPTIMIZERS,
     SCHEDULES,
@@ -32,6 +31,7 @@ from charrnn.optim import (
 )
 from charrnn.params import Array
 from charrnn.position import Position, Stopwatch
+from charrnn.tasks import TASKS
 from charrnn.team import Team, sensible_workers
 
 _SMOOTHING = 0.98
@@ -54,18 +54,11 @@ class Learner:
         self.crew.same(config, "was started with other options than rank 0")
         workers = config.workers or sensible_workers(config.batch, config.hidden, self.crew)
         self.config = replace(config, workers=workers)
-        shape = NetworkConfig(
-            len(corpus.vocabulary),
-            config.cell,
-            config.hidden,
-            config.layers,
-            config.dropout,
-            config.residual,
-        )
-        self.model = CharRNN.initialised(shape, np.random.default_rng([0, config.seed]))
-        self.lanes = Lanes.of(corpus.train, config.batch, config.seq)
+        self.task = TASKS[config.task](corpus, self.config)
+        self.model = self.task.model(np.random.default_rng([0, config.seed]))
+        self.lanes = self.task.batches()
         self.team = Team(self.model, self.lanes.batch, workers, self.crew)
-        self.optimizer = OPTIMIZERS[config.optimizer](self.model.size)
+        self.optimizer = OPTIMIZERS[config.optimizer](self.model.params.flat.size)
         self.grads = self.model.params.zeros()
         own = self.team.own
         self.state = self.model.start(own.stop - own.start)
@@ -105,11 +98,11 @@ class Learner:
     def step(self, rate: float) -> tuple[float, float]:
         """One chunk: loss, gradient, clipping, update. A bad gradient is not applied."""
         self._reset_state()
-        ids, targets = self.lanes.chunk(self.at.chunk)
-        self._chars = ids.size
+        inputs, targets = self.lanes.chunk(self.at.chunk, self.at.epoch)
+        self._chars = targets.size
         grads, team = self.grads, self.team
         with self.watch, np.errstate(all="ignore"):
-            part, self.state = team.gradient(ids, targets, self.state, grads, self._dropout_rng)
+            part, self.state = team.gradient(inputs, targets, self.state, grads, self._dropout_rng)
             notes = self.crew.sum(grads.flat, (part, self.watch.lap()))
             loss, seconds = add_up(notes[:, 0].tolist()), float(notes[0, 1])
             clip_value(grads.flat, self.config.clip_value)
@@ -125,7 +118,7 @@ class Learner:
         if self.at.chunk == self.lanes.chunks:
             self.at.chunk, self.at.epoch = 0, self.at.epoch + 1
         self.at.seconds += seconds
-        now = ids.size / max(seconds, 1e-9)
+        now = targets.size / max(seconds, 1e-9)
         self.speed = 0.95 * self.speed + 0.05 * now if self.speed else now
         return loss, norm
 
@@ -157,7 +150,7 @@ class Learner:
         """Whether training has blown up: NaN, a running loss twice that of guessing blindly, or a
         loss now of four times and more.
         """
-        blind = math.log(self.model.symbols)
+        blind = self.task.blind(self.model)
         recent = self.at.recent or 0.0
         return not (math.isfinite(norm) and recent < 2 * blind and loss < 4 * blind + 4)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from charrnn.checkpoint import Checkpoint, load
 from charrnn.errors import CheckpointError, ConfigError, why
-from charrnn.models import CharRNN, NetworkConfig
+from charrnn.models import Trainable
 from charrnn.params import Array
 from charrnn.shipped import shipped
 
@@ -103,10 +103,10 @@ class Run:
         return records
 
     def restore(
-        self, corpus: Corpus, shape: NetworkConfig
+        self, corpus: Corpus, model: Trainable
     ) -> tuple[dict[str, Any], dict[str, Array], Array]:
         """The record and the arrays of the newest state, and the best parameters, to go on from
-        with a network of this shape; what the log says of later steps is dropped.
+        with a model like this; what the log says of later steps is dropped.
 
         A CheckpointError if another text was learned, a ConfigError if another network did.
         """
@@ -119,21 +119,21 @@ class Run:
             raise CheckpointError(
                 f"{self.path} was trained with another vocabulary than {corpus.name}'s."
             )
-        newest = self._network(last, self.last)
-        if newest.config != shape:
-            raise ConfigError(f"{self.path} holds another network than these options ask for.")
-        flat = newest.params.flat
-        best = flat
+        flat = best = self._trained(last, model)
         if self.best.exists():
-            best = self._network(load(self.best), self.best).params.flat
+            best = self._trained(load(self.best), model)
         self.rewind_log(last.meta["position"]["step"])
         return last.meta, {"flat": flat, **last.training}, best
 
-    @staticmethod
-    def _network(found: Checkpoint, path: Path) -> CharRNN:
-        if isinstance(found.model, CharRNN):
-            return found.model
-        raise CheckpointError(f"{path} holds no network; only those are trained further.")
+    def _trained(self, found: Checkpoint, like: Trainable) -> Array:
+        """The parameters of a network of the same shape."""
+        model: Any = found.model
+        if model.kind != like.kind:
+            raise CheckpointError(f"{self.path} holds no network to train, but: {model.title}.")
+        if model.describe() != like.describe():
+            raise ConfigError(f"{self.path} holds another network than these options ask for.")
+        flat: Array = model.params.flat
+        return flat
 
     def rewind_log(self, step: int) -> None:
         """Drop what the log says of steps after `step`: they are about to be made again."""

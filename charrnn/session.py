@@ -12,15 +12,11 @@ import charrnn
 from charrnn.config import TrainConfig
 from charrnn.corpus import Corpus
 from charrnn.crew import Crew
-from charrnn.evaluate import Loss, evaluate
+from charrnn.evaluate import Loss
 from charrnn.events import Event, Sampled
-from charrnn.models import LanguageModel, Model
-from charrnn.params import Ids
+from charrnn.models import Model
 from charrnn.run import Run
-from charrnn.sample import Style
-from charrnn.text_model import TextModel
-
-_SAMPLE_LENGTH = 160
+from charrnn.tasks import TASKS
 
 
 class Session(ABC):
@@ -43,6 +39,7 @@ class Session(ABC):
         """With `run`, checkpoints and a log are written there, by rank 0 of the crew."""
         text = corpus.options
         self.corpus, self.run, self.crew = corpus, run, crew or Crew()
+        self.task = TASKS[config.task](corpus, config)
         self.config = replace(
             config, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
             keep_newlines=text.keep_newlines, min_count=text.min_count,
@@ -66,24 +63,20 @@ class Session(ABC):
         """Ask for the end: what is going on is finished and saved, then `events()` ends."""
         self.crew.stop()
 
-    def _part(self, name: str) -> Ids:
-        """What is evaluated of a part."""
-        return self.corpus.parts[name][: self.config.eval_chars or None]
-
-    def _losses(self, model: LanguageModel) -> dict[str, Loss]:
+    def _losses(self, model: Any) -> dict[str, Loss]:
         """The loss on each part that is not empty; nothing once somebody asked to stop."""
-        losses = {}
-        for name in self.corpus.parts:
-            if not self.crew.stopping and len(self._part(name)):
-                losses[name] = self.crew.lead(partial(evaluate, model, self._part(name)))
+        losses, limit = {}, self.config.eval_chars or None
+        for name, part in self.corpus.parts.items():
+            if not self.crew.stopping and len(part):
+                losses[name] = self.crew.lead(partial(self.task.evaluate, model, name, limit))
         return {} if self.crew.stopping else losses
 
-    def _sample(self, model: LanguageModel, step: int) -> Sampled:
-        """A line or two, with random numbers of this step's own."""
-        writer = TextModel(model, self.corpus.vocabulary)
-        seeds = [[3, self.config.seed, step]]
-        pieces = writer.stream(writer.beginning(""), _SAMPLE_LENGTH, seeds, Style(0.8))
-        return Sampled(step, b"".join(piece for (piece,) in pieces).decode("utf-8", "replace"))
+    def _sample(self, model: Any, step: int) -> Iterator[Sampled]:
+        """Something to look at, where the task has it and it is asked for; by rank 0."""
+        if self.config.sample_every and self.crew.rank == 0:
+            text = self.task.sample(model, step)
+            if text is not None:
+                yield Sampled(step, text)
 
     def _record(self) -> dict[str, Any]:
         """What every checkpoint says of where its model comes from."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from charrnn.crew import Crew, add_up
 from charrnn.errors import CrewError
-from charrnn.models import CharRNN
+from charrnn.models import Trainable
 from charrnn.params import Ids, Params, State
 from charrnn.workers import share
 from charrnn.workers import workers as workers_for
@@ -36,7 +36,9 @@ class Team:
     Workers are counted through all ranks, and worker n of all of them has the n-th share of lanes.
     """
 
-    def __init__(self, model: CharRNN, batch: int, workers: int, crew: Crew | None = None) -> None:
+    def __init__(
+        self, model: Trainable, batch: int, workers: int, crew: Crew | None = None
+    ) -> None:
         crew = crew or Crew()
         if batch < crew.size:
             raise CrewError(

@@ -13,8 +13,8 @@ rank 0 alone evaluates, samples and writes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +25,7 @@ from charrnn.corpus import Corpus
 from charrnn.count import Counting
 from charrnn.crew import Crew
 from charrnn.errors import DivergedError
-from charrnn.evaluate import Loss, evaluate
+from charrnn.evaluate import Loss
 from charrnn.events import (
     Evaluated,
     Event,
@@ -37,12 +37,14 @@ from charrnn.events import (
     to_json,
 )
 from charrnn.learner import Learner
-from charrnn.models import CharRNN, NGram
+from charrnn.models import NGram, Trainable
+from charrnn.params import Params
 from charrnn.run import Run
 from charrnn.session import Session
 
 MOST_RECOVERIES = 3
 _SAVE_SECONDS = 60.0
+_HEALTH_CHARS = 2000
 
 
 class Trainer(Session):
@@ -61,8 +63,8 @@ class Trainer(Session):
         """
         super().__init__(corpus, config, run, crew)
         self.learner = Learner(corpus, self.config, self.crew)
-        self.config = self.learner.config
-        self.model: CharRNN = self.learner.model
+        self.config, self.task = self.learner.config, self.learner.task
+        self.model: Trainable = self.learner.model
         self.best_flat = self.model.params.flat.copy()
         self._saved = 0.0
         self._good = self.learner.pack()
@@ -74,8 +76,7 @@ class Trainer(Session):
         """Continue the run in a directory exactly where its `last.npz` left it."""
         crew = crew or Crew()
         trainer = cls(corpus, config, run, crew)
-        shape = trainer.model.config
-        meta, arrays, best = crew.lead(lambda: run.restore(corpus, shape))
+        meta, arrays, best = crew.lead(lambda: run.restore(corpus, trainer.model))
         trainer.learner.unpack(meta, arrays)
         trainer.best_flat[:] = best
         return trainer
@@ -102,10 +103,9 @@ class Trainer(Session):
         refuses a checkpoint. The last good checkpoint is whole in either case.
         """
         learner, lanes = self.learner, self.learner.lanes
-        seq = math.ceil(lanes.inputs.shape[1] / lanes.chunks)
         yield Started(
-            self.model.size, lanes.batch, seq, lanes.chunks, self.corpus.chars, learner.at.step,
-            self.crew.size, learner.team.workers,
+            self.model.size, lanes.batch, lanes.seq, lanes.chunks, self.corpus.chars,
+            learner.at.step, self.crew.size, learner.team.workers,
         )  # fmt: skip
         self._good = learner.pack()
         every = self.config.eval_every or max(50, min(lanes.chunks, 1000))
@@ -158,8 +158,10 @@ class Trainer(Session):
     def _measure(self) -> tuple[Loss | None, Loss, float]:
         """The validation loss, the loss that tells an explosion, and the seconds they took."""
         with self.learner.watch, np.errstate(all="ignore"):  # an explosion is told by its loss
-            valid = evaluate(self.model, self._part("valid")) if len(self.corpus.valid) else None
-            health = valid or evaluate(self.model, self.corpus.train[:2000])
+            limit, valid = self.config.eval_chars or None, None
+            if len(self.corpus.parts["valid"]):
+                valid = self.task.evaluate(self.model, "valid", limit)
+            health = valid or self.task.evaluate(self.model, "train", _HEALTH_CHARS)
             return valid, health, self.learner.watch.lap()
 
     def _evaluate(self, rate: float) -> Iterator[Event]:
@@ -174,8 +176,8 @@ class Trainer(Session):
             self.best_flat[:] = self.model.params.flat
         event = self._evaluated(valid, better, rate)
         yield event
-        if self.config.sample_every and self.learner.at.step and self.crew.rank == 0:
-            yield self._sample(self.model, self.learner.at.step)
+        if self.learner.at.step:
+            yield from self._sample(self.model, self.learner.at.step)
         self._good = self.learner.pack()
         if self.run:
             if self.crew.rank == 0:
@@ -202,8 +204,8 @@ class Trainer(Session):
     def _finish(self) -> Finished:
         """The best model read over each part, unless somebody asked to stop."""
         stopped = self.crew.stopping
-        best = CharRNN(self.model.config, self.model.params.zeros())
-        best.params.flat[:] = self.best_flat
+        best = copy(self.model)
+        best.params = Params(best.params.shapes, self.best_flat)
         losses = self._losses(best)
         learner, at = self.learner, self.learner.at
         event = Finished(

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn import checkpoint as files
-from charrnn import session
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import TrainConfig
 from charrnn.corpus import Corpus, Split
@@ -22,6 +21,7 @@ from charrnn.events import Evaluated, Finished, Sampled, Saved, Started, to_json
 from charrnn.models import MODELS, NGram, NGramConfig, ngram
 from charrnn.run import Run
 from charrnn.sample import Style
+from charrnn.tasks import predict
 from charrnn.text_model import TextModel
 from charrnn.train import Trainer, session_for
 from charrnn.vocabulary import Vocabulary
@@ -336,7 +336,7 @@ def test_counting_that_is_stopped_while_it_measures_shows_no_half_of_the_losses(
         return evaluate(model, ids)
 
     counting = Counting(small_corpus, CONFIG)
-    monkeypatch.setattr(session, "evaluate", measure_and_stop)
+    monkeypatch.setattr(predict, "evaluate", measure_and_stop)
     assert list(counting.events())[-1].losses == {}
 
 

@@ -152,6 +152,7 @@ def _of_cell(
     read = windows(text.train, seq, batch)
     trainer = Trainer(text, config)
     model = trainer.model
+    assert isinstance(model, CharRNN)
     yield Curve(model.config, gradient_flow(model, *read), 0)
     if not updates:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from charrnn.models.base import LanguageModel, Model
+from charrnn.models.base import LanguageModel, Model, Trainable
 from charrnn.models.network import NETWORKS, CharRNN, NetworkConfig
 from charrnn.models.ngram import NGram, NGramConfig
 
@@ -20,4 +20,5 @@ __all__ = [
     "NGram",
     "NGramConfig",
     "NetworkConfig",
+    "Trainable",
 ]

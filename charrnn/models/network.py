@@ -109,7 +109,7 @@ class CharRNN:
 
     def gradient(
         self,
-        ids: Ids,
+        inputs: Ids,
         targets: Ids,
         state: State,
         grads: Params,
@@ -117,12 +117,12 @@ class CharRNN:
     ) -> tuple[float, State]:
         """One chunk of truncated BPTT (Williams and Peng 1990).
 
-        Reads ids `(T, B)` from `state`, predicts targets `(T, B)`, and adds the gradient of the
+        Reads inputs `(T, B)` from `state`, predicts targets `(T, B)`, and adds the gradient of the
         mean cross-entropy to `grads`. Returns that loss, in nats per symbol, and the new state.
         """
-        y, after, back_stack = self.stack.forward(self.params, ids, state[:-1], rng)
+        y, after, back_stack = self.stack.forward(self.params, inputs, state[:-1], rng)
         out = self.params.part("out")
-        logits, newest, back_output = self.output.forward(out, y, state[-1:], rng, ids=ids)
+        logits, newest, back_output = self.output.forward(out, y, state[-1:], rng, ids=inputs)
         loss, dlogits = cross_entropy(logits.reshape(-1, self.symbols), targets.ravel())
         after += newest
         cut_here = tuple(np.zeros_like(s) for s in after)  # nothing flows back from the next chunk
