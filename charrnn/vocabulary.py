@@ -47,7 +47,7 @@ class Vocabulary:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The smallest integer type that holds every id."""
-        return np.min_scalar_type(max(len(self) - 1, 0))
+        return _smallest(max(len(self) - 1, 0))
 
     @property
     def unknown_id(self) -> int | None:
@@ -62,32 +62,33 @@ class Vocabulary:
 
     @cached_property
     def _id_of(self) -> Ids:
-        table = np.full(0x110000 if self.unit == "char" else 256, -1, np.int32)
-        table[self.codes] = np.arange(len(self.codes))
+        """The id of every code; one more than the last for those that are not in the list."""
+        lacking = len(self.codes)
+        table = np.full(0x110000 if self.unit == "char" else 256, lacking, _smallest(lacking))
+        table[self.codes] = np.arange(lacking)
         return table
 
     def codes_of(self, text: str) -> Ids:
         """The code points, or for a byte vocabulary the UTF-8 bytes, of a text."""
         if self.unit == "byte":
             return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
-        return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        return code_points(text)
 
-    def encode_codes(self, codes: Ids, *, skip_unknown: bool = False) -> Ids:
+    def encode_codes(self, codes: Ids, *, skip_unknown: bool = False, before: int = 0) -> Ids:
         """Code points (or byte values) to ids `(N,)`, in the smallest type that holds them.
 
         A code that the vocabulary lacks becomes the unknown symbol if there is one, is left out
-        with `skip_unknown`, and is a VocabularyError that names it otherwise.
+        with `skip_unknown`, and is a VocabularyError that names it otherwise; it then also says
+        where the code is, `before` codes of the text having been encoded before these.
         """
-        ids = self._id_of[codes]
-        missing = ids < 0
-        if missing.any():
-            if skip_unknown:
-                ids = ids[~missing]
-            elif self.unknown:
-                ids[missing] = len(self.codes)
-            else:
-                raise VocabularyError(self._complaint(codes, missing))
-        return ids.astype(self.dtype)
+        ids = self._id_of.take(codes)
+        lacking = len(self.codes)
+        if len(ids) and ids.max() == lacking and (skip_unknown or not self.unknown):
+            missing = ids == lacking
+            if not skip_unknown:
+                raise VocabularyError(self._complaint(codes, missing, before))
+            ids = ids[~missing]
+        return ids.astype(self.dtype, copy=False)
 
     def encode(self, text: str, *, skip_unknown: bool = False) -> Ids:
         """The ids `(N,)` of a text. See `encode_codes` for symbols that are not known."""
@@ -118,12 +119,29 @@ class Vocabulary:
         """The inverse of `to_json`."""
         return cls(data["codes"], data["unit"], data["unknown"])
 
-    def _complaint(self, codes: Ids, missing: Any) -> str:
+    def _complaint(self, codes: Ids, missing: Any, before: int) -> str:
         where = np.flatnonzero(missing)
         first = name_of(int(codes[where[0]]), self.unit)
         others = len(np.unique(codes[where])) - 1
         also = f" (and {others} other{'s' * (others > 1)} later)" if others else ""
-        return f"The model has never seen {first}, number {where[0] + 1:,} of the text{also}."
+        return (
+            f"The model has never seen {first}, number {before + where[0] + 1:,} of the text{also}."
+        )
+
+
+def code_points(text: str) -> Ids:
+    """The code points of a text `(N,)`, in the smallest integer type."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    pairs = text.encode("utf-16-le", "surrogatepass")
+    if len(pairs) == 2 * len(text):
+        return np.frombuffer(pairs, np.uint16)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def _smallest(number: int) -> np.dtype[Any]:
+    """The smallest integer type that holds it and everything below."""
+    return np.min_scalar_type(number)
 
 
 def name_of(code: int, unit: Unit = "char") -> str:

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import click
-import numpy as np
 
 from charrnn import catalogue
 from charrnn import checkpoint as files
@@ -17,6 +16,7 @@ from charrnn.fetch import fetch
 from charrnn.params import Ids
 from charrnn.reading import Source, TextOptions
 from charrnn.run import find_checkpoint, is_there
+from charrnn.spool import Spool
 
 CHECKPOINT_HELP = (
     "CHECKPOINT is a run directory or a file; without it, the newest run under ./checkpoints, or "
@@ -72,10 +72,14 @@ def encode_source(
         encoding or config.get("encoding", "utf-8"),
         config.get("keep_newlines", False),
     )
-    codes = np.concatenate([np.zeros(0, np.uint32), *(c for _, c in source.codes(options))])
-    codes = codes.astype(np.uint32)
-    ids = found.vocabulary.encode_codes(codes, skip_unknown=unknown == "skip")
-    return ids, len(codes) - len(ids)
+    vocabulary, read = found.vocabulary, 0
+    with Spool() as spool:
+        for _, codes in source.codes(options):
+            skip = unknown == "skip"
+            spool.write(vocabulary.encode_codes(codes, skip_unknown=skip, before=read))
+            read += len(codes)
+        ids = spool.whole(vocabulary.dtype)
+    return ids, read - len(ids)
 
 
 def write_bytes(data: bytes) -> None:
