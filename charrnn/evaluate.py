@@ -7,6 +7,7 @@ carried from the first to the last.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,11 @@ from numpy.typing import NDArray
 
 from charrnn.models.base import LanguageModel
 from charrnn.params import Ids, State
+from charrnn.spool import release
 
 _CHUNK = 64
+_SEGMENT = 1 << 20
+_ENTRIES = 1 << 22  # probabilities held at a time
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Loss:
 
 def evaluate(model: LanguageModel, ids: Ids, *, lanes: int = 64) -> Loss:
     """The loss of a text `(N,)`, N >= 1."""
-    return Loss(float(surprisal(model, ids, lanes=lanes).mean()), len(ids))
+    total = sum(float(nats.sum()) for nats in _segments(model, ids, lanes, _CHUNK, _SEGMENT))
+    return Loss(total / len(ids), len(ids))
 
 
 def surprisal(
@@ -57,18 +62,23 @@ def surprisal(
     *,
     lanes: int = 64,
     chunk: int = _CHUNK,
-    segment: int = 1 << 20,
+    segment: int = _SEGMENT,
 ) -> NDArray[np.float64]:
-    """-log P(symbol | all before it) for every symbol of a text: `(N,)` nats.
+    """-log P(symbol | all before it) for every symbol of a text: `(N,)` nats."""
+    return np.concatenate([np.zeros(0), *_segments(model, ids, lanes, chunk, segment)])
 
-    The work is done in segments of a million symbols, so that memory does not grow with the text.
-    """
+
+def _segments(
+    model: LanguageModel, ids: Ids, lanes: int, chunk: int, segment: int
+) -> Iterator[NDArray[np.float64]]:
+    """The nats of a text, a segment at a time, so that memory need not grow with the text."""
     state = model.start(1)
-    nats = np.empty(len(ids))
     for at in range(0, len(ids), segment):
-        cut = slice(at, at + segment)
-        state = _segment(model, ids[cut], nats[cut], state, lanes, chunk)
-    return nats
+        piece = ids[at : at + segment]
+        nats = np.empty(len(piece))
+        state = _segment(model, piece, nats, state, lanes, chunk)
+        yield nats
+        release(ids)
 
 
 def _segment(
@@ -111,12 +121,16 @@ def _segment(
 
 def read_nats(model: LanguageModel, ids: Ids, state: State) -> tuple[NDArray[np.float64], State]:
     """Nats `(B, T)` of ids `(B, T)`, each predicted from what is before it, and the new state."""
-    first = model.predict(state)
-    after, state = model.read(ids.T, state)
-    seen = ids.T[..., None].astype(np.intp)  # (T, B, 1)
-    pairs = ((first[None], seen[:1]), (after[:-1], seen[1:]))
-    log_p = np.concatenate([np.take_along_axis(p, s, axis=-1)[..., 0] for p, s in pairs])
-    return -log_p.T.astype(np.float64), state
+    nats, first = np.empty(ids.shape), model.predict(state)
+    steps = max(1, _ENTRIES // (len(ids) * model.symbols))
+    for at in range(0, ids.shape[1], steps):
+        text = ids[:, at : at + steps].T
+        after, state = model.read(text, state)
+        seen = text[..., None].astype(np.intp)  # (T, B, 1)
+        pairs = ((first[None], seen[:1]), (after[:-1], seen[1:]))
+        log_p = np.concatenate([np.take_along_axis(p, s, axis=-1)[..., 0] for p, s in pairs])
+        nats[:, at : at + steps], first = -log_p.T, after[-1]
+    return nats, state
 
 
 def _stream(

@@ -63,7 +63,8 @@ class Vocabulary:
     @cached_property
     def _place_of(self) -> Ids:
         """The id of each code plus 1; 0, which takes no memory here, where there is none."""
-        table = np.zeros(0x110000 if self.unit == "char" else 256, np.int32)
+        size = 0x110000 if self.unit == "char" else 256
+        table = np.zeros(size, np.min_scalar_type(len(self.codes) + 1))
         table[self.codes] = np.arange(1, len(self.codes) + 1)
         return table
 
@@ -71,32 +72,32 @@ class Vocabulary:
         """The code points, or for a byte vocabulary the UTF-8 bytes, of a text."""
         if self.unit == "byte":
             return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
-        return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        return code_points(text)
 
     def knows(self, codes: Ids) -> NDArray[np.bool_]:
         """Which code points (or byte values) `(N,)` have an id of their own: `(N,)`."""
         return np.asarray(self._place_of[codes] > 0)
 
     def encode_codes(
-        self, codes: Ids, *, skip_unknown: bool = False, where: str = "the text"
+        self, codes: Ids, *, skip_unknown: bool = False, where: str = "the text", before: int = 0
     ) -> Ids:
         """Code points (or byte values) to ids `(N,)`, in the smallest type that holds them.
 
         A code that the vocabulary lacks becomes the unknown symbol if there is one, is left out
         with `skip_unknown`, and is otherwise a VocabularyError that names it and its place in
-        `where`.
+        `where`, of which `before` codes have been encoded before these.
         """
-        ids = self._place_of[codes]
-        ids -= 1
-        missing = ids < 0
-        if missing.any():
+        places = self._place_of.take(codes)
+        if len(places) and not places.min():
+            missing = places == 0
             if skip_unknown:
-                ids = ids[~missing]
+                places = places[~missing]
             elif self.unknown:
-                ids[missing] = len(self.codes)
+                places[missing] = len(self.codes) + 1
             else:
-                raise VocabularyError(self._complaint(codes, missing, where))
-        return ids.astype(self.dtype)
+                raise VocabularyError(self._complaint(codes, missing, where, before))
+        places -= 1
+        return places.astype(self.dtype, copy=False)
 
     def encode(self, text: str, *, skip_unknown: bool = False) -> Ids:
         """The ids `(N,)` of a text. See `encode_codes` for symbols that are not known."""
@@ -127,12 +128,23 @@ class Vocabulary:
         """The inverse of `to_json`."""
         return cls(data["codes"], data["unit"], data["unknown"])
 
-    def _complaint(self, codes: Ids, missing: Any, where: str) -> str:
+    def _complaint(self, codes: Ids, missing: Any, where: str, before: int) -> str:
         places = np.flatnonzero(missing)
         first = name_of(int(codes[places[0]]), self.unit)
         others = len(np.unique(codes[places])) - 1
         also = f" (and {others} other{'s' * (others > 1)} later)" if others else ""
-        return f"The model has never seen {first}, number {places[0] + 1:,} of {where}{also}."
+        number = before + places[0] + 1
+        return f"The model has never seen {first}, number {number:,} of {where}{also}."
+
+
+def code_points(text: str) -> Ids:
+    """The code points of a text `(N,)`, in the smallest integer type."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    pairs = text.encode("utf-16-le", "surrogatepass")
+    if len(pairs) == 2 * len(text):
+        return np.frombuffer(pairs, np.uint16)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def name_of(code: int, unit: Unit = "char") -> str:
