@@ -16,7 +16,6 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.catalogue import cache_folder
 from charrnn.errors import CorpusError, why
 from charrnn.params import Ids
 
@@ -26,6 +25,9 @@ SMALL = 1 << 25
 
 def encoded_folder() -> Path:
     """Where long rows are kept: in the folder of the corpora that were fetched."""
+    # Imported only now: to sample takes no cache.
+    from charrnn.catalogue import cache_folder  # noqa: PLC0415
+
     return cache_folder() / "encoded"
 
 
