@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.cli.train_command import _read as read_corpus
@@ -16,6 +16,7 @@ from charrnn.models import CharRNN, NetworkConfig
 from charrnn.team import Team
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(0, 3), st.data())
 def test_ranks_of_a_power_of_two_threads_sum_like_one_process(ranks, doublings, data):
     threads = 2**doublings
@@ -31,6 +32,7 @@ def pretended(rank: int, size: int) -> Crew:
     return crew
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(5, 40))
 def test_every_lane_is_read_by_exactly_one_worker(ranks, workers, batch):
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), np.random.default_rng(1))
