@@ -73,7 +73,8 @@ def _count(
 
 def _vocabulary(counts: Array, options: TextOptions, name: str) -> Vocabulary:
     """The codes that occur often enough."""
-    total, codes = counts.sum(), np.flatnonzero(counts)
+    codes = np.flatnonzero(counts > 0)
+    total = counts[codes].sum()
     if total < 2:
         raise CorpusError(
             f"{name} has {total} characters; there is nothing to learn from fewer than 2."
