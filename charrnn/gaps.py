@@ -16,7 +16,7 @@ the model would have written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,13 +48,14 @@ class Guess:
         return int(self.log_p.argmax())
 
 
-def fill(model: Filler | LanguageModel, ids: Ids, banned: int | None = None) -> Iterator[Guess]:
-    """Fill the gaps of a text `(N,)`, in the order of decision. `banned` is never filled in."""
-    way = by_certainty if isinstance(model, Filler) else from_the_left
-    return way(model, ids, banned)  # type: ignore[arg-type]
+def fill(model: Filler | LanguageModel, ids: Ids, banned: Sequence[int] = ()) -> Iterator[Guess]:
+    """Fill the gaps of a text `(N,)`, in the order of decision, with none of `banned`."""
+    if isinstance(model, Filler):
+        return by_certainty(model, ids, banned)
+    return from_the_left(model, ids, banned)
 
 
-def by_certainty(model: Filler, ids: Ids, banned: int | None = None) -> Iterator[Guess]:
+def by_certainty(model: Filler, ids: Ids, banned: Sequence[int] = ()) -> Iterator[Guess]:
     """Fill what the model is most certain of and ask again, until there is no gap.
 
     In a text of more than 192 symbols several gaps are filled at a time, far from each other.
@@ -113,19 +114,18 @@ def measure(model: Filler, ids: Ids, share: float, seed: int = 0) -> Restoration
     return Restoration(Loss(nats / count, count), right / count)
 
 
-def allowed(log_p: Array, banned: int | None) -> NDArray[np.float64]:
-    """The same log-probabilities `(..., V)` if one symbol cannot be."""
+def allowed(log_p: Array, banned: Sequence[int]) -> NDArray[np.float64]:
+    """The same log-probabilities `(..., V)` if some symbols cannot be."""
     log_p = log_p.astype(np.float64)
-    if banned is not None:
-        log_p[..., banned] = -np.inf
-        log_p -= np.logaddexp.reduce(log_p, axis=-1, keepdims=True)
+    log_p[..., list(banned)] = -np.inf
+    log_p -= np.logaddexp.reduce(log_p, axis=-1, keepdims=True)
     return log_p
 
 
 def from_the_left(
     model: LanguageModel,
     ids: Ids,
-    banned: int | None = None,
+    banned: Sequence[int] = (),
     *,
     ahead: int = 30,
     beam: int = 256,
@@ -151,7 +151,7 @@ def from_the_left(
 class _Hypotheses:
     """Fillings of the gaps that are still open, side by side, the likeliest of all that can be."""
 
-    def __init__(self, model: LanguageModel, banned: int | None, beam: int) -> None:
+    def __init__(self, model: LanguageModel, banned: Sequence[int], beam: int) -> None:
         self.model, self.banned, self.beam = model, banned, beam
         self.open: list[int] = []
         """The places of the gaps that nothing is decided of yet."""

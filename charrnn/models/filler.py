@@ -30,6 +30,7 @@ class Filler:
     """
 
     kind: ClassVar[str] = "filler"
+    task: ClassVar[str] = "fill"
 
     def __init__(self, config: NetworkConfig, params: Params) -> None:
         self.config = config

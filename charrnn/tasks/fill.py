@@ -43,7 +43,7 @@ class Fill(Task):
         ids = text[at : at + _SAMPLE_LENGTH]
         places = hidden_in_text(len(ids), self.config.mask, step)
         filled = hide(ids, places, model.gap)
-        for guess in by_certainty(model, filled, vocabulary.unknown_id):
+        for guess in by_certainty(model, filled, vocabulary.unwritten):
             filled[guess.at] = guess.symbol
         shown = [vocabulary.decode([n]) for n in ids]
         holed = [_GAP if gap else c for gap, c in zip(places, shown, strict=True)]
