@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from charrnn.cells import CELLS
 from charrnn.corpus import Split
 from charrnn.errors import ConfigError, why
 from charrnn.models import NETWORKS, NGram
@@ -20,9 +21,11 @@ DEFAULT_RATES = {"adam": 4e-3, "rmsprop": 2e-3, "adagrad": 5e-2, "sgd": 0.2}
 
 LEARNERS = (*NETWORKS, NGram.kind)
 """What `--cell` takes: every recurrent cell, and the n-gram model, which has none."""
-TASK_NAMES = ("lm",)
+TASK_NAMES = ("lm", "fill")
 """What `--task` takes; `tasks.TASKS` has them."""
 _OF_NGRAMS = {"order"}
+_OF_TASKS = {"lm": {"reset"}, "fill": {"mask"}}
+"""What means something to one task only."""
 _OF_BOTH = {"task", "cell", "seed", "unit", "encoding", "keep_newlines", "min_count", "split",
             "valid", "test", "eval_chars", "sample_every"}  # fmt: skip
 
@@ -39,7 +42,9 @@ class TrainConfig:
     field's metadata. A value out of range is a ConfigError.
     """
 
-    task: str = _option("lm", "What to learn: lm, the next character.", choices=TASK_NAMES)
+    task: str = _option(
+        "lm", "What to learn: lm, the next character; fill, hidden ones.", choices=TASK_NAMES
+    )
     cell: str = _option("gru", "Recurrent cell; or ngram, which counts.", choices=LEARNERS)
     order: int = _option(6, "Length of the n-grams, 1 to 12, with --cell ngram.")
     hidden: int = _option(192, "Hidden size: units in a layer.")
@@ -49,6 +54,7 @@ class TrainConfig:
     batch: int = _option(50, "Lanes of text read side by side.")
     seq: int = _option(50, "Characters between two updates: the length of truncated BPTT.")
     reset: float = _option(0.01, "Chance that a lane forgets its state before a chunk.")
+    mask: float = _option(0.15, "Share of the characters that is hidden, with --task fill.")
     epochs: float | None = _option(None, "Budget: passes over the text.  [default: 20]")
     steps: int | None = _option(None, "Budget: updates.")
     minutes: float | None = _option(None, "Budget: minutes; the schedule follows the clock.")
@@ -86,6 +92,11 @@ class TrainConfig:
             _check_kind(name, getattr(self, name), kinds)
         _one_of("task", self.task, TASK_NAMES)
         _one_of("cell", self.cell, LEARNERS)
+        if self.task != "lm" and self.cell not in CELLS:
+            raise ConfigError(
+                f"--task {self.task} reads both ways, which --cell {self.cell} cannot; "
+                f"there are: {', '.join(CELLS)}."
+            )
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("unit", self.unit, ("char", "byte"))
@@ -100,6 +111,7 @@ class TrainConfig:
         _check("order", self.order, 1 <= self.order <= 12, "between 1 and 12")
         _check("dropout", self.dropout, 0 <= self.dropout < 1, "at least 0 and below 1")
         _check("reset", self.reset, 0 <= self.reset <= 1, "between 0 and 1")
+        _check("mask", self.mask, 0 < self.mask <= 1, "above 0 and at most 1")
         _check("decay", self.decay, 0 < self.decay <= 1, "above 0 and at most 1")
         if sum(b is not None for b in (self.epochs, self.steps, self.minutes)) > 1:
             raise ConfigError("Give one budget: epochs, steps or minutes.")
@@ -124,7 +136,8 @@ class TrainConfig:
         """The names of the options that mean something to what learns."""
         if self.cell == NGram.kind:
             return _OF_NGRAMS | _OF_BOTH
-        return {f.name for f in fields(self)} - _OF_NGRAMS
+        of_others = set().union(*(names for task, names in _OF_TASKS.items() if task != self.task))
+        return {f.name for f in fields(self)} - _OF_NGRAMS - of_others
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for a checkpoint."""
@@ -134,7 +147,7 @@ class TrainConfig:
     def from_mapping(cls, data: dict[str, Any], origin: str) -> TrainConfig:
         """From plain data, option names written with `-` or `_`; `origin` is named in errors.
 
-        An option that means nothing to the cell is a ConfigError, too.
+        An option that means nothing to the cell or the task is a ConfigError, too.
         """
         known = {f.name for f in fields(cls)}
         named = {key.replace("-", "_"): value for key, value in data.items()}
@@ -147,7 +160,9 @@ class TrainConfig:
             config = cls(**named)
             if idle := sorted(set(named) - config.options):
                 names = ", ".join("--" + name.replace("_", "-") for name in idle)
-                raise ConfigError(f"--cell {config.cell} has no use for {names}.")
+                by_task = set(idle) <= set().union(*_OF_TASKS.values()) - _OF_NGRAMS
+                what = f"task {config.task}" if by_task else f"cell {config.cell}"
+                raise ConfigError(f"--{what} has no use for {names}.")
             return config
         except ConfigError as error:
             raise ConfigError(f"{origin}: {error}" if origin else str(error)) from None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from charrnn import checkpoint as files
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.evaluate import Loss, evaluate, surprisal
-from charrnn.models import LanguageModel
+from charrnn.models import CharRNN, LanguageModel
 from charrnn.params import Ids
 from charrnn.run import find_checkpoint
 from charrnn.sample import Style, write
@@ -139,5 +139,6 @@ def load(where: str | Path | None = None) -> TextModel:
     """Load a run directory or checkpoint file; without one, the newest run under ./checkpoints,
     and failing that the model that ships with the package. A CheckpointError says what is wrong.
     """
-    found = files.load(find_checkpoint(Path(where) if where is not None else None))
+    path = find_checkpoint(Path(where) if where is not None else None, tasks=(CharRNN.task,))
+    found = files.load(path)
     return TextModel(found.language_model, found.vocabulary)

@@ -55,6 +55,11 @@ class Vocabulary:
         return len(self.codes) if self.unknown else None
 
     @property
+    def unwritten(self) -> list[int]:
+        """The ids that stand for no symbol in particular."""
+        return [len(self.codes)] * self.unknown
+
+    @property
     def symbols(self) -> list[str]:
         """Each symbol as a person reads it."""
         shown = [chr(c) if self.unit == "char" else f"\\x{c:02x}" for c in self.codes]

@@ -23,6 +23,7 @@ COMMANDS = {
     "sample": "Write new text.",
     "eval": "Measure how well a model predicts a text.",
     "score": "Show how surprising each line and character is.",
+    "fill": "Restore missing characters.",
     "gradcheck": "Check every derivative against two others.",
     "gradflow": "Show how far back the gradient reaches.",
     "info": "Show what is in a checkpoint.",

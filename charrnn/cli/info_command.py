@@ -23,7 +23,7 @@ Examples:
 @click.argument("checkpoint", required=False)
 @json_option
 def command(checkpoint: str | None, as_json: bool) -> None:
-    path, found = open_checkpoint(checkpoint)
+    path, found = open_checkpoint(checkpoint, None)
     model, meta = found.model, found.meta
     if as_json:
         click.echo(json.dumps({**meta, "checkpoint": str(path), "parameters": model.size}))

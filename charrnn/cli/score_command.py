@@ -8,20 +8,25 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
 from charrnn.cli.display import cells, note, units
-from charrnn.cli.inputs import CHECKPOINT_HELP, json_option, open_checkpoint, unknown_option
+from charrnn.cli.inputs import (
+    CHECKPOINT_HELP,
+    checkpoint_and_text,
+    json_option,
+    open_checkpoint,
+    typed,
+    unknown_option,
+)
 from charrnn.cli.shading import print_scores
 from charrnn.cli.texts import corpus_source, read_codes
 from charrnn.errors import CorpusError
 from charrnn.evaluate import Loss
 from charrnn.params import Ids
-from charrnn.run import is_there
 from charrnn.score import Score, score
 
 
@@ -60,10 +65,10 @@ def command(
 ) -> None:
     if show and as_json:
         raise click.UsageError("--show is for people and --json for programs; give one of them.")
-    where, name = _checkpoint_and_text(arguments)
+    where, name = checkpoint_and_text(arguments)
     path, found = open_checkpoint(where)
     source = corpus_source(name)
-    if source.content is None and _typed():
+    if source.content is None and typed():
         note("Type lines; Ctrl-D ends them.")
     lines = _lines(read_codes(found, source, encoding))
     if not lines:
@@ -113,28 +118,6 @@ def _write_rows(scores: Iterable[Score]) -> None:
     for s in scores:
         nats, _, perplexity = cells(s.loss)
         sys.stdout.write(f"{nats}\t{perplexity}\t{s.line}\t{s.text}\n")
-
-
-def _checkpoint_and_text(arguments: tuple[str, ...]) -> tuple[str | None, str]:
-    """Which argument is which. One alone is a checkpoint if it looks like one."""
-    if len(arguments) > 2:
-        raise click.UsageError("Give a text, and before it a checkpoint if you like; no more.")
-    if len(arguments) == 2:
-        return arguments
-    if arguments and not _is_checkpoint(Path(arguments[0])):
-        return None, arguments[0]
-    if _typed():
-        raise click.UsageError("Name a text or pipe one in; `-` reads what you type.")
-    return (arguments[0] if arguments else None), "-"
-
-
-def _is_checkpoint(path: Path) -> bool:
-    return is_there(path) and (path.is_dir() or path.suffix == ".npz")
-
-
-def _typed() -> bool:
-    """Whether standard input is somebody at a keyboard."""
-    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _lines(codes: Ids) -> list[Ids]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from charrnn.models.base import LanguageModel, Model, Trainable
+from charrnn.models.filler import Filler
 from charrnn.models.network import NETWORKS, CharRNN, NetworkConfig
 from charrnn.models.ngram import NGram, NGramConfig
 
-_KINDS: tuple[type[Model], ...] = (CharRNN, NGram)
+_KINDS: tuple[type[Model], ...] = (CharRNN, NGram, Filler)
 
 MODELS: dict[str, type[Model]] = {model.kind: model for model in _KINDS}
 """Every kind of model by the name that checkpoints give it."""
@@ -15,6 +16,7 @@ __all__ = [
     "MODELS",
     "NETWORKS",
     "CharRNN",
+    "Filler",
     "LanguageModel",
     "Model",
     "NGram",

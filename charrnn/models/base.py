@@ -15,6 +15,8 @@ class Model(Protocol):
 
     kind: ClassVar[str]
     """Its name in a checkpoint; never changed, since files bear it."""
+    task: ClassVar[str]
+    """What it is for, as `--task` calls it."""
 
     @property
     def symbols(self) -> int:

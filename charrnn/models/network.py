@@ -42,6 +42,7 @@ class CharRNN:
     """
 
     kind: ClassVar[str] = "network"
+    task: ClassVar[str] = "lm"
 
     def __init__(self, config: NetworkConfig, params: Params) -> None:
         self.config = config
