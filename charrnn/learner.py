@@ -51,7 +51,8 @@ class Learner:
         """A CrewError if the ranks of `crew` have not got the same text and options."""
         self.crew = crew or Crew()
         self.crew.same(corpus.sha256, _OTHER_TEXT)
-        self.crew.same(config, "was started with other options than rank 0")
+        own = replace(config, valid=None, test=None)  # paths, which may differ
+        self.crew.same(own, "was started with other options than rank 0")
         workers = config.workers or sensible_workers(config.batch, config.hidden, self.crew)
         self.config = replace(config, workers=workers)
         self.task = TASKS[config.task](corpus, self.config)
@@ -60,8 +61,8 @@ class Learner:
         self.team = Team(self.model, self.lanes.batch, workers, self.crew)
         self.optimizer = OPTIMIZERS[config.optimizer](self.model.params.flat.size)
         self.grads = self.model.params.zeros()
-        own = self.team.own
-        self.state = self.model.start(own.stop - own.start)
+        lanes = self.team.own
+        self.state = self.model.start(lanes.stop - lanes.start)
         self.at = Position()
         self.watch = Stopwatch()
         self.reordered = False

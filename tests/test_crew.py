@@ -60,13 +60,14 @@ def test_more_ranks_than_lanes_are_refused(rng):
         ({"OMPI_COMM_WORLD_RANK": "2", "OMPI_COMM_WORLD_SIZE": "4", "PMIX_RANK": "2"}, (2, 4)),
         ({"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "1", "PMIX_RANK": "0"}, (0, 1)),
         ({"PMI_RANK": "1", "PMI_SIZE": "3"}, (1, 3)),
-        ({"PMIX_RANK": "1"}, (1, 2)),
+        ({"PMIX_RANK": "1", "SLURM_STEP_NUM_TASKS": "2"}, (1, 2)),
+        ({"PMIX_RANK": "1"}, (1, 0)),
         ({"PMI_RANK": "x", "PMI_SIZE": "y"}, (0, 1)),
     ],
 )
 def test_the_environment_tells_who_was_started_together(environment, launch, monkeypatch):
     for name in ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMI_SIZE",
-                 "PMIX_RANK"):  # fmt: skip
+                 "PMIX_RANK", "SLURM_STEP_NUM_TASKS"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
