@@ -2,7 +2,8 @@
 
 Half of the hidden spans are single symbols, a quarter pairs, and so on: a span goes on with a
 chance of one half (a geometric length, 2 in the mean, as SpanBERT has longer ones; Joshi et al.
-2020). The spans of a lane lie anywhere, all arrangements equally likely; two may touch.
+2020). The spans of a lane lie anywhere in it, every symbol being as likely to be hidden; two may
+touch, and one may go on where the lane begins.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def hidden_places(
     spans = np.diff(np.minimum(ends, count), axis=1, prepend=0)  # those beyond the count are empty
     shown = np.full((lanes, length - count), -1)
     pieces = rng.permuted(np.concatenate([shown, spans], axis=1), axis=1).ravel()
-    return np.repeat(pieces > 0, np.abs(pieces)).reshape(lanes, length)
+    places = np.repeat(pieces > 0, np.abs(pieces)).reshape(lanes, length)
+    turned = (rng.integers(length, size=(lanes, 1)) + np.arange(length)) % length
+    return np.take_along_axis(places, turned, axis=1)
 
 
 def hide(ids: Ids, places: NDArray[np.bool_], gap: int) -> Ids:
