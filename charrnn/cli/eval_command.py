@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from charrnn.cli.display import note, print_losses
+from charrnn.cli.display import note, print_losses, symbols_of
 from charrnn.cli.inputs import CHECKPOINT_HELP, json_option, open_checkpoint, unknown_option
 from charrnn.cli.texts import corpus_source, encode_source
 from charrnn.errors import CorpusError
@@ -41,7 +41,7 @@ def command(arguments: tuple[str, ...], encoding: str | None, unknown: str, as_j
     if not len(ids):
         raise CorpusError(f"{source.name} has no characters to evaluate.")
     started = time.perf_counter()
-    loss = evaluate(found.language_model, ids)
+    loss = evaluate(found.language_model, ids, found.vocabulary)
     seconds = time.perf_counter() - started
     if as_json:
         data = {
@@ -49,7 +49,7 @@ def command(arguments: tuple[str, ...], encoding: str | None, unknown: str, as_j
             "text": source.name,
             "checkpoint": str(path),
             "parameters": found.model.size,
-            "chars_per_second": len(ids) / seconds,
+            "chars_per_second": loss.chars / seconds,
             "seconds": seconds,
             "skipped": skipped,
         }
@@ -58,4 +58,5 @@ def command(arguments: tuple[str, ...], encoding: str | None, unknown: str, as_j
     note(f"{path} on {source.name}")
     print_losses({source.name: loss})
     if skipped:
-        note(f"{skipped:,} characters that the model has never seen were skipped.")
+        what = symbols_of(found.vocabulary)
+        note(f"{skipped:,} {what} that the model has never seen were skipped.")
