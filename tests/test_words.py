@@ -32,6 +32,7 @@ TRICKY = st.text(
 )
 
 
+@settings(deadline=None)
 @given(st.text() | TRICKY)
 def test_the_pieces_together_are_the_text(text):
     assert "".join(cut(text)) == text
@@ -54,6 +55,7 @@ def test_what_a_piece_is(text, pieces):
     assert cut(text) == pieces
 
 
+@settings(deadline=None)
 @given(st.text() | TRICKY, st.text() | TRICKY)
 def test_a_border_is_one_whatever_follows(text, more):
     at = last_border(text)
@@ -136,9 +138,9 @@ def test_the_loss_is_all_nats_over_all_characters(text_model):
     assert data["words"] == len(nats) == len(cut(text))
     assert data["unknown"] == seen.count("\ufffd") > 1
     assert data["perplexity_per_word"] == pytest.approx(math.exp(nats.mean()))
-    both = loss + text_model.evaluate("of the")
-    more = text_model.surprisal("of the").sum()
-    assert both.nats_per_char == pytest.approx((nats.sum() + more) / (loss.chars + 6))
+    both = loss + text_model.evaluate(" of the")
+    more = text_model.surprisal(" of the").sum()
+    assert both.nats_per_char == pytest.approx((nats.sum() + more) / (loss.chars + 7))
     assert f"{loss.unknown / loss.words:.2%} unknown" in units(loss)
     assert len(loss_table({"valid": loss}, 200).columns) == 8
     assert len(loss_table({"valid": Loss(1.0, 9)}, 200).columns) == 5
@@ -214,7 +216,7 @@ def test_every_command_takes_a_model_of_words(cell, tmp_path):
     out = str(tmp_path)
 
     def run(*arguments):
-        done = CliRunner().invoke(cli.main, [*arguments], catch_exceptions=False)
+        done = CliRunner().invoke(cli.cli, [*arguments], catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return done.stdout
 
@@ -228,7 +230,7 @@ def test_every_command_takes_a_model_of_words(cell, tmp_path):
     assert json.loads(run("info", model, "--json"))["vocabulary"]["unit"] == "word"
     assert "(word)" in run("info", model)
     scored = json.loads(run("score", model, str(text), "--json"))
-    assert scored["words"] == found["words"]
+    assert scored["words"] == found["words"] + 1  # the end of the last line
     assert "".join(scored["lines"][0]["characters"]) == VERSE.partition("\n")[0] + "\n"
     run("score", model, str(text), "--show")
     written = run("sample", model, "--length", "5", "--seed", "1", "--json")
