@@ -1,6 +1,6 @@
 """From files to numbers: the corpus, its splits, and the lanes that training reads.
 
-A character is one small integer. Those of a short text are in memory, those of a long one on disk,
+A symbol is one small integer. Those of a short text are in memory, those of a long one on disk,
 from where training reads the few it needs.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,10 @@ class Corpus:
         """The three parts by name."""
         return {"train": self.train, "valid": self.valid, "test": self.test}
 
-    @property
+    @cached_property
     def chars(self) -> dict[str, int]:
-        """How many symbols each part has."""
-        return {name: len(part) for name, part in self.parts.items()}
+        """How many characters each part has."""
+        return {name: self.vocabulary.chars(part) for name, part in self.parts.items()}
 
     def record(self) -> dict[str, Any]:
         """What a checkpoint says of it, as plain data."""

@@ -7,17 +7,20 @@ go to the `store`, where the same text with the same options is found again.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 
 from charrnn import spool, store
 from charrnn.errors import CorpusError
-from charrnn.params import Array
+from charrnn.params import Array, Ids
 from charrnn.reading import Source, TextOptions
 from charrnn.spool import Spool
 from charrnn.store import Encoded, Identity
-from charrnn.vocabulary import Vocabulary, name_of
+from charrnn.vocabulary import Vocabulary, Words, name_of, name_of_word, text_of
+from charrnn.words import cut
 
 
 def encode(sources: Sequence[Source], options: TextOptions, name: str) -> Encoded:
@@ -32,8 +35,9 @@ def encode(sources: Sequence[Source], options: TextOptions, name: str) -> Encode
         if found:
             return found
     with Spool() as codes:
-        identity, ends, counts = _count(sources, options, codes)
-        vocabulary = _vocabulary(counts, options, name)
+        tally: _Tally = _WordTally() if options.unit == "word" else _Tally(options)
+        identity, ends = _count(sources, options, tally, codes)
+        vocabulary = _vocabulary(tally, options, name)
         pieces = (vocabulary.encode_codes(piece) for piece in codes.pieces())
         if sum(identity.sizes) > spool.SMALL:
             return store.keep(identity, vocabulary, ends, pieces)
@@ -52,39 +56,80 @@ def _identify(sources: Sequence[Source], options: TextOptions) -> Identity:
     return Identity(digest.hexdigest(), sizes, options)
 
 
+class _Tally:
+    """How often each symbol occurs. Symbols have numbers: here the codes themselves."""
+
+    def __init__(self, options: TextOptions) -> None:
+        self.options = options
+        self.counts: Array = np.zeros(0, np.int64)
+
+    def add(self, codes: Ids) -> int:
+        """Count the symbols of some text; returns how many there are."""
+        numbers = self._numbers(codes)
+        before, self.counts = self.counts, np.bincount(numbers, minlength=len(self.counts))
+        self.counts[: len(before)] += before
+        return len(numbers)
+
+    def _numbers(self, codes: Ids) -> Ids:
+        return codes
+
+    def name(self, number: int) -> str:
+        """A symbol as an error message should name it."""
+        return name_of(number, self.options.unit)
+
+    def vocabulary(self, numbers: Ids, unknown: bool) -> Vocabulary:
+        """The vocabulary of these symbols."""
+        return Vocabulary(numbers.tolist(), self.options.unit, unknown)
+
+
+class _WordTally(_Tally):
+    """How often each word occurs; they are numbered as they come."""
+
+    def __init__(self) -> None:
+        super().__init__(TextOptions("word"))
+        self._number: defaultdict[str, int] = defaultdict(count().__next__)
+
+    def _numbers(self, codes: Ids) -> Ids:
+        return np.array([self._number[word] for word in cut(text_of(codes))], np.intp)
+
+    def name(self, number: int) -> str:
+        return name_of_word(list(self._number)[number])
+
+    def vocabulary(self, numbers: Ids, unknown: bool) -> Words:
+        words = list(self._number)
+        return Words((words[n] for n in numbers), unknown)
+
+
 def _count(
-    sources: Sequence[Source], options: TextOptions, into: Spool
-) -> tuple[Identity, list[int], Array]:
-    """Decode the texts: what they are, where each ends, and how often each code occurs in all."""
+    sources: Sequence[Source], options: TextOptions, tally: _Tally, into: Spool
+) -> tuple[Identity, list[int]]:
+    """Decode the texts and count their symbols: what the texts are, and where each ends."""
     digest, sizes, ends, end = hashlib.sha256(), [], [], 0
-    counts = np.zeros(0, np.int64)
     for source in sources:
         size = 0
         for block, codes in source.codes(options):
             digest.update(block)
-            size, end = size + len(block), end + len(codes)
-            before, counts = counts, np.bincount(codes, minlength=len(counts))
-            counts[: len(before)] += before
+            size, end = size + len(block), end + tally.add(codes)
             into.write(codes)
         sizes.append(size)
         ends.append(end)
-    return Identity(digest.hexdigest(), sizes, options), ends, counts
+    return Identity(digest.hexdigest(), sizes, options), ends
 
 
-def _vocabulary(counts: Array, options: TextOptions, name: str) -> Vocabulary:
-    """The codes that occur often enough."""
-    codes = np.flatnonzero(counts > 0)
-    total = counts[codes].sum()
+def _vocabulary(tally: _Tally, options: TextOptions, name: str) -> Vocabulary:
+    """The symbols that occur often enough."""
+    counts = tally.counts
+    total, found = counts.sum(), np.flatnonzero(counts)
     if total < 2:
         raise CorpusError(
             f"{name} has {total} characters; there is nothing to learn from fewer than 2."
         )
-    if len(codes) == 1:
-        only = name_of(int(codes[0]), options.unit)
+    if len(found) == 1:
+        only = tally.name(int(found[0]))
         raise CorpusError(f"{name} is nothing but {only}; a model needs at least two symbols.")
-    frequent = codes[counts[codes] >= options.min_count]
+    frequent = found[counts[found] >= options.min_count]
     if not len(frequent):
         raise CorpusError(
             f"No symbol of {name} occurs {options.min_count} times; lower --min-count."
         )
-    return Vocabulary(frequent.tolist(), options.unit, len(frequent) < len(codes))
+    return tally.vocabulary(frequent, len(frequent) < len(found))

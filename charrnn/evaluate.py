@@ -1,4 +1,4 @@
-"""How surprising a text is to a language model: nats, bits and perplexity per symbol.
+"""How surprising a text is to a language model: nats, bits and perplexity per character.
 
 Every symbol of the text is predicted exactly once, the first from the start state, and the state is
 carried from the first to the last.
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from charrnn.models.base import LanguageModel
 from charrnn.params import Ids, State
 from charrnn.spool import release
+from charrnn.vocabulary import Vocabulary, Words
 
 _CHUNK = 64
 _SEGMENT = 1 << 20
@@ -25,10 +26,40 @@ _ENTRIES = 1 << 22  # probabilities held at a time
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss over a number of symbols, in the three units of the field."""
+    """A loss over a number of characters, in the three units of the field."""
 
     nats_per_char: float
     chars: int
+    words: int = 0
+    """Where symbols are words, how many of them that is; 0 where a symbol is a character."""
+    unknown: int = 0
+    """How many of the words were the unknown symbol, whose letters cost nothing."""
+
+    @classmethod
+    def of(cls, nats: float, ids: Ids, vocabulary: Vocabulary | None = None) -> Loss:
+        """The loss of a text `(N,)` of so many nats in all; no vocabulary, no words."""
+        if not isinstance(vocabulary, Words):
+            return cls(nats / max(1, len(ids)), len(ids))
+        chars, unknown = vocabulary.chars(ids), vocabulary.unknown_id
+        missing = 0 if unknown is None else int(np.count_nonzero(ids == unknown))
+        return cls(nats / max(1, chars), chars, len(ids), missing)
+
+    def __add__(self, other: Loss) -> Loss:
+        """The loss of two texts together."""
+        chars = self.chars + other.chars
+        nats = self.nats_per_char * self.chars + other.nats_per_char * other.chars
+        unknown = self.unknown + other.unknown
+        return Loss(nats / max(1, chars), chars, self.words + other.words, unknown)
+
+    @property
+    def nats_per_symbol(self) -> float:
+        """Nats per word, or where a symbol is a character, per character."""
+        return self.nats_per_char * self.chars / self.words if self.words else self.nats_per_char
+
+    @property
+    def perplexity_per_symbol(self) -> float:
+        """e^(nats per symbol)."""
+        return math.exp(min(self.nats_per_symbol, 700.0))
 
     @property
     def bits_per_char(self) -> float:
@@ -37,23 +68,29 @@ class Loss:
 
     @property
     def perplexity(self) -> float:
-        """e^nats: the number of equally likely symbols that would be as hard to guess."""
+        """e^nats: the number of equally likely characters that would be as hard to guess."""
         return math.exp(min(self.nats_per_char, 700.0))
 
     def to_json(self) -> dict[str, Any]:
-        """The three units and the count, under their documented keys."""
-        return {
+        """The three units and the count, under their documented keys; of words, more."""
+        data = {
             "nats_per_char": self.nats_per_char,
             "bits_per_char": self.bits_per_char,
             "perplexity": self.perplexity,
             "chars": self.chars,
         }
+        if self.words:
+            data |= {"perplexity_per_word": self.perplexity_per_symbol}
+            data |= {"words": self.words, "unknown": self.unknown}
+        return data
 
 
-def evaluate(model: LanguageModel, ids: Ids, *, lanes: int = 64) -> Loss:
-    """The loss of a text `(N,)`, N >= 1."""
+def evaluate(
+    model: LanguageModel, ids: Ids, vocabulary: Vocabulary | None = None, *, lanes: int = 64
+) -> Loss:
+    """The loss of a text `(N,)`, N >= 1; without a vocabulary every symbol is a character."""
     total = sum(float(nats.sum()) for nats in _segments(model, ids, lanes, _CHUNK, _SEGMENT))
-    return Loss(total / len(ids), len(ids))
+    return Loss.of(total, ids, vocabulary)
 
 
 def surprisal(

@@ -14,6 +14,7 @@ import numpy as np
 from charrnn.errors import ConfigError, CorpusError, why
 from charrnn.params import Ids
 from charrnn.vocabulary import Unit, code_points
+from charrnn.words import last_border
 
 _BLOCK = 1 << 20  # bytes
 _SAMPLE = 1 << 15  # bytes on either side of a bad one that tell the encoding
@@ -24,12 +25,12 @@ class TextOptions:
     """How bytes become symbols."""
 
     unit: Unit = "char"
-    """`char`: decoded code points. `byte`: the file exactly as it is."""
+    """`char`: decoded code points. `byte`: the file exactly as it is. `word`: see `words.cut`."""
     encoding: str = "utf-8"
     keep_newlines: bool = False
     """Leave CRLF and CR as they are instead of turning them into LF."""
     min_count: int = 1
-    """Characters that occur less often are folded into one unknown symbol."""
+    """Symbols that occur less often are folded into one unknown symbol."""
 
 
 @dataclass(frozen=True)
@@ -79,17 +80,22 @@ class Source:
         return self.content.open("rb")
 
     def codes(self, options: TextOptions) -> Iterator[tuple[bytes, Ids]]:
-        """Each block of bytes with the code points (or byte values) that it completes."""
+        """Each block of bytes with the code points (or byte values) that it completes.
+
+        If these are to be cut into words, what may be part of a longer one waits for the next.
+        """
         if options.unit == "byte":
             for block in self.blocks():
                 yield block, np.frombuffer(block, np.uint8)
             return
         decoder = _decoder(options)
-        done = 0
+        done, held = 0, ""
         for block in self.blocks():
-            yield block, self._decode(decoder, block, done, options)
-            done += len(block)
-        yield b"", self._decode(decoder, b"", done, options, final=True)
+            text = held + self._decode(decoder, block, done, options)
+            end = last_border(text) if options.unit == "word" else len(text)
+            yield block, code_points(text[:end])
+            done, held = done + len(block), text[end:]
+        yield b"", code_points(held + self._decode(decoder, b"", done, options, final=True))
 
     def _decode(
         self,
@@ -98,7 +104,7 @@ class Source:
         done: int,
         options: TextOptions,
         final: bool = False,
-    ) -> Ids:
+    ) -> str:
         try:
             text = decoder.decode(block, final)
         except UnicodeDecodeError as error:
@@ -113,7 +119,7 @@ class Source:
             raise CorpusError(f"{self.name} is not {options.encoding}: {error}.") from None
         if done == 0:
             text = text.removeprefix("\ufeff")
-        return code_points(text)
+        return text
 
 
 def _decoder(options: TextOptions) -> codecs.IncrementalDecoder | io.IncrementalNewlineDecoder:

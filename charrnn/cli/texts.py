@@ -46,14 +46,15 @@ def encode_source(
     """The ids of a text, read as the one the model was trained on was, and how many symbols were
     left out because the model has never seen them.
     """
-    vocabulary, read = found.vocabulary, 0
+    vocabulary, skip, read, skipped = found.vocabulary, unknown == "skip", 0, 0
     with Spool() as spool:
         for _, codes in source.codes(options_of(found, encoding)):
-            skip = unknown == "skip"
+            if skip:
+                skipped += int((~vocabulary.knows(codes)).sum())
             spool.write(vocabulary.encode_codes(codes, skip_unknown=skip, before=read))
             read += len(codes)
         ids = spool.whole(vocabulary.dtype)
-    return ids, read - len(ids)
+    return ids, skipped
 
 
 def read_codes(found: Checkpoint, source: Source, encoding: str | None) -> Ids:
