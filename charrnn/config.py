@@ -75,11 +75,11 @@ class TrainConfig:
         0, "Threads that share the lanes (of each rank, under mpiexec); 0: one a core, if it pays."
     )
     unit: Unit = _option(  # noqa: RUF009
-        "char", "What a symbol is.", choices=("char", "byte")
+        "char", "What a symbol is: a character, a byte, a word.", choices=get_args(Unit)
     )
     encoding: str = _option("utf-8", "Encoding of the text files.")
     keep_newlines: bool = _option(False, "Leave CRLF and CR instead of turning them into LF.")
-    min_count: int = _option(1, "Fold characters that occur less often into one unknown symbol.")
+    min_count: int = _option(1, "Fold symbols that occur less often into one unknown symbol.")
     split: str = _option("0.9,0.05,0.05", "Shares for training, validation and test, in order.")
     valid: str | None = _option(None, "A file to validate on, in place of a share.", metavar="FILE")
     test: str | None = _option(None, "A file to test on, in place of a share.", metavar="FILE")
@@ -99,7 +99,7 @@ class TrainConfig:
             )
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("unit", self.unit, ("char", "byte"))
+        _one_of("unit", self.unit, get_args(Unit))
         for name in ("hidden", "layers", "batch", "seq", "min_count", "patience"):
             _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("epochs", "steps", "minutes", "lr"):

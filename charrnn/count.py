@@ -37,7 +37,7 @@ class Counting(Session):
         started = time.perf_counter()
         self.model: NGram = NGram.counted(corpus.train, len(corpus.vocabulary), config.order)
         self.seconds = time.perf_counter() - started
-        self.speed = len(corpus.train) / self.seconds
+        self.speed = corpus.chars["train"] / self.seconds
         self.losses: dict[str, Loss] = {}
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,9 +34,14 @@ def squash(z: Array, s: Array, rest: Array) -> None:
     z += rest
 
 
-def gate_scale(kinds: Sequence[float], z: Array) -> tuple[Array, Array]:
+def gate_scale(kinds: tuple[float, ...], z: Array) -> tuple[Array, Array]:
     """The s and 1 - s of `squash` for a row of equally wide gates, each as wide as z."""
-    s = np.repeat(np.array(kinds, z.dtype), z.shape[-1] // len(kinds))
+    return _gate_scale(kinds, z.shape[-1] // len(kinds), z.dtype)
+
+
+@lru_cache(64)
+def _gate_scale(kinds: tuple[float, ...], width: int, dtype: Any) -> tuple[Array, Array]:
+    s = np.repeat(np.array(kinds, dtype), width)
     return s, 1 - s
 
 

@@ -51,7 +51,8 @@ class Learner:
         """A CrewError if the ranks of `crew` have not got the same text and options."""
         self.crew = crew or Crew()
         self.crew.same(corpus.sha256, _OTHER_TEXT)
-        self.crew.same(config, "was started with other options than rank 0")
+        own = replace(config, valid=None, test=None)  # paths, which may differ
+        self.crew.same(own, "was started with other options than rank 0")
         workers = config.workers or sensible_workers(config.batch, config.hidden, self.crew)
         self.config = replace(config, workers=workers)
         self.task = TASKS[config.task](corpus, self.config)
@@ -60,15 +61,15 @@ class Learner:
         self.team = Team(self.model, self.lanes.batch, workers, self.crew)
         self.optimizer = OPTIMIZERS[config.optimizer](self.model.params.flat.size)
         self.grads = self.model.params.zeros()
-        own = self.team.own
-        self.state = self.model.start(own.stop - own.start)
+        lanes = self.team.own
+        self.state = self.model.start(lanes.stop - lanes.start)
         self.at = Position()
         self.watch = Stopwatch()
         self.reordered = False
         """Whether other ranks or workers than before share the lanes since `unpack`."""
         self.speed = 0.0
         """Characters per second, a running mean."""
-        self._chars = 0
+        self._symbols = 0
 
     @property
     def total_steps(self) -> int | None:
@@ -99,7 +100,7 @@ class Learner:
         """One chunk: loss, gradient, clipping, update. A bad gradient is not applied."""
         self._reset_state()
         inputs, targets = self.lanes.chunk(self.at.chunk, self.at.epoch)
-        self._chars = targets.size
+        self._symbols = targets.size
         grads, team = self.grads, self.team
         with self.watch, np.errstate(all="ignore"):
             part, self.state = team.gradient(inputs, targets, self.state, grads, self._dropout_rng)
@@ -118,7 +119,7 @@ class Learner:
         if self.at.chunk == self.lanes.chunks:
             self.at.chunk, self.at.epoch = 0, self.at.epoch + 1
         self.at.seconds += seconds
-        now = targets.size / max(seconds, 1e-9)
+        now = self.recent.chars / max(seconds, 1e-9)
         self.speed = 0.95 * self.speed + 0.05 * now if self.speed else now
         return loss, norm
 
@@ -144,11 +145,12 @@ class Learner:
     @property
     def recent(self) -> Loss:
         """Running mean of the training loss."""
-        return Loss(self.at.recent if self.at.recent is not None else math.nan, self._chars)
+        recent = self.at.recent if self.at.recent is not None else math.nan
+        return self.task.running(recent, self._symbols)
 
     def diverged(self, loss: float, norm: float) -> bool:
         """Whether training has blown up: NaN, a running loss twice that of guessing blindly, or a
-        loss now of four times and more.
+        loss now of four times and more, in nats per symbol.
         """
         blind = self.task.blind(self.model)
         recent = self.at.recent or 0.0

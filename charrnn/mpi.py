@@ -83,7 +83,7 @@ def assemble() -> Crew:
             f"mpiexec started {told} processes on {socket.gethostname()}, but mpi4py sees each "
             f"alone: it uses another MPI ({MPI.get_vendor()[0]}) than that mpiexec."
         )
-    return Ranks()
+    return Ranks() if found > 1 else Crew()
 
 
 def abort(code: int) -> None:

@@ -25,7 +25,7 @@ class Position:
     """Lowest validation loss so far."""
     best_step: int = 0
     recent: float | None = None
-    """Running mean of the training loss."""
+    """Running mean of the training loss, in nats per symbol."""
     evaluated: int = -1
     """Step of the newest evaluation."""
 

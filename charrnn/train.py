@@ -13,6 +13,7 @@ rank 0 alone evaluates, samples and writes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
@@ -168,7 +169,7 @@ class Trainer(Session):
         """Validate, adapt the plateau schedule, write a line or two, save."""
         valid, health, seconds = self.crew.lead(self._measure)
         self.learner.at.seconds += seconds
-        if self.learner.diverged(health.nats_per_char, 0.0):
+        if self.learner.diverged(health.nats_per_symbol, 0.0):
             yield self._recover()
             return
         better = self.learner.judge(valid)
@@ -216,12 +217,17 @@ class Trainer(Session):
             self.run.log(to_json(event))
         return event
 
+    @property
+    def _recent(self) -> float | None:
+        recent = self.learner.recent.nats_per_char
+        return None if math.isnan(recent) else recent
+
     def _checkpoint(self) -> files.Checkpoint:
         meta, arrays = self.learner.pack()
         del arrays["flat"]
         meta |= self._record() | {
             "metrics": {
-                "train_nats_per_char": self.learner.at.recent,
+                "train_nats_per_char": self._recent,
                 "valid_nats_per_char": self.learner.at.best,
                 "best_step": self.learner.at.best_step,
             },

@@ -10,7 +10,7 @@ import numpy as np
 
 from charrnn.config import TrainConfig
 from charrnn.corpus import Corpus, Split
-from charrnn.crew import assemble
+from charrnn.crew import add_up, assemble
 from charrnn.errors import CorpusError, CrewError, DivergedError
 from charrnn.events import Recovered
 from charrnn.models import CharRNN, NetworkConfig
@@ -43,6 +43,10 @@ def sums_are_right_whatever_the_length_and_notes_are_exact():
             np.testing.assert_array_equal(array, np.arange(size) * sum(range(1, crew.size + 1)))
             assert notes.tolist() == [[math.pi * n, -1e300] for n in range(crew.size)]
     assert not crew.stopping
+    each = [np.random.default_rng(n).standard_normal(50) for n in range(crew.size)]
+    array = each[crew.rank].copy()
+    crew.sum(array, ())
+    np.testing.assert_array_equal(array, add_up(each))  # in that order, to the bit
     array = np.full(5, np.nan if crew.rank else np.inf, np.float32)  # quietly: warnings are errors
     crew.sum(array, ())
     assert np.isnan(array).all()

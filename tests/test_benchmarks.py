@@ -93,3 +93,10 @@ def test_a_row_that_is_none_is_bad_usage():
     done = run("training", "--row", "2x128")
     assert done.returncode == 2
     assert "is no row" in done.stderr
+
+
+def test_quality_shows_a_loss_for_every_contestant_that_is_here(tmp_path):
+    [[head, *rows]], [curves] = toy("quality", tmp_path)
+    assert "charrnn, nats/char" in head
+    assert rows
+    assert all(point["nats"] > 0 for curve in curves.values() for point in curve)

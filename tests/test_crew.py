@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.cli.train_command import _read as read_corpus
@@ -16,6 +16,7 @@ from charrnn.models import CharRNN, NetworkConfig
 from charrnn.team import Team
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(0, 3), st.data())
 def test_ranks_of_a_power_of_two_threads_sum_like_one_process(ranks, doublings, data):
     threads = 2**doublings
@@ -31,6 +32,7 @@ def pretended(rank: int, size: int) -> Crew:
     return crew
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(5, 40))
 def test_every_lane_is_read_by_exactly_one_worker(ranks, workers, batch):
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), np.random.default_rng(1))
@@ -58,13 +60,14 @@ def test_more_ranks_than_lanes_are_refused(rng):
         ({"OMPI_COMM_WORLD_RANK": "2", "OMPI_COMM_WORLD_SIZE": "4", "PMIX_RANK": "2"}, (2, 4)),
         ({"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "1", "PMIX_RANK": "0"}, (0, 1)),
         ({"PMI_RANK": "1", "PMI_SIZE": "3"}, (1, 3)),
-        ({"PMIX_RANK": "1"}, (1, 2)),
+        ({"PMIX_RANK": "1", "SLURM_STEP_NUM_TASKS": "2"}, (1, 2)),
+        ({"PMIX_RANK": "1"}, (1, 0)),
         ({"PMI_RANK": "x", "PMI_SIZE": "y"}, (0, 1)),
     ],
 )
 def test_the_environment_tells_who_was_started_together(environment, launch, monkeypatch):
     for name in ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMI_SIZE",
-                 "PMIX_RANK"):  # fmt: skip
+                 "PMIX_RANK", "SLURM_STEP_NUM_TASKS"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,12 +29,13 @@ ENVIRONMENT = {
     **os.environ,
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_mpi_yield_when_idle": "1",  # there may be fewer cores than ranks, and other tests
     "OMPI_MCA_rmaps_base_oversubscribe": "1",  # Open MPI 4
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",  # Open MPI 5
 }
 CHARRNN = (sys.executable, "-m", "charrnn", "train")
-OPTIONS = {"hidden": 12, "layers": 2, "batch": 7, "seq": 20, "dropout": 0.2, "eval_every": 5,
-           "split": "0.8,0.1,0.1", "schedule": "constant"}  # fmt: skip
+OPTIONS = {"hidden": 12, "layers": 2, "batch": 7, "seq": 20, "dropout": 0.2, "reset": 0.3,
+           "eval_every": 5, "split": "0.8,0.1,0.1", "schedule": "constant"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -42,22 +45,25 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-def start(*command: str | int, folder: Path = ROOT) -> subprocess.Popen[str]:
+@contextmanager
+def started(*command: str | int, folder: Path = ROOT) -> Iterator[subprocess.Popen[str]]:
     assert MPIEXEC
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [MPIEXEC, *map(str, command)],
         cwd=folder, env=ENVIRONMENT, text=True, errors="replace",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()  # with it go its ranks, if a test failed while they were at work
+        process.communicate()
 
 
 def run(*command: str | int, folder: Path = ROOT) -> tuple[int, str, list[str]]:
     """The exit code, what was printed, and the lines on standard error that are ours."""
-    process = start(*command, folder=folder)
-    try:
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
+    with started(*command, folder=folder) as process:
+        out, err = process.communicate(timeout=100)
     return process.returncode, out, [line for line in err.splitlines() if "Error: " in line]
 
 
@@ -72,8 +78,15 @@ def train(folder, name, ranks, **changes):
 
 
 def train_alone(folder, name, **changes):
+    """In this process; where there is such a run it goes on."""
     corpus = Corpus.read([folder / "verse.txt"], split=Split.parse(OPTIONS["split"]))
-    trainer = Trainer(corpus, TrainConfig(**(OPTIONS | changes)), Run.create(folder, name))
+    config = TrainConfig(**(OPTIONS | changes))
+    there = (folder / name).exists()
+    trainer = (
+        Trainer.resume(Run(folder / name), corpus, config)
+        if there
+        else Trainer(corpus, config, Run.create(folder, name))
+    )
     list(trainer.events())
 
 
@@ -108,11 +121,9 @@ def test_ranks_train_with_the_bits_of_as_many_threads_and_go_on_in_one_process(f
     assert_same_bits(folder, "ranks", "again")
 
     train_alone(folder, "whole", steps=20, workers=4)
-    command = (*CHARRNN, "--steps=20", "--quiet", "--resume")
-    alone = [*command[:-1], "--workers=4", "--resume", "again"]
-    subprocess.run(alone, cwd=folder, check=True, timeout=60)
+    train_alone(folder, "again", steps=20, workers=4)
     assert_same_bits(folder, "again", "whole")
-    code, _, _ = run("-n", 2, *command, "ranks", folder=folder)
+    code, _, _ = run("-n", 2, *CHARRNN, "--resume=ranks", "--steps=20", "--quiet", folder=folder)
     assert code == 0
     assert_same_bits(folder, "ranks", "whole")
 
@@ -151,17 +162,15 @@ def ranks_in(folder: Path) -> dict[str, int]:
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds ranks in /proc")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_signal_to_one_rank_ends_all_and_leaves_a_whole_checkpoint(number, folder):
-    name = f"hit-{number}"
-    more = options(steps=1_000_000)
-    process = start("-n", 3, *CHARRNN, "verse.txt", *more, "--out=.", f"--name={name}", "--quiet",
-                    folder=folder)  # fmt: skip
-    until = time.monotonic() + 30
-    while not (folder / name / "last.npz").exists() and time.monotonic() < until:
-        time.sleep(0.02)
-    ranks = ranks_in(folder)
-    assert set(ranks) == {"0", "1", "2"}
-    os.kill(ranks["1"], number)
-    process.communicate(timeout=30)
+    name, until = f"hit-{number}", time.monotonic() + 60
+    command = (*CHARRNN, "verse.txt", *options(steps=1_000_000), "--out=.", f"--name={name}")
+    with started("-n", 3, *command, "--quiet", folder=folder) as process:
+        while not (folder / name / "last.npz").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        ranks = ranks_in(folder)
+        assert set(ranks) == {"0", "1", "2"}
+        os.kill(ranks["1"], number)
+        process.communicate(timeout=60)
     assert process.returncode == 128 + number
     while ranks_in(folder) and time.monotonic() < until:
         time.sleep(0.02)

@@ -270,7 +270,7 @@ def test_a_kind_that_is_not_known_is_named(stored):
 def test_a_model_that_predicts_nothing_next_is_stored_but_does_not_write(stored, monkeypatch):
     @dataclasses.dataclass
     class Judge:
-        kind = "judge"
+        kind = task = "judge"
         symbols, size, title = 6, 1, "judge"
 
         def describe(self):
@@ -288,7 +288,7 @@ def test_a_model_that_predicts_nothing_next_is_stored_but_does_not_write(stored,
     files.save(Checkpoint(Judge(), Vocabulary.of("abr cd")), stored[0], half=True)
     found = files.load(stored[0])
     assert isinstance(found.model, Judge)
-    with pytest.raises(CheckpointError, match="'judge', which cannot write"):
+    with pytest.raises(CheckpointError, match="is of another kind"):
         _ = found.language_model
 
 
@@ -331,9 +331,9 @@ def test_counting_that_is_stopped_keeps_the_model_unmeasured(small_corpus, tmp_p
 def test_counting_that_is_stopped_while_it_measures_shows_no_half_of_the_losses(
     small_corpus, monkeypatch
 ):
-    def measure_and_stop(model, ids):
+    def measure_and_stop(model, ids, *more):
         counting.stop()
-        return evaluate(model, ids)
+        return evaluate(model, ids, *more)
 
     counting = Counting(small_corpus, CONFIG)
     monkeypatch.setattr(predict, "evaluate", measure_and_stop)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.cli.display import note, print_losses
+from charrnn.cli.display import note, print_losses, symbols_of
 from charrnn.cli.inputs import CHECKPOINT_HELP, json_option, open_checkpoint, unknown_option
 from charrnn.cli.texts import corpus_source, encode_source
 from charrnn.errors import CorpusError
@@ -61,7 +61,7 @@ def command(arguments: tuple[str, ...], encoding: str | None, unknown: str, as_j
             "text": source.name,
             "checkpoint": str(path),
             "parameters": found.model.size,
-            "chars_per_second": len(ids) / seconds,
+            "chars_per_second": loss.chars / seconds,
             "seconds": seconds,
             "skipped": skipped,
         }
@@ -75,13 +75,14 @@ def command(arguments: tuple[str, ...], encoding: str | None, unknown: str, as_j
             f"the text, chosen with the seed {more['mask_seed']}, each from all not hidden."
         )
     if skipped:
-        note(f"{skipped:,} characters that the model has never seen were skipped.")
+        what = symbols_of(found.vocabulary)
+        note(f"{skipped:,} {what} that the model has never seen were skipped.")
 
 
 def _measure(found: Checkpoint, ids: Ids) -> tuple[Loss, dict[str, Any]]:
     """The loss, and what else there is to say of a model that fills gaps."""
     if not isinstance(found.model, Filler):
-        return evaluate(found.language_model, ids), {}
+        return evaluate(found.language_model, ids, found.vocabulary), {}
     share = found.meta.get("config", {}).get("mask", _MASK)
     restored = measure(found.model, ids, share, _MASK_SEED)
     more = {"accuracy": restored.accuracy, "mask": share, "mask_seed": _MASK_SEED}

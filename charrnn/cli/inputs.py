@@ -22,7 +22,7 @@ unknown_option = click.option(
     type=click.Choice(["error", "skip"]),
     default="error",
     show_default=True,
-    help="What to do with characters the model has never seen.",
+    help="What to do with characters, or words, the model has never seen.",
 )
 
 

@@ -177,12 +177,14 @@ class LiveView(Plain):
 
 def _opening(event: Started, trainer: Session) -> str:
     parts = ", ".join(f"{n:,} {PART_NAMES[p]}" for p, n in event.chars.items() if n)
+    vocabulary = trainer.corpus.vocabulary
+    words = "in words " * (vocabulary.unit == "word")
     resumed = f", resumed at step {event.step:,}" if event.step else ""
     if trainer.share >= 1:
         resumed += ", where it ends; give a larger --steps, --epochs or --minutes to go on"
     return (
         f"{trainer.corpus.name}: {trainer.model.title}, {event.parameters:,} parameters; "
-        f"{parts} characters of {len(trainer.corpus.vocabulary)} kinds{resumed}"
+        f"{parts} characters {words}of {len(vocabulary)} kinds{resumed}"
     )
 
 
@@ -201,7 +203,7 @@ def _adapted(event: Started, trainer: Session) -> list[str]:
         )
     if event.batch and (event.batch < c.batch or event.seq * 2 < c.seq):
         lines.append(
-            f"The text is too short for {c.batch} lanes of {c.seq} characters; training on "
+            f"The text is too short for {c.batch} lanes of {c.seq} symbols; training on "
             f"{event.batch} lane{'s' * (event.batch > 1)} of {event.seq} instead."
         )
     return lines

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import numpy as np
 
-from charrnn.cli.display import cells, note, units
+from charrnn.cli.display import cells, note, symbols_of, units
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
     checkpoint_and_text,
@@ -96,7 +96,7 @@ def command(
             **total.loss.to_json(),
             "skipped": total.skipped,
             "parameters": found.model.size,
-            "chars_per_second": total.chars / seconds,
+            "chars_per_second": total.loss.chars / seconds,
             "seconds": seconds,
             "lines": shown,
         }
@@ -107,10 +107,11 @@ def command(
         print_scores(scores, len(lines), found.model.symbols if show else None)
     else:
         _write_rows(scores)
-    count = f"{len(lines):,} line{'s' * (len(lines) != 1)}, {total.chars:,} characters"
+    count = f"{len(lines):,} line{'s' * (len(lines) != 1)}, {total.loss.chars:,} characters"
     note(f"{count}: {units(total.loss)}")
     if total.skipped:
-        note(f"{total.skipped:,} characters that the model has never seen were skipped.")
+        what = symbols_of(found.vocabulary)
+        note(f"{total.skipped:,} {what} that the model has never seen were skipped.")
 
 
 def _write_rows(scores: Iterable[Score]) -> None:
@@ -133,20 +134,14 @@ class _Total:
     """Adds up the lines that pass by."""
 
     def __init__(self) -> None:
-        self.nats = 0.0
-        self.chars = 0
+        self.loss = Loss(0.0, 0)
         self.skipped = 0
 
     def over(self, scores: Iterable[Score]) -> Iterator[Score]:
         for s in scores:
-            self.nats += s.loss.nats_per_char * s.loss.chars
-            self.chars += s.loss.chars
+            self.loss += s.loss
             self.skipped += int(np.isnan(s.nats).sum())
             yield s
-
-    @property
-    def loss(self) -> Loss:
-        return Loss(self.nats / max(1, self.chars), self.chars)
 
 
 def _to_json(s: Score) -> dict[str, Any]:

@@ -61,6 +61,10 @@ class Task(ABC):
     def evaluate(self, model: Any, part: str, limit: int | None = None) -> Loss:
         """The loss on a part that is not empty, or on about its first `limit` characters."""
 
+    def running(self, nats: float, symbols: int) -> Loss:
+        """The loss of some of the training part, from its nats per symbol."""
+        return Loss(nats, symbols)
+
     def blind(self, model: Model) -> float:
         """The loss of a guess among all answers, in nats."""
         return math.log(model.symbols)

@@ -12,6 +12,7 @@ from charrnn.models import CharRNN, LanguageModel, NetworkConfig
 from charrnn.sample import Style
 from charrnn.tasks.base import Task
 from charrnn.text_model import TextModel
+from charrnn.vocabulary import Words
 
 _SAMPLE_LENGTH = 160
 
@@ -31,7 +32,16 @@ class Predict(Task):
         return Lanes.of(self.corpus.train, self.config.batch, self.config.seq)
 
     def evaluate(self, model: LanguageModel, part: str, limit: int | None = None) -> Loss:
-        return evaluate(model, self.corpus.parts[part][:limit])
+        vocabulary = self.corpus.vocabulary
+        ids = vocabulary.up_to(self.corpus.parts[part], limit)
+        return evaluate(model, ids, vocabulary)
+
+    def running(self, nats: float, symbols: int) -> Loss:
+        """Words are taken to be as long as those of the whole part are on the average."""
+        if not isinstance(self.corpus.vocabulary, Words):
+            return Loss(nats, symbols)
+        length = self.corpus.chars["train"] / len(self.corpus.train)
+        return Loss(nats / length, round(symbols * length), symbols)
 
     def sample(self, model: LanguageModel, step: int) -> str | None:
         writer = TextModel(model, self.corpus.vocabulary)
