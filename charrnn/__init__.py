@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from charrnn.run import Run
     from charrnn.sample import Style
     from charrnn.score import Score
+    from charrnn.text_filler import TextFiller, load_filler
     from charrnn.text_model import TextModel, load
     from charrnn.train import Trainer
     from charrnn.vocabulary import Vocabulary
@@ -34,12 +35,14 @@ _HOMES = {
     "Score": "score",
     "Split": "corpus",
     "Style": "sample",
+    "TextFiller": "text_filler",
     "TextModel": "text_model",
     "TextOptions": "reading",
     "TrainConfig": "config",
     "Trainer": "train",
     "Vocabulary": "vocabulary",
     "load": "text_model",
+    "load_filler": "text_filler",
 }
 
 __all__ = [
@@ -51,6 +54,7 @@ __all__ = [
     "Score",
     "Split",
     "Style",
+    "TextFiller",
     "TextModel",
     "TextOptions",
     "TrainConfig",
@@ -58,6 +62,7 @@ __all__ = [
     "Vocabulary",
     "__version__",
     "load",
+    "load_filler",
 ]
 
 

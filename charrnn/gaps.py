@@ -27,9 +27,12 @@ from charrnn.masking import hidden_in_text, hide
 from charrnn.models.base import LanguageModel
 from charrnn.models.filler import Filler
 from charrnn.params import Array, Ids, State
+from charrnn.spool import release
+from charrnn.vocabulary import Vocabulary
 
 _CORE, _MARGIN = 128, 32
 _LANES = 64
+_SEGMENT = 1 << 20  # symbols of a text that are measured together
 _BLOCK = 1 << 24  # probabilities held at a time
 
 
@@ -97,21 +100,29 @@ class Restoration:
     """How well hidden symbols of a text are restored, each from all that is not hidden."""
 
     loss: Loss
-    """Nats per hidden symbol, and how many there are."""
+    """Over the characters that are hidden."""
     accuracy: float
     """The share of them for which the truth was the likeliest."""
 
 
-def measure(model: Filler, ids: Ids, share: float, seed: int = 0) -> Restoration:
-    """Hide a share of a text `(N,)`, N >= 1, always the same for the same seed, and restore it."""
-    holed = hide(ids, hidden_in_text(len(ids), share, seed), model.gap)
-    nats, right, count = 0.0, 0, 0
-    for places, _, log_p in ask(model, holed):
-        truth = ids[places].astype(np.intp)
-        nats -= float(log_p[np.arange(len(truth)), truth].sum(dtype=np.float64))
-        right += int((log_p.argmax(axis=1) == truth).sum())
-        count += len(truth)
-    return Restoration(Loss(nats / count, count), right / count)
+def measure(
+    model: Filler, ids: Ids, share: float, seed: int = 0, vocabulary: Vocabulary | None = None
+) -> Restoration:
+    """Hide a share of a text `(N,)`, N >= 1, always the same for the same seed, and restore it;
+    without a vocabulary every symbol is a character.
+    """
+    loss, right, count = Loss(0.0, 0), 0, 0
+    for at in range(0, len(ids), _SEGMENT):
+        piece = ids[at : at + _SEGMENT]
+        hidden = hidden_in_text(len(piece), share, seed)
+        for places, _, log_p in ask(model, hide(piece, hidden, model.gap)):
+            truth = piece[places].astype(np.intp)
+            nats = -float(log_p[np.arange(len(truth)), truth].sum(dtype=np.float64))
+            loss += Loss.of(nats, truth, vocabulary)
+            right += int((log_p.argmax(axis=1) == truth).sum())
+            count += len(truth)
+        release(ids)
+    return Restoration(loss, right / count)
 
 
 def allowed(log_p: Array, banned: Sequence[int]) -> NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +15,17 @@ from charrnn.gaps import Guess, fill
 from charrnn.models import Filler, LanguageModel
 from charrnn.params import Ids
 from charrnn.run import find_checkpoint
-from charrnn.vocabulary import Vocabulary
+from charrnn.vocabulary import Vocabulary, Words
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A character that was missing."""
+    """A symbol that was missing: a character, a byte or a word with the space before it."""
 
     at: int
-    """Its index in the filled text, from 0."""
+    """The index of its first character in the filled text, from 0."""
+    end: int
+    """The index after its last; a byte takes the whole character that it is part of."""
     order: int
     """Whether it was decided first, 1, second, and so on."""
     alternatives: list[tuple[str, float]]
@@ -46,7 +50,7 @@ class Filled:
     gaps: list[Gap]
     """In the order of the text; none if it had none."""
     skipped: int
-    """Characters that the model was not shown, since it has never seen them."""
+    """Symbols that the model was not shown, since it has never seen them."""
 
 
 class TextFiller:
@@ -65,69 +69,66 @@ class TextFiller:
     def fill(
         self, text: str, gap: str = "_", *, alternatives: int = 4, skip_unknown: bool = False
     ) -> Filled:
-        """Put a symbol in the place of every `gap`, a character that stands for a missing one.
+        """Put a symbol in the place of every `gap`, the character that stands for a missing one.
 
         The text is read as a line, between two line ends, and no gap is filled with a line end. For
-        a byte vocabulary a gap is a byte. A ConfigError if `gap` is not one symbol, a
-        VocabularyError if a character was never seen, which `skip_unknown` hides from the model.
+        a byte vocabulary a gap is a byte; for one of words it is a word, with the space before it
+        if there is one. A ConfigError if `gap` is not one character, a VocabularyError if a symbol
+        was never seen, which `skip_unknown` hides from the model.
         """
-        codes = self.vocabulary.codes_of(text)
-        holes = codes == self.mark(gap)
-        shown = ~holes
-        if skip_unknown:
-            shown &= self.vocabulary.knows(codes)
-        known = self._encode(codes, holes, shown)
         end = self.vocabulary.encode("\n", skip_unknown=True)
-        ids = np.concatenate([end, known, end])
-        places = np.flatnonzero(holes | shown)  # in the text, of what the model reads
-        guesses = fill(self.model, ids, [*self.vocabulary.unwritten, *end.tolist()])
-        found = [(int(places[guess.at - len(end)]), guess) for guess in guesses]
-        codes = codes.copy()
-        for at, guess in found:
-            codes[at] = self.vocabulary.codes[guess.symbol]
-        gaps = [
-            Gap(self._index(codes, at), n, self._likeliest(guess, alternatives))
-            for n, (at, guess) in enumerate(found, 1)
-        ]
-        gaps.sort(key=lambda g: g.at)
-        return Filled(self._decode(codes, "replace"), gaps, int((~holes & ~shown).sum()))
+        between = self._cut(text, gap)
+        ids, skipped = self._encode(between, end, skip_unknown)
+        guesses = list(fill(self.model, ids, [*self.vocabulary.unwritten, *end.tolist()]))
+        place = sorted(range(len(guesses)), key=lambda n: guesses[n].at)
+        whole = codecs.getincrementaldecoder("utf-8")(self._errors("replace"))
+        pieces, gaps = [whole.decode(between[0])], []
+        at = len(pieces[0])
+        for n, after in zip(place, between[1:], strict=True):
+            likeliest = self._likeliest(guesses[n], alternatives)
+            width = 1 if self.vocabulary.unit == "byte" else len(likeliest[0][0])
+            gaps.append(Gap(at, at + width, n + 1, likeliest))
+            pieces.append(whole.decode(self.vocabulary.written[guesses[n].symbol] + after))
+            at += len(pieces[-1])
+        return Filled("".join(pieces) + whole.decode(b"", True), gaps, skipped)
 
-    def mark(self, gap: str) -> int:
-        """The code point, or the byte, that marks a gap; a ConfigError if it is not one."""
-        codes = self.vocabulary.codes_of(gap)
-        if len(codes) != 1:
-            unit = "byte" if self._are_bytes else "character"
-            raise ConfigError(f"A gap is marked by one {unit}, not by '{gap}'.")
-        return int(codes[0])
+    def count(self, text: str, gap: str = "_") -> int:
+        """How many gaps a text has; a ConfigError if `gap` is not one character."""
+        return len(self._cut(text, gap)) - 1
 
-    def _encode(self, codes: Ids, holes: Ids, shown: Ids) -> Ids:
-        """The ids of what is shown, and V for every hole."""
-        kept = holes | shown
-        blank = np.where(holes, self.vocabulary.codes[0], codes)[kept]
-        ids = self.vocabulary.encode_codes(blank)
-        return np.where(holes[kept], self.model.symbols, ids.astype(np.intp))
+    def _cut(self, text: str, gap: str) -> list[bytes]:
+        """What stands between the gaps, and before and after them."""
+        if len(gap) != 1:
+            raise ConfigError(f"A gap is marked by one character, not by '{gap}'.")
+        mark = re.escape(gap)
+        if isinstance(self.vocabulary, Words):
+            mark = f" ?{mark}"
+        return [piece.encode("utf-8", "surrogatepass") for piece in re.split(mark, text)]
+
+    def _encode(self, between: list[bytes], end: Ids, skip: bool) -> tuple[Ids, int]:
+        """The ids of the text, V for every gap, and how many symbols were left out."""
+        gap = np.array([self.model.symbols])
+        ids, skipped, before = [end], 0, 0
+        for piece in between:
+            codes = self.vocabulary.codes_of(piece.decode("utf-8", "surrogatepass"))
+            if skip:
+                skipped += int((~self.vocabulary.knows(codes)).sum())
+            ids += [self.vocabulary.encode_codes(codes, skip_unknown=skip, before=before), gap]
+            before += len(codes) + 1
+        return np.concatenate([*ids[:-1], end]), skipped
+
+    def _errors(self, of_bytes: str) -> str:
+        """What becomes of bytes that are no UTF-8, where symbols are bytes."""
+        return of_bytes if self.vocabulary.unit == "byte" else "surrogatepass"
 
     def _likeliest(self, guess: Guess, count: int) -> list[tuple[str, float]]:
         order = np.argsort(-guess.log_p, kind="stable")[: max(1, count)]
-        return [
-            (self._decode(self.vocabulary.codes[n : n + 1]), float(np.exp(guess.log_p[n])))
+        texts = [
+            self.vocabulary.written[n].decode("utf-8", self._errors("backslashreplace"))
             for n in order
-            if guess.log_p[n] > -np.inf
         ]
-
-    @property
-    def _are_bytes(self) -> bool:
-        return self.vocabulary.unit == "byte"
-
-    def _decode(self, codes: Ids, errors: str = "backslashreplace") -> str:
-        """The text of some code points, or bytes."""
-        if self._are_bytes:
-            return codes.astype(np.uint8).tobytes().decode("utf-8", errors)
-        return codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
-
-    def _index(self, codes: Ids, at: int) -> int:
-        """In which character of the text a code lies; for bytes, the one that it is part of."""
-        return len(self._decode(codes[:at], "ignore")) if self._are_bytes else at
+        chances = np.exp(guess.log_p[order]).tolist()
+        return [(text, p) for text, p in zip(texts, chances, strict=True) if p > 0]
 
 
 def load_filler(where: str | Path | None = None) -> TextFiller:

@@ -89,6 +89,14 @@ def test_scaling_has_a_row_for_each_network_and_each_bandwidth(tmp_path):
     assert [r["bytes"] for r in results] == [25412, 33860]
 
 
+def test_filling_has_a_row_for_each_model_and_way(tmp_path):
+    [[_, *rows]], results = toy("filling", tmp_path)
+    assert [row[0] for row in rows] == [
+        *["fill gru 1x8"] * 2, *["gru 1x8"] * 2, *["ngram 6"] * 2,
+    ]  # fmt: skip
+    assert all(r["chars"] == 45 and 0 <= r["accuracy"] <= 1 for r in results)
+
+
 def test_a_row_that_is_none_is_bad_usage():
     done = run("training", "--row", "2x128")
     assert done.returncode == 2

@@ -13,7 +13,7 @@ from charrnn.gaps import ask, by_certainty, from_the_left, measure
 from charrnn.masking import hidden_in_text, hide
 from charrnn.models import CharRNN, Filler, NetworkConfig, NGram
 from charrnn.text_filler import TextFiller
-from charrnn.vocabulary import Vocabulary
+from charrnn.vocabulary import Vocabulary, Words
 from tests.conftest import VERSE
 
 V = 3
@@ -186,11 +186,12 @@ def test_a_filled_text_says_where_with_what_and_how_surely():
 
 
 def test_another_mark_may_stand_for_a_gap():
-    assert verse().fill("wh?n", "?").text == "when"
-    for wrong in ("", "??", "é"):
-        filler = verse("byte") if wrong == "é" else verse()
-        with pytest.raises(ConfigError, match="A gap is marked by one"):
-            filler.fill("when", wrong)
+    for filler, mark in product((verse(), verse("byte")), "?é[\n"):
+        assert filler.fill(f"wh{mark}n", mark).text == "when"
+        assert filler.count(f"wh{mark}{mark}_", mark) == 2
+    for wrong in ("", "??"):
+        with pytest.raises(ConfigError, match="A gap is marked by one character"):
+            verse().fill("when", wrong)
 
 
 def test_a_text_without_gaps_is_left_as_it_is():
@@ -209,10 +210,41 @@ def test_of_a_byte_vocabulary_every_byte_is_a_gap_of_its_own():
     assert [(g.at, g.text) for g in filled.gaps][:2] == [(6, "\\xc3"), (6, "\\xa9")]
 
 
+def worded(text):
+    vocabulary = Words.of(text)
+    ids = vocabulary.encode(text)
+    return TextFiller(NGram.counted(ids, len(vocabulary), 4), vocabulary)
+
+
+def test_where_symbols_are_words_a_gap_is_a_word_with_the_space_before_it():
+    filler = worded("The king, my lord, is dead. Long live the king!\n" * 20)
+    assert filler.fill("The king, my _, is dead.").text == "The king, my lord, is dead."
+    assert filler.fill("The king_ my lord, is _.").text == "The king, my lord, is dead."
+    (gap,) = filler.fill("_ king, my lord").gaps
+    assert (gap.at, gap.end, gap.text) == (0, 3, "The")
+    (gap,) = filler.fill("The _, my lord").gaps
+    assert (gap.at, gap.end, gap.text) == (3, 8, " king")
+
+
+def test_the_loss_of_hidden_words_is_over_their_characters(rng):
+    text = "The king, my lord, is dead.\n" * 30
+    vocabulary = Words.of(text)
+    ids = vocabulary.encode(text)
+    model = Filler.initialised(NetworkConfig(len(vocabulary), "gru", 4, 1), rng)
+    hidden = ids[hidden_in_text(len(ids), 0.15)]
+    by_word, by_char = measure(model, ids, 0.15), measure(model, ids, 0.15, 0, vocabulary)
+    assert by_char.loss.words == by_word.loss.chars == len(hidden)
+    assert by_char.loss.chars == vocabulary.chars(hidden)
+    assert by_char.loss.nats_per_symbol == pytest.approx(by_word.loss.nats_per_char)
+    assert by_char.accuracy == by_word.accuracy
+
+
 def test_what_was_never_seen_is_named_or_kept_but_not_read():
     filler = verse()
     with pytest.raises(VocabularyError, match=r"'é'.*number 2 of"):
         filler.fill("wéh_n")
+    with pytest.raises(VocabularyError, match=r"'é'.*number 6 of"):
+        filler.fill("wh_n_é")
     filled = filler.fill("é And wh_n é", skip_unknown=True)
     assert filled.text == "é And when é"
     assert (filled.skipped, filled.gaps[0].at) == (2, 8)

@@ -69,13 +69,13 @@ def command(arguments: tuple[str, ...], encoding: str | None, unknown: str, as_j
         return
     note(f"{path} on {source.name}")
     print_losses({source.name: loss})
+    what = symbols_of(found.vocabulary)
     if more:
         click.echo(
-            f"{more['accuracy']:.1%} of the hidden characters are restored: {more['mask']:.0%} of "
-            f"the text, chosen with the seed {more['mask_seed']}, each from all not hidden."
+            f"{more['accuracy']:.1%} of the hidden {what} are restored: {more['mask']:.0%} of the "
+            f"text, chosen with the seed {more['mask_seed']}, each from all that is not hidden."
         )
     if skipped:
-        what = symbols_of(found.vocabulary)
         note(f"{skipped:,} {what} that the model has never seen were skipped.")
 
 
@@ -84,6 +84,6 @@ def _measure(found: Checkpoint, ids: Ids) -> tuple[Loss, dict[str, Any]]:
     if not isinstance(found.model, Filler):
         return evaluate(found.language_model, ids, found.vocabulary), {}
     share = found.meta.get("config", {}).get("mask", _MASK)
-    restored = measure(found.model, ids, share, _MASK_SEED)
+    restored = measure(found.model, ids, share, _MASK_SEED, found.vocabulary)
     more = {"accuracy": restored.accuracy, "mask": share, "mask_seed": _MASK_SEED}
     return restored.loss, more

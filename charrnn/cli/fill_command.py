@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.cli.display import note
+from charrnn.cli.display import note, symbols_of
 from charrnn.cli.filled_view import print_alternatives, print_filled
 from charrnn.cli.inputs import (
     checkpoint_and_text,
@@ -17,10 +18,12 @@ from charrnn.cli.inputs import (
     typed,
     unknown_option,
 )
+from charrnn.cli.texts import options_of
 from charrnn.errors import ConfigError
 from charrnn.models import Filler
-from charrnn.reading import Source, TextOptions
+from charrnn.reading import Source
 from charrnn.text_filler import Filled, TextFiller
+from charrnn.vocabulary import text_of
 
 
 @click.command(
@@ -60,10 +63,10 @@ def command(
     path, found = open_checkpoint(where, (Filler.task,))
     filler = TextFiller.of(found)
     texts = [text] if text != "-" else _lines(found, encoding)
-    filler.mark(gap)
-    if not any(gap in t for t in texts):
+    if not any(filler.count(t, gap) for t in texts):
+        what = symbols_of(found.vocabulary).removesuffix("s")
         raise ConfigError(
-            f"The text has no gap; write {gap} for each missing character (--gap CHAR chooses "
+            f"The text has no gap; write {gap} for each missing {what} (--gap CHAR chooses "
             'another mark), as in: charrnn fill "The qu__k br__n f_x"'
         )
     if not as_json:
@@ -85,11 +88,9 @@ def _lines(found: Checkpoint, encoding: str | None) -> list[str]:
     """The lines of standard input, decoded as the text of the training was."""
     if typed():
         note("Type lines; Ctrl-D ends them.")
-    options = TextOptions(
-        encoding=encoding or found.meta.get("config", {}).get("encoding", "utf-8")
-    )
-    pieces = [codes.astype("<u4").tobytes() for _, codes in Source.of("-").codes(options)]
-    return b"".join(pieces).decode("utf-32-le", "surrogatepass").removesuffix("\n").split("\n")
+    options = replace(options_of(found, encoding), unit="char")
+    text = "".join(text_of(codes) for _, codes in Source.of("-").codes(options))
+    return text.removesuffix("\n").split("\n")
 
 
 def _to_json(filled: Filled, alternatives: int) -> dict[str, Any]:

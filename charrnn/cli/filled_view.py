@@ -25,7 +25,7 @@ def print_filled(filled: Filled) -> None:
         return
     certain = np.zeros(len(filled.text))
     for gap in filled.gaps:
-        certain[gap.at] = gap.probability
+        certain[gap.at : gap.end] = gap.probability
     coloured = not console.no_color and console.color_system is not None
     for line in fold(pieces(list(filled.text), certain), console.width):
         console.print(Text.assemble(*((p.text, _style(p) if coloured else "") for p in line)))
@@ -52,8 +52,8 @@ def print_alternatives(filled: Filled) -> None:
 
 def _near(text: str, gap: Gap) -> str:
     before = text[max(0, gap.at - _NEAR) : gap.at]
-    after = text[gap.at + 1 : gap.at + 1 + _NEAR]
-    return f"{_one_line(before)}[{_one_line(text[gap.at : gap.at + 1])}]{_one_line(after)}"
+    after = text[gap.end : gap.end + _NEAR]
+    return f"{_one_line(before)}[{_one_line(text[gap.at : gap.end])}]{_one_line(after)}"
 
 
 def _one_line(text: str) -> str:
@@ -61,7 +61,8 @@ def _one_line(text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    return "␣" if text == " " else _one_line(text)
+    """As it is seen in a list: a space that is all, but not one before a word."""
+    return "␣" if text == " " else _one_line(text.removeprefix(" "))
 
 
 def _percent(p: float) -> str:

@@ -9,9 +9,11 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from charrnn.config import TrainConfig
+from charrnn.corpus import Corpus
 from charrnn.evaluate import Loss
 from charrnn.models import Model, Trainable
 from charrnn.params import Ids
+from charrnn.vocabulary import Words
 
 
 class Batches(Protocol):
@@ -72,3 +74,13 @@ class Task(ABC):
     def sample(self, model: Any, step: int) -> str | None:
         """Something to look at while training goes on; random numbers depend on `step` alone."""
         return None
+
+
+def per_char(corpus: Corpus, nats: float, symbols: int) -> Loss:
+    """A loss per character of some of the training part, from its nats per symbol: words are taken
+    to be as long as those of the whole part are on the average.
+    """
+    if not isinstance(corpus.vocabulary, Words):
+        return Loss(nats, symbols)
+    length = corpus.chars["train"] / len(corpus.train)
+    return Loss(nats / length, round(symbols * length), symbols)

@@ -10,9 +10,8 @@ from charrnn.corpus import Lanes
 from charrnn.evaluate import Loss, evaluate
 from charrnn.models import CharRNN, LanguageModel, NetworkConfig
 from charrnn.sample import Style
-from charrnn.tasks.base import Task
+from charrnn.tasks.base import Task, per_char
 from charrnn.text_model import TextModel
-from charrnn.vocabulary import Words
 
 _SAMPLE_LENGTH = 160
 
@@ -37,11 +36,7 @@ class Predict(Task):
         return evaluate(model, ids, vocabulary)
 
     def running(self, nats: float, symbols: int) -> Loss:
-        """Words are taken to be as long as those of the whole part are on the average."""
-        if not isinstance(self.corpus.vocabulary, Words):
-            return Loss(nats, symbols)
-        length = self.corpus.chars["train"] / len(self.corpus.train)
-        return Loss(nats / length, round(symbols * length), symbols)
+        return per_char(self.corpus, nats, symbols)
 
     def sample(self, model: LanguageModel, step: int) -> str | None:
         writer = TextModel(model, self.corpus.vocabulary)
