@@ -72,7 +72,8 @@ class TrainConfig:
     clip_value: float = _option(0.0, "Largest gradient entry; 0 does not clip.")
     seed: int = _option(1, "Random seed.")
     workers: int = _option(
-        0, "Threads that share the lanes (of each rank, under mpiexec); 0: one a core, if it pays."
+        0,
+        "Processes that share the lanes (of each rank, under mpiexec); 0: one a core, if it pays.",
     )
     unit: Unit = _option(  # noqa: RUF009
         "char", "What a symbol is: a character, a byte, a word.", choices=get_args(Unit)

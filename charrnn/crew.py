@@ -1,14 +1,14 @@
 """Processes that train one network together: a crew of ranks, and how they come to agree.
 
-Threads share out the lanes of a batch within a process (`team.py`), ranks among processes, which
+Workers share out the lanes of a batch within a process (`team.py`), ranks among processes, which
 may be on several machines. Every rank holds all parameters and takes each step and each decision
 from the same numbers, so that they stay the same everywhere and nobody waits for ever; what differs
 between one process and many is only who sums. `Crew` is one process alone, `charrnn.mpi.Ranks` are
 many.
 
 `add_up` fixes the order of every sum, over the workers of a rank and then over the ranks: first
-neighbours, then neighbouring pairs, and so on. R ranks of T threads so give the bits of one rank
-of R x T threads, whenever T is a power of two (else two ranks' sums are no pairs of pairs).
+neighbours, then neighbouring pairs, and so on. R ranks of T workers so give the bits of one rank
+of R x T workers, whenever T is a power of two (else two ranks' sums are no pairs of pairs).
 """
 
 from __future__ import annotations
