@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 
 from charrnn.errors import CharRNNError, CheckpointError, why
-from charrnn.models import MODELS, CharRNN, LanguageModel, Model
+from charrnn.models import MODELS, CharRNN, Classifier, LanguageModel, Model
 from charrnn.params import Array
 from charrnn.vocabulary import Vocabulary
 
 FORMAT = 1
 _MAGIC = "charrnn"
-_OTHER_USES = {"fill": ("fills gaps", "fill")}
+_OTHER_USES = {
+    "fill": ("fills gaps", "fill"),
+    "classify": ("names the class of a text", "classify"),
+}
 """What models that are no language models do, by their task, and the command for it."""
 
 
@@ -46,6 +49,16 @@ class Checkpoint:
         raise CheckpointError(
             f"This model ({self.model.title}) {does} and cannot write or score a text; use it "
             f"with: charrnn {command}."
+        )
+
+    @property
+    def classifier(self) -> Classifier:
+        """The model, if it names the class of a text; a CheckpointError if it does not."""
+        if isinstance(self.model, Classifier):
+            return self.model
+        raise CheckpointError(
+            f"This model ({self.model.title}) names no classes; train one that does with: charrnn "
+            "train TEXT --task classify"
         )
 
 

@@ -94,6 +94,17 @@ class Corpus:
         """How many characters each part has."""
         return {name: self.vocabulary.chars(part) for name, part in self.parts.items()}
 
+    @property
+    def contents(self) -> str:
+        """What `chars` counts, in words."""
+        words = "in words " * (self.vocabulary.unit == "word")
+        return f"characters {words}of {len(self.vocabulary)} kinds"
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of how it was read."""
+        return []
+
     def record(self) -> dict[str, Any]:
         """What a checkpoint says of it, as plain data."""
         return {

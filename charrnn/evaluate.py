@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ _ENTRIES = 1 << 22  # probabilities held at a time
 class Loss:
     """A loss over a number of characters, in the three units of the field."""
 
+    per: ClassVar[str] = "char"
+    """What `nats_per_char` is a mean over, and what `chars` counts."""
     nats_per_char: float
     chars: int
     words: int = 0
@@ -70,6 +72,15 @@ class Loss:
     def perplexity(self) -> float:
         """e^nats: the number of equally likely characters that would be as hard to guess."""
         return math.exp(min(self.nats_per_char, 700.0))
+
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """What a person is shown of it, nats first."""
+        return {
+            "nats": self.nats_per_char,
+            "bits": self.bits_per_char,
+            "perplexity": self.perplexity,
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The three units and the count, under their documented keys; of words, more."""

@@ -59,11 +59,11 @@ def log_softmax(logits: Array) -> Array:
     return logits
 
 
-def cross_entropy(logits: Array, targets: Ids) -> tuple[float, Array]:
+def cross_entropy(logits: Array, targets: Ids, weights: Array | None = None) -> tuple[float, Array]:
     """Mean softmax cross-entropy and its gradient.
 
     logits `(N, V)` are overwritten by the gradient, softmax(z) - onehot(target), over N.
-    targets `(N,)`. The loss is in nats per symbol.
+    targets `(N,)`. The loss is in nats per symbol. weights `(N,)` are how often each counts.
     """
     n = len(targets)
     rows = np.arange(n)
@@ -71,9 +71,12 @@ def cross_entropy(logits: Array, targets: Ids) -> tuple[float, Array]:
     at_target = logits[rows, targets]
     np.exp(logits, out=logits)
     total = logits.sum(axis=1)
-    loss = float(np.mean(np.log(total) - at_target, dtype=np.float64))
-    logits *= (1.0 / (n * total))[:, None]
-    logits[rows, targets] -= 1.0 / n
+    nats, share = np.log(total) - at_target, np.full_like(total, 1 / n)
+    if weights is not None:
+        nats, share = nats * weights, share * weights
+    loss = float(np.mean(nats, dtype=np.float64))
+    logits *= (share / total)[:, None]
+    logits[rows, targets] -= share
     return loss, logits
 
 

@@ -119,7 +119,7 @@ class Learner:
         if self.at.chunk == self.lanes.chunks:
             self.at.chunk, self.at.epoch = 0, self.at.epoch + 1
         self.at.seconds += seconds
-        now = self.recent.chars / max(seconds, 1e-9)
+        now = self.task.characters(inputs, targets) / max(seconds, 1e-9)
         self.speed = 0.95 * self.speed + 0.05 * now if self.speed else now
         return loss, norm
 

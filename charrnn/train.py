@@ -227,8 +227,8 @@ class Trainer(Session):
         del arrays["flat"]
         meta |= self._record() | {
             "metrics": {
-                "train_nats_per_char": self._recent,
-                "valid_nats_per_char": self.learner.at.best,
+                f"train_nats_per_{self.learner.recent.per}": self._recent,
+                f"valid_nats_per_{self.learner.recent.per}": self.learner.at.best,
                 "best_step": self.learner.at.best_step,
             },
         }

@@ -75,3 +75,17 @@ def decoded(monkeypatch):
 def as_read(data: bytes) -> str:
     """The text that reading makes of a file."""
     return data.decode().removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+NAMES = {
+    "German": "Bergmann Schneider Vogel Krause Lehmann Winkler Schulze Pfeiffer Brandt Seidel",
+    "Italian": "Rossi Bianchi Esposito Romano Colombo Ricci Marino Greco Conti Gallo",
+    "Japanese": "Satoshi Tanaka Yamada Kobayashi Nakamura Ishikawa Fujimoto Hayashi Mori Okada",
+}
+
+
+def write_names(folder: Path) -> None:
+    """A folder `names` with a file of names for each of three languages."""
+    (folder / "names").mkdir()
+    for language, names in NAMES.items():
+        (folder / "names" / f"{language}.txt").write_text(names.replace(" ", "\n"), "utf-8")

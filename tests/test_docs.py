@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.cli import COMMANDS
-from tests.conftest import ROOT, VERSE, pretend_it_is_here
+from tests.conftest import ROOT, VERSE, pretend_it_is_here, write_names
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -22,6 +22,7 @@ PYTHON = [b for kind, b in BLOCKS if kind == "python"]
 def folder(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("newcomer")
     (path / "poems.txt").write_text(VERSE[:20000], "utf-8")
+    write_names(path)
     pretend_it_is_here(path)
     return path
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "Learn a text; write checkpoints.",
     "sample": "Write new text.",
     "eval": "Measure how well a model predicts a text.",
+    "classify": "Name the class of a text.",
     "score": "Show how surprising each line and character is.",
     "fill": "Restore missing characters.",
     "gradcheck": "Check every derivative against two others.",

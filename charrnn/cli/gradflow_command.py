@@ -171,7 +171,9 @@ def _of_run(
     path, found = open_checkpoint(run)
     model = found.model
     if not isinstance(model, CharRNN):
-        raise CheckpointError(f"{path} holds no network, so no gradient flows in it.")
+        raise CheckpointError(
+            f"{path} holds no network that predicts text; gradflow looks into these alone."
+        )
     ids, _ = encode_source(found, source, encoding, unknown)
     read = windows(ids, seq, batch)
     fresh = CharRNN.initialised(model.config, np.random.default_rng(seed))

@@ -44,14 +44,16 @@ def checkpoint_and_text(arguments: tuple[str, ...]) -> tuple[str | None, str]:
         raise click.UsageError("Give a text, and before it a checkpoint if you like; no more.")
     if len(arguments) == 2:
         return arguments
-    if arguments and not _is_checkpoint(Path(arguments[0])):
+    if arguments and not is_checkpoint(arguments[0]):
         return None, arguments[0]
     if typed():
         raise click.UsageError("Name a text or pipe one in; `-` reads what you type.")
     return (arguments[0] if arguments else None), "-"
 
 
-def _is_checkpoint(path: Path) -> bool:
+def is_checkpoint(argument: str) -> bool:
+    """Whether an argument that may be a text, or the name of one, is a checkpoint."""
+    path = Path(argument)
     return is_there(path) and (path.is_dir() or path.suffix == ".npz")
 
 

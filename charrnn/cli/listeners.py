@@ -157,7 +157,7 @@ class LiveView(Plain):
 
     def _losses(self, step: Stepped) -> Table:
         table = Table.grid(padding=(0, 2))
-        heads = [Text(unit, style="dim") for unit in ("nats", "bits", "perplexity")]
+        heads = [Text(figure, style="dim") for figure in step.train.figures]
         rows: list[tuple[str | Text, ...]] = [("", *heads, "")]
         rows.append(("training", *cells(step.train), Text(f"lr {step.lr:.2g}", style="dim")))
         valid = [e.valid.nats_per_char for e in self.evaluated if e.valid]
@@ -177,22 +177,20 @@ class LiveView(Plain):
 
 def _opening(event: Started, trainer: Session) -> str:
     parts = ", ".join(f"{n:,} {PART_NAMES[p]}" for p, n in event.chars.items() if n)
-    vocabulary = trainer.corpus.vocabulary
-    words = "in words " * (vocabulary.unit == "word")
     resumed = f", resumed at step {event.step:,}" if event.step else ""
     if trainer.share >= 1:
         resumed += ", where it ends; give a larger --steps, --epochs or --minutes to go on"
     return (
         f"{trainer.corpus.name}: {trainer.model.title}, {event.parameters:,} parameters; "
-        f"{parts} characters {words}of {len(vocabulary)} kinds{resumed}"
+        f"{parts} {trainer.corpus.contents}{resumed}"
     )
 
 
 def _adapted(event: Started, trainer: Session) -> list[str]:
-    """Who shares the lanes, if that is more than one process or has changed; and a line if the text
-    was too short for the batch or the sequence that was asked for.
+    """How the text was read, if that needs a word; who shares the lanes, if that is more than one
+    process or has changed; and a line if the text was too short for what was asked for.
     """
-    c, lines = trainer.config, []
+    c, lines = trainer.config, list(trainer.corpus.notes)
     if event.ranks > 1:
         workers = f"{event.workers} worker{'s' * (event.workers > 1)} each"
         lines.append(f"{event.ranks} ranks, {workers}.")
@@ -201,7 +199,8 @@ def _adapted(event: Started, trainer: Session) -> list[str]:
             "The lanes are shared out otherwise than before (mpiexec -n, --workers): this goes on "
             "as well, but not with the same bits."
         )
-    if event.batch and (event.batch < c.batch or event.seq * 2 < c.seq):
+    whole = c.task == "classify"  # texts, as long as they are
+    if event.batch and not whole and (event.batch < c.batch or event.seq * 2 < c.seq):
         lines.append(
             f"The text is too short for {c.batch} lanes of {c.seq} symbols; training on "
             f"{event.batch} lane{'s' * (event.batch > 1)} of {event.seq} instead."

@@ -19,13 +19,13 @@ from charrnn import machine
 from charrnn.cli.listeners import Listener, listener
 from charrnn.cli.texts import corpus_source
 from charrnn.config import TrainConfig, read_toml
-from charrnn.corpus import Corpus, Split
 from charrnn.crew import Crew, assemble
 from charrnn.errors import CheckpointError, ConfigError, CrewError
 from charrnn.models import NGram
-from charrnn.reading import TextOptions
+from charrnn.options import ByTask
 from charrnn.run import Run, is_there
 from charrnn.session import Session
+from charrnn.tasks import TASKS
 from charrnn.train import Trainer, session_for
 
 _BUDGET = ("epochs", "steps", "minutes")
@@ -42,16 +42,20 @@ def _config_options(function: Any) -> Any:
         )
         choices = f.metadata.get("choices")
         settings: dict[str, Any] = {"type": click.Choice(list(choices)) if choices else kind}
+        flag, help_text, default = f.name.replace("_", "-"), f.metadata["help"], f.default
         if kind is bool:
             settings = {"is_flag": True}
+            flag += f"/--no-{flag}" * default
+        if isinstance(default, ByTask):
+            help_text, default = f"{help_text}  [default: {default}]", None
         if "metavar" in f.metadata:
             settings["metavar"] = f.metadata["metavar"]
         function = click.option(
-            f"--{f.name.replace('_', '-')}",
+            f"--{flag}",
             f.name,
-            default=f.default,
-            show_default=f.default is not None and kind is not bool,
-            help=f.metadata["help"],
+            default=default,
+            show_default=default is not None and (kind is not bool or default),
+            help=help_text,
             **settings,
         )(function)
     return function
@@ -132,18 +136,17 @@ def _one_budget(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
     return {**lower, **upper}
 
 
-def _read(crew: Crew, corpus: tuple[str, ...], config: TrainConfig) -> Corpus:
+def _read(crew: Crew, corpus: tuple[str, ...], config: TrainConfig) -> Any:
     """Every rank reads the files itself, after rank 0, which may have to fetch them first."""
     if crew.size > 1 and "-" in (*corpus, config.valid, config.test):
         raise CrewError("Standard input does not reach every rank; give the text as a file.")
 
-    def read() -> Corpus:
+    def read() -> Any:
         sources = [corpus_source(c) for c in corpus]
         extra = {
             n: corpus_source(v) if (v := getattr(config, n)) else None for n in ("valid", "test")
         }
-        options = TextOptions(config.unit, config.encoding, config.keep_newlines, config.min_count)
-        return Corpus.read(sources, split=Split.parse(config.split), options=options, **extra)
+        return TASKS[config.task].read(sources, config, **extra)
 
     return crew.by_turns(read)
 

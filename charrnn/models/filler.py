@@ -12,9 +12,9 @@ from numpy.typing import DTypeLike
 from charrnn.cells import CELLS
 from charrnn.errors import ConfigError
 from charrnn.functional import cross_entropy, log_softmax
-from charrnn.layers import Bidirectional, Dense, Dropout, Layer, Recurrent, Residual, Stack
+from charrnn.layers import Dense, Stack
 from charrnn.layers.base import Pullback
-from charrnn.models.network import NetworkConfig
+from charrnn.models.network import NetworkConfig, recurrent_layers
 from charrnn.params import Array, Ids, Params, Spec, State, prefixed
 
 
@@ -79,11 +79,7 @@ class Filler:
     @classmethod
     def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Filler:
         config = NetworkConfig(**shape)
-        shapes = {spec.name: spec.shape for spec in cls.specs(config)}
-        for name, wanted in shapes.items():
-            if arrays[name].shape != wanted:
-                raise ValueError(f"{name} is {arrays[name].shape}, not {wanted}")
-        return cls(config, Params(shapes, np.concatenate([arrays[n].ravel() for n in shapes])))
+        return cls(config, Params.of(cls.specs(config), arrays))
 
     def start(self, batch: int) -> State:
         """Nothing: every text is read from its own two ends."""
@@ -141,14 +137,5 @@ def _stack(config: NetworkConfig) -> Stack:
         raise ConfigError(
             f"There is no cell '{config.cell}' that reads both ways; there are: {', '.join(CELLS)}."
         )
-    cell = CELLS[config.cell]
-    layers: dict[str, Layer] = {}
-    width = config.symbols + 1
-    for n in range(config.layers):
-        ahead, back = (Recurrent(cell, width, config.hidden, one_hot=n == 0) for _ in range(2))
-        layer: Layer = Bidirectional(ahead, back)
-        layers[str(n)] = Residual(layer) if n and config.residual else layer
-        width = layer.width
-        if config.dropout:
-            layers[f"{n}drop"] = Dropout(width, config.dropout)
-    return Stack(layers)
+    cell, symbols = CELLS[config.cell], config.symbols + 1
+    return Stack(recurrent_layers(config, cell, config.layers, symbols, both_ways=True))

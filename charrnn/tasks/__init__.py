@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from charrnn.tasks.base import Batches, Task
+from charrnn.tasks.classify import Classify
 from charrnn.tasks.fill import Fill
 from charrnn.tasks.predict import Predict
 
-_TASKS: tuple[type[Task], ...] = (Predict, Fill)
+_TASKS: tuple[type[Task], ...] = (Predict, Fill, Classify)
 
 TASKS: dict[str, type[Task]] = {task.name: task for task in _TASKS}
 """Every task by the name that `--task` takes."""

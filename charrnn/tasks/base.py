@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus
+from charrnn.corpus import Corpus, Split
 from charrnn.evaluate import Loss
 from charrnn.models import Model, Trainable
 from charrnn.params import Ids
+from charrnn.reading import Source
 from charrnn.vocabulary import Words
 
 
@@ -51,6 +53,15 @@ class Task(ABC):
     def __init__(self, corpus: Any, config: TrainConfig) -> None:
         self.corpus, self.config = corpus, config
 
+    @classmethod
+    def read(cls, sources: Sequence[Source], config: TrainConfig, **parts: Source | None) -> Any:
+        """What there is to learn in these files; `parts` are files of their own, or None, for the
+        parts `valid` and `test`.
+        """
+        return Corpus.read(
+            sources, split=Split.parse(config.split), options=config.text_options, **parts
+        )
+
     @abstractmethod
     def model(self, rng: np.random.Generator) -> Trainable:
         """A fresh network for it."""
@@ -66,6 +77,10 @@ class Task(ABC):
     def running(self, nats: float, symbols: int) -> Loss:
         """The loss of some of the training part, from its nats per symbol."""
         return Loss(nats, symbols)
+
+    def characters(self, inputs: Ids, targets: Ids) -> int:
+        """How many characters are learned from a chunk."""
+        return self.running(0.0, targets.size).chars
 
     def blind(self, model: Model) -> float:
         """The loss of a guess among all answers, in nats."""
