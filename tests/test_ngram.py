@@ -331,9 +331,9 @@ def test_counting_that_is_stopped_keeps_the_model_unmeasured(small_corpus, tmp_p
 def test_counting_that_is_stopped_while_it_measures_shows_no_half_of_the_losses(
     small_corpus, monkeypatch
 ):
-    def measure_and_stop(model, ids):
+    def measure_and_stop(model, ids, vocabulary):
         counting.stop()
-        return evaluate(model, ids)
+        return evaluate(model, ids, vocabulary)
 
     counting = Counting(small_corpus, CONFIG)
     monkeypatch.setattr(predict, "evaluate", measure_and_stop)
