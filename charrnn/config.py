@@ -21,6 +21,8 @@ DEFAULT_RATES = {"adam": 4e-3, "rmsprop": 2e-3, "adagrad": 5e-2, "sgd": 0.2}
 
 LEARNERS = (*NETWORKS, NGram.kind)
 """What `--cell` takes: every recurrent cell, and the n-gram model, which has none."""
+CLASS_WEIGHTS = {"none": 0.0, "root": 0.5, "balanced": 1.0}
+"""A text counts as the frequency of its class to minus this power."""
 TASK_NAMES = ("lm", "fill", "classify")
 """What `--task` takes; `tasks.TASKS` has them."""
 _OF_NGRAMS = {"order"}
@@ -65,8 +67,8 @@ class TrainConfig:
     reset: float = option(0.01, "Chance that a lane forgets its state before a chunk.")
     mask: float = option(0.15, "Share of the characters that is hidden, with --task fill.")
     class_weights: str = option(
-        "none", "With --task classify, balanced has every class count the same.",
-        choices=("none", "balanced"),
+        "none", "With --task classify: balanced has every class count the same, root is half way.",
+        choices=CLASS_WEIGHTS,
     )  # fmt: skip
     epochs: float | None = option(None, f"Budget: passes over the text.  [default: {_EPOCHS}]")
     steps: int | None = option(None, "Budget: updates.")
@@ -117,7 +119,7 @@ class TrainConfig:
                 f"--task {self.task} cannot be learned with --cell {self.cell}; there are: "
                 f"{', '.join(CELLS)}."
             )
-        one_of("class weights", self.class_weights, ("none", "balanced"))
+        one_of("class weights", self.class_weights, CLASS_WEIGHTS)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("schedule", self.schedule, SCHEDULES)
         one_of("unit", self.unit, get_args(Unit))

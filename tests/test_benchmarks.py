@@ -97,6 +97,14 @@ def test_filling_has_a_row_for_each_model_and_way(tmp_path):
     assert all(r["chars"] == 45 and 0 <= r["accuracy"] <= 1 for r in results)
 
 
+def test_naming_has_a_row_for_the_network_and_for_n_grams(tmp_path):
+    [[head, *rows]], results = toy("naming", tmp_path)
+    assert head[1:] == ["Accuracy, %", "Macro F1, %"]
+    assert [row[0] for row in rows] == list(results) == ["network", "n-grams"]
+    assert all(0 <= each["accuracy"] <= 1 for figures in results.values() for each in figures)
+    assert results["n-grams"][0]["accuracy"] > 0.8  # letters tell these classes apart
+
+
 def test_a_row_that_is_none_is_bad_usage():
     done = run("training", "--row", "2x128")
     assert done.returncode == 2

@@ -23,10 +23,11 @@ from charrnn.classify import (
 from charrnn.config import TrainConfig
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.events import Evaluated, Sampled, Stepped, to_json
+from charrnn.examples import Examples
 from charrnn.models import CharRNN, Classifier, ClassifierConfig, NetworkConfig
 from charrnn.models.classifier import PAD
 from charrnn.run import Run, find_checkpoint
-from charrnn.tasks.classify import balanced
+from charrnn.tasks.classify import class_weights
 from charrnn.team import Team
 from charrnn.text_model import TextModel
 from charrnn.train import Trainer
@@ -154,12 +155,15 @@ def test_the_loss_is_weighted_as_in_training(rng):
     assert loss == pytest.approx((4 * nats[0] + 0.5 * nats[1] + 4 * nats[2]) / 3)
 
 
-def test_balanced_weights_have_every_class_count_the_same():
-    examples = charrnn.Examples.read([source(labelled(40) + labelled(300).replace("cow", "bird"))])
-    weights = np.array(balanced(examples))
+def test_balanced_weights_have_every_class_count_the_same_and_their_roots_are_between():
+    examples = Examples.read([source(labelled(40) + labelled(300).replace("cow", "bird"))])
     count = np.bincount(examples.labels[examples.parts["train"]])
-    np.testing.assert_allclose(weights * count, (weights * count)[0])
-    assert np.average(weights, weights=count) == pytest.approx(1)
+    balanced, root = (np.array(class_weights(examples, power)) for power in (1.0, 0.5))
+    np.testing.assert_allclose(balanced * count, (balanced * count)[0])
+    np.testing.assert_allclose(balanced / balanced[0], (root / root[0]) ** 2)
+    for weights in (balanced, root):
+        assert np.average(weights, weights=count) == pytest.approx(1)
+    assert class_weights(examples, 0) == ()
 
 
 def train(examples, run=None, **changes):

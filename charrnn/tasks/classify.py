@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from charrnn.classify import Recognition, log_probabilities, padded, recognise
-from charrnn.config import TrainConfig
+from charrnn.config import CLASS_WEIGHTS, TrainConfig
 from charrnn.corpus import Split
 from charrnn.examples import Examples
 from charrnn.models import Classifier, ClassifierConfig, Model
@@ -44,7 +44,7 @@ class Classify(Task):
         shape = ClassifierConfig(
             len(examples.vocabulary), c.cell, c.hidden, c.layers, c.dropout, c.residual,
             classes=examples.classes, bidirectional=c.bidirectional, longest=examples.longest,
-            weights=balanced(examples) if c.class_weights == "balanced" else (),
+            weights=class_weights(examples, CLASS_WEIGHTS[c.class_weights]),
         )  # fmt: skip
         return Classifier.initialised(shape, rng)
 
@@ -129,7 +129,12 @@ class Buckets:
         return rng.permutation(order.reshape(self.chunks, self.batch))
 
 
-def balanced(examples: Examples) -> tuple[float, ...]:
-    """Weights with which every class counts the same, one on average over the training texts."""
+def class_weights(examples: Examples, power: float) -> tuple[float, ...]:
+    """What a text of each class counts: 1 / n^power where the class has n texts to train on, on
+    average over these texts 1. Nothing, that is all the same, for a power of 0.
+    """
+    if not power:
+        return ()
     count = np.bincount(examples.labels[examples.parts["train"]], minlength=len(examples.classes))
-    return tuple((count.sum() / (len(count) * count)).tolist())
+    weights = count**-power
+    return tuple((weights / np.average(weights, weights=count)).tolist())
