@@ -159,3 +159,14 @@ def test_dropout_is_for_training_alone(rng):
     ]
     assert losses[0] == losses[1]
     assert len(set(losses)) == 3
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_padding_changes_nothing_that_is_said_of_a_sequence(cell, rng):
+    layer = Bidirectional(Recurrent(CELLS[cell], V, H), Recurrent(CELLS[cell], V, H))
+    params = Params.initialised(layer.specs(), rng, np.float64)
+    x, lengths = inputs("dense", rng), np.array([T, 2, 4])
+    y, _, _ = layer.forward(params, x, layer.start(B, np.float64), lengths=lengths)
+    for n, length in enumerate(lengths):
+        alone = layer.forward(params, x[:length, n : n + 1], layer.start(1, np.float64))[0]
+        np.testing.assert_allclose(y[:length, n], alone[:, 0], atol=1e-14)

@@ -13,7 +13,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.cli.novelty_view import Judge
 from charrnn.models import NGram
 from charrnn.novelty import Novelty, novelty
-from charrnn.vocabulary import Vocabulary
+from charrnn.vocabulary import Vocabulary, Words
 from tests.conftest import VERSE
 from tests.test_cli import charrnn
 
@@ -111,9 +111,10 @@ def test_sample_says_what_is_copied(corpus):
     done = charrnn(corpus, *arguments, "--novelty", "poem.txt")
     assert done.stdout == plain.stdout
     assert re.fullmatch(
-        r'Copied from poem.txt: at most \d+ characters in a row, ".*"; of the runs of 8 [\d.]+ %, '
-        r"of the runs of 12 [\d.]+ %, of the runs of 20 [\d.]+ %.\n",
-        done.stderr,
+        r'The longest run copied from poem.txt has \d+ characters: ".*" '
+        r"Copied: [\d.]+% of the runs of 8 characters, [\d.]+% of those of 12, "
+        r"[\d.]+% of those of 20. ",
+        done.stderr.replace("\n", " "),
     )
     data = json.loads(charrnn(corpus, *arguments, "--novelty", "poem.txt", "--json").stdout)
     samples, found = [s["text"] for s in data["samples"]], data["novelty"]
@@ -131,9 +132,22 @@ def test_a_long_copy_is_shortened_for_people(corpus):
     written = [[piece.encode()] for piece in ("#", VERSE[400:430], VERSE[430:700])]
     assert list(judge.watch(iter(written), 1)) == written
     assert judge.plain()["run"] == VERSE[400:700]
-    assert "at most 300 characters in a row" in judge.in_words()
-    (shown,) = re.findall('in a row, "(.*)"', judge.in_words())
-    assert shown.replace("\\n", "\n") == f"{VERSE[400:430]} ... {VERSE[670:700]}"
+    longest, _ = judge.in_words()
+    (shown,) = re.findall('has 300 characters: "(.*)"', longest)
+    assert shown.replace("↵", "\n") == f"{VERSE[400:430]} ... {VERSE[670:700]}"
+
+
+def test_words_are_compared_by_their_characters(corpus):
+    words = Words.of(VERSE[:20000])
+    model = Checkpoint(NGram.counted(np.arange(len(words)), len(words), 1), words)
+    judge = Judge(str(corpus / "poem.txt"), model, None)
+    list(judge.watch(iter([[VERSE[301:320].encode()], [b"#\xe2\x80\xa6"]]), 1))
+    longest, copied = judge.in_words()
+    assert "has 19 characters" in longest
+    assert (
+        copied
+        == "Copied: 85.7% of the runs of 8 characters, 80.0% of those of 12, 0.0% of those of 20."
+    )
 
 
 def test_what_was_only_continued_is_not_judged(corpus):
@@ -146,6 +160,7 @@ def test_what_was_only_continued_is_not_judged(corpus):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (["--novelty", "."], 1, "Cannot read .: is a directory"),
         (["--novelty", "nowhere.txt"], 1, "There is no file 'nowhere.txt'"),
         (["--novelty", "-", "--seed-file", "-"], 2, "cannot both read standard input"),
     ],

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.cli.display import clean
+from charrnn.cli.display import clean, print_words
 from charrnn.cli.texts import code_blocks, corpus_source
 from charrnn.novelty import Novelty, novelty
 from charrnn.params import Ids
+from charrnn.vocabulary import code_points, text_of
 
 _SHOWN = 60  # symbols of a longer run, half of them its beginning and half its end
 
@@ -21,10 +23,11 @@ class Judge:
     """Keeps what is written and then compares it with a corpus."""
 
     def __init__(self, corpus: str, found: Checkpoint, encoding: str | None) -> None:
+        """A CorpusError where the corpus, or its beginning, cannot be read."""
         self.corpus = corpus_source(corpus)
-        self.checkpoint = found
-        self.encoding = encoding
         self.unit = found.vocabulary.unit
+        blocks = code_blocks(found, self.corpus, encoding)
+        self.blocks = chain(list(islice(blocks, 1)), blocks)
         self.written: list[bytearray] = []
 
     def watch(self, drawn: Iterator[list[bytes]], count: int) -> Iterator[list[bytes]]:
@@ -39,7 +42,7 @@ class Judge:
     def found(self) -> Novelty:
         """What is copied, now that all is written."""
         samples = [self._codes(bytes(sample)) for sample in self.written]
-        return novelty(samples, code_blocks(self.checkpoint, self.corpus, self.encoding))
+        return novelty(samples, self.blocks)
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -50,31 +53,38 @@ class Judge:
             "copied": {str(length): share for length, share in self.found.copied.items()},
         }
 
-    def in_words(self) -> str:
-        """A line for a person."""
+    def show(self) -> None:
+        """For a person, on standard error."""
+        print_words(*self.in_words())
+
+    def in_words(self) -> Iterator[str]:
+        """The longest run that is copied; of those of each length the share that is."""
         longest, name = self.found.longest, self.corpus.name
-        unit = "character" if self.unit == "char" else self.unit
-        count = f"{len(longest):,} {unit}{'s' * (len(longest) != 1)}"
-        if len(longest) > _SHOWN:
+        if not len(longest):
+            yield f"Nothing is copied from {name}."
+            return
+        what = "byte" if self.unit == "byte" else "character"
+        count = f"{len(longest):,} {what}{'s' * (len(longest) != 1)}"
+        yield f'The longest run copied from {name} has {count}: "{self._shortened(longest)}"'
+        shares = [(length, x) for length, x in self.found.copied.items() if x is not None]
+        if shares:
+            (length, share), *more = shares
+            rest = "".join(f", {share:.1%} of those of {length}" for length, share in more)
+            yield f"Copied: {share:.1%} of the runs of {length} {what}s{rest}."
+
+    def _shortened(self, run: Ids) -> str:
+        text = self._text(run)
+        if len(run) > _SHOWN:
             half = _SHOWN // 2
-            run = f"{self._text(longest[:half])} ... {self._text(longest[-half:])}"
-        else:
-            run = self._text(longest)
-        run = clean(run.replace("\n", "\\n"))
-        parts = [
-            f"of the runs of {length} {100 * share:.1f} %"
-            for length, share in self.found.copied.items()
-            if share is not None
-        ]
-        shares = f"; {', '.join(parts)}" if parts else ""
-        return f'Copied from {name}: at most {count} in a row, "{run}"{shares}.'
+            text = f"{self._text(run[:half])} ... {self._text(run[-half:])}"
+        return clean(text.replace("\n", "↵"))
 
     def _codes(self, written: bytes) -> Ids:
         if self.unit == "byte":
             return np.frombuffer(written, np.uint8)
-        return self.checkpoint.vocabulary.codes_of(written.decode())
+        return code_points(written.decode())
 
     def _text(self, codes: Ids) -> str:
         if self.unit == "byte":
             return codes.astype(np.uint8).tobytes().decode("utf-8", "replace")
-        return codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+        return text_of(codes)

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from charrnn.cli.display import note
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
     Opened,
@@ -40,7 +39,7 @@ Examples:
 @click.option("--temp", type=click.FloatRange(min=0), default=0.8, show_default=True,
               help="Temperature: 0 takes the likeliest character, 1 draws as is.")  # fmt: skip
 @click.option("--length", type=click.IntRange(min=1), default=1000, show_default=True,
-              help="Characters to write.")  # fmt: skip
+              help="Characters to write; of a model of words, words.")  # fmt: skip
 @click.option("--seed-text", default="", metavar="TEXT", help="Text to continue.")
 @click.option("--seed-file", metavar="FILE", help="Read the text to continue from a file, or - .")
 @click.option("--encoding", help="Encoding of files that are read.  [default: as in training]")
@@ -102,9 +101,9 @@ def command(
         return
     _print_text(drawn, shown, count)
     if judge:
-        note(judge.in_words())
+        judge.show()
     if seed is None and sys.stderr.isatty():
-        note(f"(seed {first})")
+        click.echo(f"(seed {first})", err=True)
 
 
 def _seed(

@@ -13,6 +13,7 @@ from charrnn.errors import CorpusError
 from charrnn.params import Ids
 from charrnn.reading import Source, TextOptions
 from charrnn.run import is_there
+from charrnn.spool import Spool
 
 
 def corpus_source(name: str) -> Source:
@@ -46,9 +47,15 @@ def encode_source(
     """The ids of a text, read as the one the model was trained on was, and how many symbols were
     left out because the model has never seen them.
     """
-    codes = read_codes(found, source, encoding)
-    ids = found.vocabulary.encode_codes(codes, skip_unknown=unknown == "skip")
-    return ids, len(codes) - len(ids)
+    vocabulary, skip, read, skipped = found.vocabulary, unknown == "skip", 0, 0
+    with Spool() as spool:
+        for _, codes in source.codes(options_of(found, encoding)):
+            if skip:
+                skipped += int((~vocabulary.knows(codes)).sum())
+            spool.write(vocabulary.encode_codes(codes, skip_unknown=skip, before=read))
+            read += len(codes)
+        ids = spool.whole(vocabulary.dtype)
+    return ids, skipped
 
 
 def read_codes(found: Checkpoint, source: Source, encoding: str | None) -> Ids:
@@ -59,10 +66,14 @@ def read_codes(found: Checkpoint, source: Source, encoding: str | None) -> Ids:
 
 def code_blocks(found: Checkpoint, source: Source, encoding: str | None) -> Iterator[Ids]:
     """The same, a few megabytes at a time."""
+    return (codes for _, codes in source.codes(options_of(found, encoding)))
+
+
+def options_of(found: Checkpoint, encoding: str | None) -> TextOptions:
+    """How the text of the training was read; with `encoding`, in another one."""
     config = found.meta.get("config", {})
-    options = TextOptions(
+    return TextOptions(
         found.vocabulary.unit,
         encoding or config.get("encoding", "utf-8"),
         config.get("keep_newlines", False),
     )
-    return (codes for _, codes in source.codes(options))

@@ -6,7 +6,7 @@ import signal
 import types
 import typing
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,13 @@ from charrnn import machine
 from charrnn.cli.listeners import Listener, listener
 from charrnn.cli.texts import corpus_source
 from charrnn.config import TrainConfig, read_toml
-from charrnn.corpus import Corpus, Split
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.crew import Crew, assemble
+from charrnn.errors import CheckpointError, ConfigError, CrewError
 from charrnn.models import NGram
-from charrnn.reading import TextOptions
+from charrnn.options import ByTask
 from charrnn.run import Run, is_there
 from charrnn.session import Session
+from charrnn.tasks import TASKS
 from charrnn.train import Trainer, session_for
 
 _BUDGET = ("epochs", "steps", "minutes")
@@ -41,16 +42,20 @@ def _config_options(function: Any) -> Any:
         )
         choices = f.metadata.get("choices")
         settings: dict[str, Any] = {"type": click.Choice(list(choices)) if choices else kind}
+        flag, help_text, default = f.name.replace("_", "-"), f.metadata["help"], f.default
         if kind is bool:
             settings = {"is_flag": True}
+            flag += f"/--no-{flag}" * default
+        if isinstance(default, ByTask):
+            help_text, default = f"{help_text}  [default: {default}]", None
         if "metavar" in f.metadata:
             settings["metavar"] = f.metadata["metavar"]
         function = click.option(
-            f"--{f.name.replace('_', '-')}",
+            f"--{flag}",
             f.name,
-            default=f.default,
-            show_default=f.default is not None and kind is not bool,
-            help=f.metadata["help"],
+            default=default,
+            show_default=default is not None and (kind is not bool or default),
+            help=help_text,
             **settings,
         )(function)
     return function
@@ -106,20 +111,21 @@ def command(
         in_file = {k.replace("-", "_"): v for k, v in read_toml(config_file).items()}
         given = _one_budget(in_file, given)
     machine.keep_memory()
-    shown = listener(quiet=quiet, as_json=as_json)
+    crew = assemble()
+    shown = listener(quiet=quiet, as_json=as_json) if crew.rank == 0 else Listener()
     origin = str(config_file or "")
     if resume:
         for option in ("name", "out"):
             if ctx.get_parameter_source(option) != ParameterSource.DEFAULT:
                 raise click.UsageError(f"A resumed run stays where it is; leave out --{option}.")
-        trainer: Session = _resume(resume, corpus, given, origin)
+        trainer: Session = _resume(crew, resume, corpus, given, origin)
     else:
         if not corpus:
             raise click.UsageError("Name a text to learn: charrnn train CORPUS...")
         if name is not None and (Path(name).name != name or name in ("", "..")):
             raise click.UsageError(f"--name is '{name}'; it must be a name, without folders.")
         config = TrainConfig.from_mapping(given, origin)
-        trainer = _fresh(corpus, config, out, name)
+        trainer = _fresh(crew, corpus, config, out, name)
     return _listen(trainer, shown)
 
 
@@ -130,24 +136,44 @@ def _one_budget(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
     return {**lower, **upper}
 
 
-def _read(corpus: tuple[str, ...], config: TrainConfig) -> Corpus:
-    sources = [corpus_source(c) for c in corpus]
-    extra = {n: corpus_source(v) if (v := getattr(config, n)) else None for n in ("valid", "test")}
-    options = TextOptions(config.unit, config.encoding, config.keep_newlines, config.min_count)
-    return Corpus.read(sources, split=Split.parse(config.split), options=options, **extra)
+def _read(crew: Crew, corpus: tuple[str, ...], config: TrainConfig) -> Any:
+    """Every rank reads the files itself, after rank 0, which may have to fetch them first."""
+    if crew.size > 1 and "-" in (*corpus, config.valid, config.test):
+        raise CrewError("Standard input does not reach every rank; give the text as a file.")
+
+    def read() -> Any:
+        sources = [corpus_source(c) for c in corpus]
+        extra = {
+            n: corpus_source(v) if (v := getattr(config, n)) else None for n in ("valid", "test")
+        }
+        return TASKS[config.task].read(sources, config, **extra)
+
+    return crew.by_turns(read)
 
 
-def _fresh(corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | None) -> Session:
-    text = _read(corpus, config)
+def _fresh(
+    crew: Crew, corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | None
+) -> Session:
+    text = _read(crew, corpus, config)
     extra = ("valid", "test")
     found: dict[str, Any] = {n: corpus_source(v).place for n in extra if (v := getattr(config, n))}
-    trainer = session_for(text, replace(config, **found))
+    trainer = session_for(text, replace(config, **found), crew=crew)
     usual = f"{text.name}-{trainer.model.title.replace(' ', '-')}"
-    trainer.run = Run.create(out, name or usual)
+    trainer.run = crew.lead(lambda: Run.create(out, name or usual))
     return trainer
 
 
-def _resume(where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin: str) -> Trainer:
+def _resume(
+    crew: Crew, where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin: str
+) -> Trainer:
+    run, texts, config = crew.lead(lambda: _stored(where, corpus, given, origin))
+    return Trainer.resume(run, _read(crew, texts, config), config, crew)
+
+
+def _stored(
+    where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin: str
+) -> tuple[Run, tuple[str, ...], TrainConfig]:
+    """The run that is meant by `where`, its texts, and its options with those that are given."""
     if not is_there(where):
         raise CheckpointError(f"There is no run {str(where)[:80]}.")
     run = Run(where if where.is_dir() else where.parent)
@@ -172,16 +198,17 @@ def _resume(where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin:
         raise CheckpointError(
             f"{where} does not say which text it learned; name it: charrnn train TEXT --resume RUN"
         )
-    return Trainer.resume(run, _read(texts, config), config)
+    return run, texts, config
 
 
 def _listen(trainer: Session, shown: Listener) -> int:
     """Show the events. When nobody reads the output any more, training is stopped and saved."""
     assert trainer.run is not None
+    leads = trainer.crew.rank == 0
     closed = False
     caught: list[int] = []
     try:
-        with trainer.run.locked(), _signals(trainer, caught), shown:
+        with trainer.run.locked() if leads else nullcontext(), _signals(trainer, caught), shown:
             for event in trainer.events():
                 try:
                     if not closed:
@@ -189,11 +216,14 @@ def _listen(trainer: Session, shown: Listener) -> int:
                 except BrokenPipeError:
                     closed = True
                     trainer.stop()
+            every = trainer.crew.gather(caught)  # a signal to one rank has ended all
+            caught = [number for each in every for number in each]
     except KeyboardInterrupt:
         if not caught:
             raise
     finally:
-        trainer.run.discard_if_empty()
+        if leads:
+            trainer.run.discard_if_empty()
     if closed:
         raise BrokenPipeError
     return 128 + caught[0] if caught else 0
