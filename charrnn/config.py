@@ -64,6 +64,9 @@ class TrainConfig:
         "Symbols between two updates: the length of truncated BPTT. With --task classify, those "
         "that are read of a text.",
     )
+    init: float = option(
+        0.0, "First weights evenly between minus and plus this; 0: as the cell likes them."
+    )
     reset: float = option(0.01, "Chance that a lane forgets its state before a chunk.")
     mask: float = option(0.15, "Share of the characters that is hidden, with --task fill.")
     class_weights: str = option(
@@ -128,7 +131,7 @@ class TrainConfig:
         for name in ("epochs", "steps", "minutes", "lr"):
             value = getattr(self, name)
             check(name, value, value is None or value > 0, "above 0")
-        for name in ("clip", "clip_value", "workers", "warmup", "weight_decay", "seed",
+        for name in ("clip", "clip_value", "workers", "warmup", "weight_decay", "seed", "init",
                      "decay_after", "eval_every", "eval_chars", "sample_every"):  # fmt: skip
             check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         check("order", self.order, 1 <= self.order <= 12, "between 1 and 12")

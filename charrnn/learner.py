@@ -29,7 +29,7 @@ from charrnn.optim import (
     decay_weights,
     warm_up,
 )
-from charrnn.params import Array
+from charrnn.params import Array, uniform
 from charrnn.position import Position, Stopwatch
 from charrnn.tasks import TASKS
 from charrnn.team import Team, sensible_workers
@@ -56,7 +56,11 @@ class Learner:
         workers = config.workers or sensible_workers(config.batch, config.hidden, self.crew)
         self.config = replace(config, workers=workers)
         self.task = TASKS[config.task](corpus, self.config)
-        self.model = self.task.model(np.random.default_rng([0, config.seed]))
+        rng = np.random.default_rng([0, config.seed])
+        self.model = self.task.model(rng)
+        if config.init:
+            flat = self.model.params.flat
+            flat[:] = uniform(config.init)(rng, flat.shape)
         self.lanes = self.task.batches()
         self.team = Team(self.model, self.lanes.batch, workers, self.crew)
         self.optimizer = OPTIMIZERS[config.optimizer](self.model.params.flat.size)

@@ -62,6 +62,12 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(small_corpus)
     assert not np.array_equal(flat(a), flat(c))
 
 
+def test_first_weights_lie_within_what_is_asked_for(small_corpus):
+    usual, narrow = (train(small_corpus, init=init, steps=1, lr=1e-6)[0] for init in (0.0, 0.01))
+    assert np.abs(flat(usual)).max() > 0.5
+    assert 0.0099 < np.abs(flat(narrow)).max() < 0.0101
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_evaluating_and_sampling_more_often_changes_no_parameter(cell, small_corpus):
     rare, _ = train(small_corpus, cell=cell, eval_every=24, sample_every=0)
