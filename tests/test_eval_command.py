@@ -3,10 +3,12 @@ meets them.
 """
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,14 @@ def test_what_is_learned_of_words_is_still_a_loss_per_character(folder):
         assert dynamic[key] == data[key] > 0
     for key in ("nats_per_char", "perplexity_per_word"):
         assert dynamic[key] == pytest.approx(data[key], rel=1e-4)
+
+
+def test_the_newest_run_is_meant_that_can_do_what_is_asked(folder):
+    later = time.time() + 60
+    os.utime(folder / "checkpoints" / "gaps" / "best.npz", (later, later))
+    for options, name in (([], "gaps"), (["--dynamic"], "words")):
+        data = measured(folder, "eval", "verse.txt", *options)
+        assert data["checkpoint"] == f"checkpoints/{name}/best.npz"
 
 
 def test_ctrl_c_while_learning_leaves_at_once_and_says_how_far_it_came(folder):
