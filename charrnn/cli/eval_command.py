@@ -53,7 +53,7 @@ _MASK, _MASK_SEED = 0.15, 0
 Examples:
   charrnn eval elizabethan
   charrnn eval checkpoints/small corpora/elizabethan.txt --json
-  charrnn eval checkpoints/small elizabethan --dynamic
+  charrnn eval checkpoints/small corpora/elizabethan.txt --dynamic
   charrnn eval checkpoints/names names/*.txt
   echo "Good morrow, sweet my lord." | charrnn eval -""",
 )
