@@ -23,6 +23,8 @@ class Session(ABC):
     """A model learning a corpus. `events()` does the work; `stop()` ends it at the next pause."""
 
     model: Model
+    chosen: dict[str, Any]
+    """Options that were left open, and what they are for this text and budget."""
 
     @property
     def reordered(self) -> bool:
@@ -39,9 +41,11 @@ class Session(ABC):
         """With `run`, checkpoints and a log are written there, by rank 0 of the crew."""
         text = corpus.options
         self.corpus, self.run, self.crew = corpus, run, crew or Crew()
-        self.task = TASKS[config.task](corpus, config)
+        fitted = config.fitted(len(corpus.parts["train"]))
+        self.chosen = fitted.beyond(config)
+        self.task = TASKS[config.task](corpus, fitted)
         self.config = replace(
-            config, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
+            fitted, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
             keep_newlines=text.keep_newlines, min_count=text.min_count,
         )  # fmt: skip
 

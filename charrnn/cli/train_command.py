@@ -18,11 +18,11 @@ from charrnn import checkpoint as files
 from charrnn import machine
 from charrnn.cli.listeners import Listener, listener
 from charrnn.cli.texts import corpus_source
-from charrnn.config import TrainConfig, read_toml
+from charrnn.config import TrainConfig
 from charrnn.crew import Crew, assemble
 from charrnn.errors import CheckpointError, ConfigError, CrewError
 from charrnn.models import NGram
-from charrnn.options import ByTask
+from charrnn.options import ByTask, read_toml
 from charrnn.run import Run, is_there
 from charrnn.session import Session
 from charrnn.tasks import TASKS

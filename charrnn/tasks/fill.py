@@ -9,7 +9,7 @@ import numpy as np
 from charrnn.evaluate import Loss
 from charrnn.gaps import by_certainty, measure
 from charrnn.masking import Windows, hidden_in_text, hide
-from charrnn.models import Filler, NetworkConfig
+from charrnn.models import Filler
 from charrnn.tasks.base import Task, per_char
 
 _SAMPLE_LENGTH = 72
@@ -22,9 +22,7 @@ class Fill(Task):
     name: ClassVar[str] = "fill"
 
     def model(self, rng: np.random.Generator) -> Filler:
-        c = self.config
-        symbols = len(self.corpus.vocabulary)
-        shape = NetworkConfig(symbols, c.cell, c.hidden, c.layers, c.dropout, c.residual)
+        shape = self.config.network(len(self.corpus.vocabulary))
         return Filler.initialised(shape, rng)
 
     def batches(self) -> Windows:

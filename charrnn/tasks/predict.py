@@ -8,7 +8,7 @@ import numpy as np
 
 from charrnn.corpus import Lanes
 from charrnn.evaluate import Loss, evaluate
-from charrnn.models import CharRNN, LanguageModel, NetworkConfig
+from charrnn.models import CharRNN, LanguageModel
 from charrnn.sample import Style
 from charrnn.tasks.base import Task, per_char
 from charrnn.text_model import TextModel
@@ -22,9 +22,7 @@ class Predict(Task):
     name: ClassVar[str] = "lm"
 
     def model(self, rng: np.random.Generator) -> CharRNN:
-        c = self.config
-        symbols = len(self.corpus.vocabulary)
-        shape = NetworkConfig(symbols, c.cell, c.hidden, c.layers, c.dropout, c.residual)
+        shape = self.config.network(len(self.corpus.vocabulary))
         return CharRNN.initialised(shape, rng)
 
     def batches(self) -> Lanes:
