@@ -12,6 +12,8 @@ import math
 
 _TIMES = 20
 """How often a text of a million symbols is best read, given the time; longer ones, too."""
+_LEAST, _AT_MOST = 400e3, 40
+"""So many symbols of a short text are read, or there are too few updates; but none so often."""
 _MOST = 20e6
 """Symbols read where no budget is given."""
 _SPEED = 100e3
@@ -24,7 +26,8 @@ _NARROWEST, _WIDEST, _STEP = 192, 768, 32
 
 def times(n: int) -> float:
     """How often a text of n symbols is best read, given the time."""
-    return _TIMES * min(1.0, math.pow(n / 1e6, 0.23))
+    least = min(_AT_MOST, _LEAST / n)
+    return max(least, _TIMES * min(1.0, math.pow(n / 1e6, 0.23)))
 
 
 def epochs(n: int) -> float:
