@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from math import prod
 from typing import Any, get_args
 
 from charrnn import defaults
 from charrnn.cells import CELLS
 from charrnn.corpus import Split
 from charrnn.errors import ConfigError
-from charrnn.models import NETWORKS, NetworkConfig, NGram
+from charrnn.models import NETWORKS, CharRNN, NetworkConfig, NGram
 from charrnn.optim import OPTIMIZERS, SCHEDULES
 from charrnn.options import ByTask, check, check_kind, kinds_of, one_of, option
 from charrnn.reading import TextOptions
@@ -165,13 +166,15 @@ class TrainConfig:
         if free:
             default = ByTask(defaults.epochs(symbols), classify=15)
             config = replace(config, epochs=default.of(self.task))
-        hidden, dropout = self.hidden, self.dropout
-        if hidden is None:
+        if config.hidden is None:
             timed = defaults.hidden(symbols, *filter(None, [self.minutes]))
-            hidden = timed if free or self.minutes else _HIDDEN
-        if dropout is None:
-            dropout = defaults.dropout(symbols, config._passes(symbols), hidden)
-        return replace(config, hidden=hidden, dropout=dropout)
+            config = replace(config, hidden=timed if free or self.minutes else _HIDDEN)
+        if config.dropout is None:
+            shapes = CharRNN.specs(replace(config, dropout=0.0).network(1))
+            size = sum(prod(spec.shape) for spec in shapes)
+            share = defaults.dropout(symbols, config._passes(symbols), size)
+            config = replace(config, dropout=share)
+        return config
 
     def _passes(self, symbols: int) -> float | None:
         """How often a training part is read within the budget; None where that is one of time."""

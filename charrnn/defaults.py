@@ -43,8 +43,10 @@ def hidden(n: int, minutes: float = _MINUTES) -> int:
     return max(_NARROWEST, _STEP * round(min(fits, widest) / _STEP))
 
 
-def dropout(n: int, epochs: float | None, hidden: int) -> float:
-    """The share of outputs dropped of a network that reads n symbols so often; None is often."""
-    parameters = 10 * hidden * hidden
-    share = min(0.5, max(0.0, 0.1 + 0.12 * math.log2(parameters / (0.37 * n))))
+def dropout(n: int, epochs: float | None, parameters: int) -> float:
+    """The share of outputs dropped of a network that reads n symbols so often; None is often.
+
+    `parameters` are those that do not grow with the vocabulary.
+    """
+    share = min(0.5, max(0.0, 0.1 + 0.12 * math.log2(parameters / (0.33 * n))))
     return round(share if epochs is None else share * min(1.0, epochs / times(n)), 2)

@@ -16,16 +16,16 @@ lengths = st.integers(2, 10**10)
 reads = st.floats(0.01, 10_000)
 
 
-@given(n=lengths, more=lengths, hidden=st.integers(1, 2000))
-def test_of_a_longer_text_no_more_is_dropped(n, more, hidden):
-    assert 0 <= defaults.dropout(n + more, None, hidden) <= defaults.dropout(n, None, hidden) < 1
+@given(n=lengths, more=lengths, size=st.integers(1, 10**8))
+def test_of_a_longer_text_no_more_is_dropped(n, more, size):
+    assert 0 <= defaults.dropout(n + more, None, size) <= defaults.dropout(n, None, size) < 1
 
 
-@given(n=lengths, e=reads, more=reads, hidden=st.integers(1, 2000))
-def test_more_is_dropped_where_a_text_is_read_oftener_or_the_network_is_wider(n, e, more, hidden):
-    here = defaults.dropout(n, e, hidden)
-    assert here <= defaults.dropout(n, e + more, hidden) <= defaults.dropout(n, None, hidden)
-    assert here <= defaults.dropout(n, e, 2 * hidden)
+@given(n=lengths, e=reads, more=reads, size=st.integers(1, 10**8))
+def test_more_is_dropped_where_a_text_is_read_oftener_or_the_network_is_wider(n, e, more, size):
+    here = defaults.dropout(n, e, size)
+    assert here <= defaults.dropout(n, e + more, size) <= defaults.dropout(n, None, size)
+    assert here <= defaults.dropout(n, e, 2 * size)
 
 
 @given(n=lengths, minutes=reads, more=reads)
