@@ -20,6 +20,8 @@ _SPEED = 100e3
 """Symbols a second that 2x192 learns: about two cores."""
 _MINUTES = 0.5
 """What may be spent on width where no budget is given."""
+_FORGET = 12.5
+"""Epochs at the peak rate in which weights would shrink to 1 / e."""
 _NARROWEST, _WIDEST, _STEP = 192, 768, 32
 """The widest is for a text of a million symbols or more."""
 
@@ -50,3 +52,12 @@ def dropout(n: int, epochs: float | None, parameters: int) -> float:
     """
     share = min(0.5, max(0.0, 0.1 + 0.12 * math.log2(parameters / (0.33 * n))))
     return round(share if epochs is None else share * min(1.0, epochs / times(n)), 2)
+
+
+def weight_decay(n: int, update: int, rate: float) -> float:
+    """Decoupled weight decay, with `update` symbols an update at this learning rate.
+
+    Weights forget within a number of epochs that does not depend on the text (Wang and Aitchison
+    2024).
+    """
+    return round(min(1.0, update / (n * rate * _FORGET)), 4)

@@ -39,6 +39,14 @@ def test_without_a_budget_reading_is_neither_endless_nor_once_only(n):
     assert defaults.epochs(n) * n <= max(30e6, 2 * n)
 
 
+@given(n=lengths, update=st.integers(1, 10**5), rate=st.floats(1e-5, 1))
+def test_weights_shrink_by_as_much_in_an_epoch_whatever_the_text_and_the_rate(n, update, rate):
+    decay = defaults.weight_decay(n, update, rate)
+    assert 0 <= decay <= 1
+    if 0.01 < decay < 1:
+        assert decay * rate * n / update == pytest.approx(1 / 12.5, rel=0.01)
+
+
 @given(n=lengths, epochs=st.floats(0.1, 100))
 def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n, epochs):
     fitted = TrainConfig(hidden=7, epochs=epochs).fitted(n)
@@ -60,7 +68,8 @@ def test_a_text_counts_by_the_part_that_is_learned():
     wanted = TrainConfig(steps=1, layers=1).fitted(len(corpus.train))
     assert (trainer.config.hidden, trainer.config.dropout) == (wanted.hidden, wanted.dropout)
     started = next(e for e in trainer.events() if isinstance(e, Started))
-    assert to_json(started)["chosen"] == {"hidden": wanted.hidden, "dropout": wanted.dropout}
+    names = ("hidden", "dropout", "weight_decay")
+    assert to_json(started)["chosen"] == {name: getattr(wanted, name) for name in names}
 
 
 def test_n_grams_leave_nothing_open():
