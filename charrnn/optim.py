@@ -73,9 +73,10 @@ class Adagrad(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """s' = rho s + (1 - rho) g^2,  w' = w - rate g / sqrt(s' + eps)
+    """s' = rho s + (1 - rho) g^2,  w' = w - rate g / (sqrt(s') + eps)
 
-    Tieleman and Hinton (2012), with char-rnn's rho = 0.95 and eps = 1e-8.
+    Tieleman and Hinton (2012), with char-rnn's rho = 0.95 and eps = 1e-8. (Under the root eps would
+    be 1e-4, which is what entries of the gradient of a mean loss are.)
     """
 
     name: ClassVar[str] = "rmsprop"
@@ -86,7 +87,7 @@ class RMSprop(Optimizer):
         (s,) = averages
         s *= self.rho
         s += (1 - self.rho) * (g * g)
-        g /= np.sqrt(s + self.eps)
+        g /= np.sqrt(s) + self.eps
         g *= rate
         w -= g
 
