@@ -39,7 +39,7 @@ def rmsprop(w, gradients):
     s = 0.0
     for g in gradients:
         s = 0.95 * s + 0.05 * g * g
-        w -= RATE * g / math.sqrt(s + 1e-8)
+        w -= RATE * g / (math.sqrt(s) + 1e-8)
     return w
 
 
