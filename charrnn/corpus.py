@@ -145,6 +145,23 @@ def _not_empty(ids: Ids, what: str) -> Ids:
 
 
 @dataclass(frozen=True)
+class Text:
+    """Where a corpus comes from, so that several processes can each read it."""
+
+    sources: tuple[Source, ...]
+    split: Split = Split()
+    options: TextOptions = field(default_factory=TextOptions)
+    valid: Source | None = None
+    test: Source | None = None
+
+    def read(self) -> Corpus:
+        """See `Corpus.read`."""
+        return Corpus.read(
+            self.sources, split=self.split, valid=self.valid, test=self.test, options=self.options
+        )
+
+
+@dataclass(frozen=True)
 class Lanes:
     """A text cut into `batch` contiguous lanes, read side by side in chunks of about `seq`.
 

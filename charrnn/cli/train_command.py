@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import types
-import typing
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +11,25 @@ from click.core import ParameterSource
 from charrnn import checkpoint as files
 from charrnn import machine
 from charrnn.cli.listeners import Listener, listener
-from charrnn.cli.texts import corpus_source
-from charrnn.config import TrainConfig, read_toml
-from charrnn.corpus import Corpus, Split
+from charrnn.cli.signals import signals
+from charrnn.cli.training_options import (
+    BUDGET,
+    at_their_places,
+    config_file_option,
+    config_options,
+    given_options,
+    one_budget,
+    text_of,
+)
+from charrnn.config import TrainConfig
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.models import NGram
-from charrnn.reading import TextOptions
 from charrnn.run import Run, is_there
 from charrnn.session import Session
 from charrnn.train import Trainer, session_for
 
-_BUDGET = ("epochs", "steps", "minutes")
-_ADJUSTABLE = {*_BUDGET, "valid", "test", "workers", "eval_every", "eval_chars", "sample_every"}
+_ADJUSTABLE = {*BUDGET, "valid", "test", "workers", "eval_every", "eval_chars", "sample_every"}
 """Options that may change when a run is resumed."""
-
-
-def _config_options(function: Any) -> Any:
-    """One command-line option for every field of TrainConfig."""
-    hints = typing.get_type_hints(TrainConfig)
-    for f in reversed(fields(TrainConfig)):
-        kind = next(
-            t for t in (*typing.get_args(hints[f.name]), hints[f.name]) if t is not type(None)
-        )
-        choices = f.metadata.get("choices")
-        settings: dict[str, Any] = {"type": click.Choice(list(choices)) if choices else kind}
-        if kind is bool:
-            settings = {"is_flag": True}
-        if "metavar" in f.metadata:
-            settings["metavar"] = f.metadata["metavar"]
-        function = click.option(
-            f"--{f.name.replace('_', '-')}",
-            f.name,
-            default=f.default,
-            show_default=f.default is not None and kind is not bool,
-            help=f.metadata["help"],
-            **settings,
-        )(function)
-    return function
 
 
 @click.command(
@@ -67,10 +43,8 @@ Examples:
   charrnn train quatrains --layers 1 --steps 100 --json""",
 )
 @click.argument("corpus", nargs=-1)
-@_config_options
-@click.option(
-    "--config", "config_file", type=Path, metavar="TOML", help="Read options from a file."
-)
+@config_options()
+@config_file_option
 @click.option("--out", type=Path, default="checkpoints", show_default=True, help="Where runs go.")
 @click.option(
     "--name",
@@ -99,12 +73,7 @@ def command(
     interrupted and resumed at any time without losing a bit. When done it says how surprised the
     best model is by each part of the text, in nats, bits and perplexity per character.
     """
-    given = {
-        n: v for n, v in options.items() if ctx.get_parameter_source(n) != ParameterSource.DEFAULT
-    }
-    if config_file:
-        in_file = {k.replace("-", "_"): v for k, v in read_toml(config_file).items()}
-        given = _one_budget(in_file, given)
+    given = given_options(ctx, options, config_file)
     machine.keep_memory()
     shown = listener(quiet=quiet, as_json=as_json)
     origin = str(config_file or "")
@@ -123,25 +92,9 @@ def command(
     return _listen(trainer, shown)
 
 
-def _one_budget(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
-    """`upper` over `lower`; a budget in `upper` takes the place of any other in `lower`."""
-    if any(upper.get(b) is not None for b in _BUDGET):
-        lower = {k: v for k, v in lower.items() if k not in _BUDGET}
-    return {**lower, **upper}
-
-
-def _read(corpus: tuple[str, ...], config: TrainConfig) -> Corpus:
-    sources = [corpus_source(c) for c in corpus]
-    extra = {n: corpus_source(v) if (v := getattr(config, n)) else None for n in ("valid", "test")}
-    options = TextOptions(config.unit, config.encoding, config.keep_newlines, config.min_count)
-    return Corpus.read(sources, split=Split.parse(config.split), options=options, **extra)
-
-
 def _fresh(corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | None) -> Session:
-    text = _read(corpus, config)
-    extra = ("valid", "test")
-    found: dict[str, Any] = {n: corpus_source(v).place for n in extra if (v := getattr(config, n))}
-    trainer = session_for(text, replace(config, **found))
+    text = text_of(corpus, config).read()
+    trainer = session_for(text, at_their_places(config))
     usual = f"{text.name}-{trainer.model.title.replace(' ', '-')}"
     trainer.run = Run.create(out, name or usual)
     return trainer
@@ -166,13 +119,13 @@ def _resume(where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin:
     if changed:
         names = ", ".join("--" + c.replace("_", "-") for c in sorted(changed))
         raise ConfigError(f"A resumed run keeps its options; {names} cannot change.")
-    config = TrainConfig.from_mapping(_one_budget(stored.to_json(), given), origin)
+    config = TrainConfig.from_mapping(one_budget(stored.to_json(), given), origin)
     texts = corpus or tuple(meta["corpus"]["sources"])
     if not texts:
         raise CheckpointError(
             f"{where} does not say which text it learned; name it: charrnn train TEXT --resume RUN"
         )
-    return Trainer.resume(run, _read(texts, config), config)
+    return Trainer.resume(run, text_of(texts, config).read(), config)
 
 
 def _listen(trainer: Session, shown: Listener) -> int:
@@ -181,7 +134,7 @@ def _listen(trainer: Session, shown: Listener) -> int:
     closed = False
     caught: list[int] = []
     try:
-        with trainer.run.locked(), _signals(trainer, caught), shown:
+        with trainer.run.locked(), signals(trainer.stop, caught), shown:
             for event in trainer.events():
                 try:
                     if not closed:
@@ -197,21 +150,3 @@ def _listen(trainer: Session, shown: Listener) -> int:
     if closed:
         raise BrokenPipeError
     return 128 + caught[0] if caught else 0
-
-
-@contextmanager
-def _signals(trainer: Session, caught: list[int]) -> Iterator[None]:
-    """SIGINT and SIGTERM end training after the current step; a second one ends it at once."""
-
-    def handle(number: int, frame: types.FrameType | None) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-        trainer.stop()
-
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
