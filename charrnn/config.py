@@ -114,6 +114,13 @@ class TrainConfig:
         return self.lr if self.lr is not None else DEFAULT_RATES[self.optimizer]
 
     @property
+    def title(self) -> str:
+        """What learns, in a word or two, as its model says: `gru 2x192`, `ngram 6`."""
+        if self.cell == NGram.kind:
+            return f"{self.cell} {self.order}"
+        return f"{self.cell} {self.layers}x{self.hidden}"
+
+    @property
     def options(self) -> set[str]:
         """The names of the options that mean something to what learns."""
         if self.cell == NGram.kind:
