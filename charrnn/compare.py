@@ -79,7 +79,9 @@ class Comparison:
         return Run(self.folder).locked()
 
     def stop(self) -> None:
-        """Ask the runs that go on to save and end; `events()` then ends."""
+        """Ask the runs that go on to save and end, and the others not to begin; `events()` then
+        ends.
+        """
         self._stopping = True
         self._stop_file.touch()
 
@@ -96,18 +98,17 @@ class Comparison:
             while futures:
                 for done in wait(futures, _TICK, FIRST_COMPLETED).done:
                     trial = futures.pop(done)
-                    if self._came_to_an_end(done) and trial.ended:
+                    self._check(done)
+                    if trial.ended:
                         self._take(trial)
                         yield trial
-                if self._stopping:
-                    futures = {f: t for f, t in futures.items() if not f.cancel()}
                 looks = ((trial, trial.look()) for trial in futures.values())
                 self.running = {trial: progress for trial, progress in looks if progress}
                 yield None
         finally:
             if futures:
                 self.stop()
-                wait([f for f in futures if not f.cancel()])
+                wait(futures)
             self._stop_file.unlink(missing_ok=True)
 
     def time_left(self, workers: int) -> float | None:
@@ -145,13 +146,13 @@ class Comparison:
     def _stop_file(self) -> Path:
         return self.trials[0].stop_file
 
-    def _came_to_an_end(self, done: Future[None]) -> bool:
-        """Whether a run was not cancelled. Raises what was raised there."""
+    def _check(self, done: Future[None]) -> None:
+        """Raise what was raised there."""
         try:
-            return not done.cancelled() and done.result() is None
+            done.result()
         except BrokenProcessPool:
             if self._stopping:
-                return False
+                return
             raise WorkerError(
                 "A worker process has ended, perhaps for want of memory; the same command goes on "
                 "from there, with --workers 1 in the least memory."

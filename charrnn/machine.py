@@ -1,4 +1,5 @@
-"""Defaults of the machine that do not suit small networks: OpenBLAS's, and the allocator's.
+"""Defaults of the machine that do not suit small networks: OpenBLAS's, and the allocator's; and
+whether this process was started alone.
 
 The command line sets them for its own process. Where the environment says anything, it wins.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 from contextlib import suppress
+from typing import NamedTuple
 
 _THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in malloc.h
@@ -33,3 +35,26 @@ def keep_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         mallopt(_M_TRIM_THRESHOLD, 1 << 30)
+
+
+class Launch(NamedTuple):
+    """Which of how many processes that were started together."""
+
+    rank: int
+    size: int
+
+
+_LAUNCHERS = (
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # Open MPI
+    ("PMI_RANK", "PMI_SIZE"),  # MPICH, Intel MPI, Slurm
+    ("PMIX_RANK", ""),  # others, which do not say how many: 2 stands for several
+)
+
+
+def launched_as() -> Launch:
+    """What `mpiexec` has written into the environment; without it a process is the only one."""
+    for rank, size in _LAUNCHERS:
+        found = (os.environ.get(rank, ""), os.environ.get(size, "") if size else "2")
+        if all(number.isdecimal() for number in found):
+            return Launch(*map(int, found))
+    return Launch(0, 1)

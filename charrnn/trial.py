@@ -103,12 +103,14 @@ def learn(trial: Trial) -> None:
     A run that diverges ends too; every other failure is raised. One that was asked to stop, or was
     done before, is left as it is.
     """
+    if trial.stop_file.exists():
+        return
     try:
         trial.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CheckpointError(f"Cannot make a run in {trial.path}: {why(error)}.") from None
     with trial.run.locked():
-        if trial.ended or trial.stop_file.exists():
+        if trial.ended:
             return
         trial.tell(Progress())
         try:

@@ -22,6 +22,7 @@ COMMANDS = {
     "sample": "Write new text.",
     "eval": "Measure how well a model predicts a text.",
     "score": "Show how surprising each line and character is.",
+    "compare": "Train several models alike; rank them.",
     "gradcheck": "Check every derivative against two others.",
     "gradflow": "Show how far back the gradient reaches.",
     "info": "Show what is in a checkpoint.",

@@ -1,0 +1,242 @@
+"""`charrnn compare`: the same text and budget for several models, in one table."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from charrnn.cli.compare_view import watcher
+from charrnn.cli.display import note, units
+from charrnn.cli.inputs import json_option, open_checkpoint
+from charrnn.cli.signals import signals
+from charrnn.cli.standings_view import learning, print_standings, to_json, write_csv
+from charrnn.cli.texts import corpus_source, encode_source
+from charrnn.cli.training_options import (
+    at_their_places,
+    config_file_option,
+    config_options,
+    given_options,
+    text_of,
+)
+from charrnn.compare import Comparison, by_model, measured
+from charrnn.config import TrainConfig
+from charrnn.errors import ConfigError, CorpusError, VocabularyError
+from charrnn.executors import Staff, cores, kill, staff
+from charrnn.experiment import Plan, runs_in
+from charrnn.plots import Picture
+from charrnn.reading import Source
+from charrnn.results import Result, Standing, rank
+from charrnn.run import Run, is_there
+
+_PARAMS = 130_000
+_NOT_COMMON = ("cell", "order", "workers", "sample_every")
+_FOR_TRAINED = {"arguments", "on", "encoding", "csv_file", "plot", "quiet", "as_json"}
+"""What can be given where nothing is trained."""
+
+
+@click.command(
+    "compare",
+    help="Train several models on the same text (files, `-`, or names from `charrnn corpora`), "
+    "with the same split, options and budget, each several times; then say which predicts the test "
+    "part best, and whether by more than chance.\n\n"
+    "The runs go to a folder of their own and can be used like any other. Interrupted, the same "
+    "command goes on with those that are missing; more --cells or --seeds add to them.\n\n"
+    "With --on, the arguments are trained runs, or folders of such runs, and are only measured.",
+    epilog="""\b
+Examples:
+  charrnn compare elizabethan --params 20000 --seeds 2 --minutes 1
+  charrnn compare elizabethan --cells gru,lstm --hidden 32 --seeds 1 --steps 60 --csv runs.csv
+  charrnn compare checkpoints/compare-elizabethan --on corpora/elizabethan.txt
+  charrnn compare quatrains --cells rnn --hidden 16 --layers 1 --steps 20 --ngram 1,4 --json""",
+)
+@click.argument("arguments", nargs=-1, required=True, metavar="CORPUS... | RUN...")
+@click.option(
+    "--cells",
+    default="rnn,gru,lstm",
+    show_default=True,
+    metavar="NAMES",
+    help="Cells, with commas.",
+)
+@click.option(
+    "--params",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Parameters of each network: the hidden size that comes nearest is taken.  "
+    f"[default: {_PARAMS}]",
+)
+@click.option("--hidden", type=int, help="Hidden size of all, in place of --params.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Runs of each cell, with seeds from --seed on.",
+)
+@click.option(
+    "--ngram",
+    default="1,3,5,7",
+    show_default=True,
+    metavar="ORDERS",
+    help="Orders of n-gram models to compare with, or none. Order 1 is the order-0 "
+    "entropy: it knows how often each character occurs.",
+)
+@config_options(without=("hidden", *_NOT_COMMON))
+@config_file_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Runs at a time, on one core each.  [default: one a core; with --minutes 1]",
+)
+@click.option(
+    "--out", type=Path, help="Folder of the runs.  [default: checkpoints/compare-TEXT, -2, -3 ...]"
+)
+@click.option("--on", metavar="TEXT", help="Compare trained runs on this text.")
+@click.option("--csv", "csv_file", type=Path, metavar="FILE", help="Write a line a run.")
+@click.option(
+    "--plot",
+    type=Path,
+    metavar="FILE",
+    help="Draw the learning curves, .png, .svg or .pdf; needs the extra charrnn[plots].",
+)
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    arguments: tuple[str, ...],
+    on: str | None,
+    csv_file: Path | None,
+    plot: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    with staff() as workers:
+        if workers is None:
+            return 0
+        picture = Picture(plot) if plot else None
+        if on is not None:
+            _refuse_training(ctx)
+            found, code = _trained(arguments, on, options["encoding"], quiet), 0
+            data = {"text": on}
+        else:
+            comparison = _comparison(ctx, arguments, options)
+            found, code = _run(comparison, workers, options["workers"], quiet)
+            data = {"text": comparison.corpus.name, "folder": str(comparison.folder)}
+        if code:
+            return code
+        if as_json:
+            click.echo(json.dumps(data | to_json(found), ensure_ascii=False))
+        else:
+            print_standings(found)
+        if csv_file:
+            write_csv(found, csv_file)
+        if picture:
+            picture.draw_learning(learning(found))
+        return 0
+
+
+def _comparison(
+    ctx: click.Context, arguments: tuple[str, ...], options: dict[str, Any]
+) -> Comparison:
+    """The runs that the command line asks for."""
+    if folder := next((a for a in arguments if is_there(Path(a)) and Path(a).is_dir()), None):
+        raise click.UsageError(f"{folder} is a folder; to compare trained runs, add --on TEXT.")
+    own = {"cells", "params", "seeds", "ngram", "workers", "out", "config_file"}
+    of_training = {k: v for k, v in options.items() if k not in own}
+    given = given_options(ctx, of_training, options["config_file"])
+    origin = str(options["config_file"] or "")
+    if idle := sorted(set(given) & set(_NOT_COMMON)):
+        raise ConfigError(f"{origin}: compare does not take {', '.join(idle)} from a file.")
+    if "hidden" in given and options["params"]:
+        raise ConfigError("Give --params or --hidden; the one follows from the other.")
+    params = None if "hidden" in given else options["params"] or _PARAMS
+    config = TrainConfig.from_mapping(given, origin)
+    plan = Plan(
+        at_their_places(config), _names(options["cells"]), options["seeds"],
+        _orders(options["ngram"]), params,
+    )  # fmt: skip
+    text = text_of(arguments, config)
+    sources = tuple(map(_kept, text.sources))
+    return Comparison(plan, replace(text, sources=sources), options["out"])
+
+
+def _names(given: str) -> tuple[str, ...]:
+    return tuple(name for part in given.split(",") if (name := part.strip()))
+
+
+def _orders(given: str) -> tuple[int, ...]:
+    names = () if given == "none" else _names(given)
+    if not all(name.isdecimal() for name in names):
+        raise ConfigError(f"--ngram is '{given}'; it must be orders such as 1,3,5, or none.")
+    return tuple(map(int, names))
+
+
+def _kept(source: Source) -> Source:
+    """A source that several can read: standard input can be read once only."""
+    return source if source.content else Source(source.name, b"".join(source.blocks()))
+
+
+def _run(
+    comparison: Comparison, workers: Staff, wanted: int | None, quiet: bool
+) -> tuple[list[Standing], int]:
+    """Do what is missing; returns the models as they rank, and 0 or the code to leave with."""
+    timed = comparison.plan.config.budget[0] == "minutes"
+    count = workers.ranks or wanted or (1 if timed else cores())
+    count = max(1, min(count, len(comparison.missing)))
+    caught: list[int] = []
+    with comparison.locked(), watcher(comparison, count, quiet=quiet) as shown:
+        if comparison.missing:
+            executor = workers.start(count)
+            with signals(comparison.stop, caught, kill):
+                for ended in comparison.events(executor):
+                    shown.show(ended)
+    if comparison.missing and caught:
+        done, of = len(comparison.results), len(comparison.trials)
+        again = shlex.join(["charrnn", *sys.argv[1:]])
+        note(f"Stopped with {done} of {of} runs done; go on with: {again}")
+        return [], 128 + caught[0]
+    return rank(comparison.standings()), 0
+
+
+def _refuse_training(ctx: click.Context) -> None:
+    """Options of training mean nothing to trained runs."""
+    for name in ctx.params:
+        source = ctx.get_parameter_source(name)
+        if name not in _FOR_TRAINED and source != ParameterSource.DEFAULT:
+            option = "config" if name == "config_file" else name.replace("_", "-")
+            raise click.UsageError(f"With --on nothing is trained; leave out --{option}.")
+
+
+def _trained(
+    arguments: Sequence[str], on: str, encoding: str | None, quiet: bool
+) -> list[Standing]:
+    """Trained runs as they rank on a text."""
+    source = _kept(corpus_source(on))
+    sha256 = hashlib.sha256(b"".join(source.blocks())).hexdigest()
+    found: dict[Path, Result] = {}
+    for run in (run for argument in arguments for run in runs_in(Path(argument))):
+        path, checkpoint = open_checkpoint(str(run))
+        try:
+            ids, _ = encode_source(checkpoint, source, encoding, "error")
+        except VocabularyError as error:
+            raise VocabularyError(f"{path}: {error}") from None
+        if not len(ids):
+            raise CorpusError(f"{source.name} has no characters to compare on.")
+        result = measured(Run(path.parent), checkpoint, ids)
+        found[path.resolve()] = result
+        if not quiet:
+            note(f"{path}: {units(result.loss)}")
+    if learned := sum(result.sha256 == sha256 for result in found.values()):
+        note(f"{learned} of these runs learned from this very text, {source.name}.")
+    return rank(by_model(found.values()))

@@ -1,0 +1,200 @@
+"""What a person sees while a comparison goes on: a live table, plain lines or nothing."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from charrnn.cli.display import PART_NAMES, cells, clock, note, units
+from charrnn.compare import Comparison
+from charrnn.config import TrainConfig
+from charrnn.evaluate import Loss
+from charrnn.models import NetworkConfig, NGram
+from charrnn.sizing import parameters
+from charrnn.trial import Progress, Trial
+
+_REMINDER = 60.0  # seconds between two plain lines that say how far it is
+
+
+class Watcher:
+    """Draws a comparison, inside a `with` block. This one, `--quiet`, draws nothing."""
+
+    def __init__(self, comparison: Comparison, workers: int) -> None:
+        self.comparison, self.workers = comparison, workers
+        self.began = time.monotonic()
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Leave nothing behind."""
+
+    def show(self, ended: Trial | None) -> None:
+        """A run has ended; None: time has passed."""
+
+
+def watcher(comparison: Comparison, workers: int, *, quiet: bool) -> Watcher:
+    """Live in a terminal, plain lines elsewhere, or nothing when asked."""
+    if quiet:
+        return Watcher(comparison, workers)
+    live = Console(stderr=True).is_terminal
+    return (LiveTable if live else Plain)(comparison, workers)
+
+
+class Plain(Watcher):
+    """A line a run, and one a minute."""
+
+    def __enter__(self) -> Watcher:
+        for line in opening(self.comparison, self.workers):
+            self.say(line)
+        self._spoke = self.began
+        return self
+
+    def say(self, line: str) -> None:
+        """A line on standard error."""
+        note(line)
+
+    def show(self, ended: Trial | None) -> None:
+        now = time.monotonic()
+        if ended:
+            self.say(f"[{self._count}] {_outcome(self.comparison, ended)}")
+        elif now - self._spoke > _REMINDER:
+            going = [f"{p.share:.0%} of {t.name}" for t, p in self.comparison.running.items()]
+            self.say(f"[{self._count}] {'; '.join(going) or 'beginning'}; {self._left}")
+        else:
+            return
+        self._spoke = now
+
+    @property
+    def _count(self) -> str:
+        return f"{len(self.comparison.results)}/{len(self.comparison.trials)}"
+
+    @property
+    def _left(self) -> str:
+        left = self.comparison.time_left(self.workers)
+        return "time left not known yet" if left is None else f"about {clock(left)} left"
+
+
+class LiveTable(Plain):
+    """The models as they stand, and the runs that go on; gone when the final table comes."""
+
+    def __enter__(self) -> Watcher:
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.live = Live(
+            console=self.console, refresh_per_second=4, get_renderable=self.draw, transient=True
+        )
+        super().__enter__()
+        self.live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.live.stop()
+
+    def say(self, line: str) -> None:
+        self.console.print(Text(line))
+
+    def show(self, ended: Trial | None) -> None:
+        if ended and self.comparison.results[ended] is None:
+            self.say(_outcome(self.comparison, ended))
+
+    def draw(self) -> Group:
+        """The panel as it stands."""
+        bars = [self._bar(t, p) for t, p in list(self.comparison.running.items())]
+        gone = clock(time.monotonic() - self.began)
+        done = f"{self._count} runs done, {gone} gone, {self._left}"
+        return Group(self._table(), *bars, Text(done, style="dim"))
+
+    def _table(self) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("perplexity of", no_wrap=True)
+        heads = ["parameters", "runs", "validation", "test"]
+        shown = range(4) if self.console.width >= 66 else range(1, 4)
+        for n in shown:
+            table.add_column(heads[n], justify="right", no_wrap=True)
+        for model, standing in zip(
+            self.comparison.models, self.comparison.standings(), strict=True
+        ):
+            of = [t for t in self.comparison.trials if t.config.title == model.title]
+            done = [t for t in of if t in self.comparison.results]
+            size = _size(model, len(self.comparison.corpus.vocabulary))
+            row = [size, f"{len(done)}/{len(of)}", self._validation(of), ""]
+            if standing.results:
+                row[0] = f"{standing.results[0].parameters:,}"
+                spread = f" ± {standing.spread['perplexity']:.3f}" if standing.spread else ""
+                row[3] = cells(standing.loss)[2] + spread
+            elif standing.diverged:
+                row[3] = "diverged"
+            table.add_row(Text(model.title), *(row[n] for n in shown))
+        return table
+
+    def _validation(self, trials: list[Trial]) -> str:
+        """The best of a model's runs so far."""
+        found = [p.best for t in trials if (p := self.comparison.running.get(t))]
+        ended = [r for t in trials if (r := self.comparison.results.get(t))]
+        found += [point.nats for r in ended for point in r.curve]
+        known = [nats for nats in found if nats is not None]
+        return cells(Loss(min(known), 1))[2] if known else ""
+
+    def _bar(self, trial: Trial, progress: Progress) -> Text:
+        share = min(1.0, progress.share)
+        tail = f" {share:4.0%}  {trial.name}, epoch {progress.epoch:.1f}"
+        width = min(30, max(4, self.console.width - len(tail)))
+        full = round(width * share)
+        bar: list[Any] = [("━" * full, "green"), ("━" * (width - full), "dim"), tail]
+        return Text.assemble(*bar, no_wrap=True, overflow="ellipsis")
+
+
+def opening(comparison: Comparison, workers: int) -> list[str]:
+    """What is about to be done."""
+    corpus, config = comparison.corpus, comparison.plan.config
+    parts = ", ".join(
+        f"{len(ids):,} {PART_NAMES[p]}" for p, ids in corpus.parts.items() if len(ids)
+    )
+    unit, amount = config.budget
+    unit = unit.removesuffix("s") if amount == 1 else unit
+    lines = [f"{corpus.name}: {parts} characters of {len(corpus.vocabulary)} kinds"]
+    symbols = len(corpus.vocabulary)
+    networks = [m for m in comparison.models if m.cell != NGram.kind]
+    if networks:
+        of = [f"{m.title} {_size(m, symbols)}" for m in networks]
+        lines.append(f"Parameters: {'; '.join(of)}")
+    done, several = len(comparison.results), len(comparison.trials)
+    lines.append(
+        f"{comparison.folder}: {several} run{'s' * (several > 1)}"
+        + (f", {done} of them done before" if done else "")
+        + (f"; {amount:g} {unit} each, {workers} at a time" if done < several else "")
+    )
+    return lines
+
+
+def _size(model: TrainConfig, symbols: int) -> str:
+    """How many parameters a network has; of n-grams nobody knows before they are counted."""
+    if model.cell == NGram.kind:
+        return ""
+    shape = NetworkConfig(symbols, model.cell, model.hidden, model.layers)
+    return f"{parameters(shape):,}"
+
+
+def _outcome(comparison: Comparison, trial: Trial) -> str:
+    result = comparison.results[trial]
+    if result is None:
+        return f"{trial.name}: {trial.run.records()[-1]['message']}"
+    network = result.seed is not None and result.best_epoch is not None
+    epoch = f", best at epoch {result.best_epoch:.1f}" if network else ""
+    return f"{trial.name}: test {units(result.loss)}{epoch}, {clock(result.seconds or 0)}"
