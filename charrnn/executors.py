@@ -52,6 +52,7 @@ def staff() -> Iterator[Staff | None]:
         raise WorkerError(f"mpi4py cannot load an MPI library: {error}.") from None
     if world.size == 1:
         raise WorkerError("mpiexec and mpi4py belong to different MPIs: each process is alone.")
+    machine.keep_memory()
     with futures.MPICommExecutor() as executor:
         yield None if executor is None else Staff(world.size - 1, lambda count: executor)
 

@@ -19,7 +19,7 @@ from charrnn.cli.display import note, units
 from charrnn.cli.inputs import json_option, open_checkpoint
 from charrnn.cli.signals import signals
 from charrnn.cli.standings_view import learning, print_standings, to_json, write_csv
-from charrnn.cli.texts import corpus_source, encode_source
+from charrnn.cli.texts import corpus_source, encode_source, kept
 from charrnn.cli.training_options import (
     at_their_places,
     config_file_option,
@@ -33,7 +33,6 @@ from charrnn.errors import ConfigError, CorpusError, VocabularyError
 from charrnn.executors import Staff, cores, kill, staff
 from charrnn.experiment import Plan, runs_in
 from charrnn.plots import Picture
-from charrnn.reading import Source
 from charrnn.results import Result, Standing, rank
 from charrnn.run import Run, is_there
 
@@ -167,8 +166,9 @@ def _comparison(
         _orders(options["ngram"]), params,
     )  # fmt: skip
     text = text_of(arguments, config)
-    sources = tuple(map(_kept, text.sources))
-    return Comparison(plan, replace(text, sources=sources), options["out"])
+    valid, test = (source and kept(source) for source in (text.valid, text.test))
+    text = replace(text, sources=tuple(map(kept, text.sources)), valid=valid, test=test)
+    return Comparison(plan, text, options["out"])
 
 
 def _names(given: str) -> tuple[str, ...]:
@@ -180,11 +180,6 @@ def _orders(given: str) -> tuple[int, ...]:
     if not all(name.isdecimal() for name in names):
         raise ConfigError(f"--ngram is '{given}'; it must be orders such as 1,3,5, or none.")
     return tuple(map(int, names))
-
-
-def _kept(source: Source) -> Source:
-    """A source that several can read: standard input can be read once only."""
-    return source if source.content else Source(source.name, b"".join(source.blocks()))
 
 
 def _run(
@@ -222,7 +217,7 @@ def _trained(
     arguments: Sequence[str], on: str, encoding: str | None, quiet: bool
 ) -> list[Standing]:
     """Trained runs as they rank on a text."""
-    source = _kept(corpus_source(on))
+    source = kept(corpus_source(on))
     sha256 = hashlib.sha256(b"".join(source.blocks())).hexdigest()
     found: dict[Path, Result] = {}
     for run in (run for argument in arguments for run in runs_in(Path(argument))):
