@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import numpy as np
+
 _SEED_SIZE = 1_000_000  # bytes
 _CHANGES = 1000  # bytes changed in every repetition
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -12,14 +14,24 @@ OTHERS = LETTERS.upper() + ".,;:!?'-\n"
 """With the small letters and the space 62 symbols, about as many as an English text has."""
 
 
-def compose(path: Path, size: int) -> None:
+def compose(path: Path, size: int, chinese: bool = False) -> None:
     """Write a file of `size` bytes, a piece at a time, so that this process stays small."""
     rng = random.Random(1)
     seed = seed_text(rng, min(size, _SEED_SIZE))
+    left = size
     with path.open("wb") as stream:
-        for start in range(0, size, len(seed)):
+        while left:
             piece = perturbed(rng, seed)
-            stream.write(piece[: size - start])
+            whole = as_chinese(piece) if chinese else piece
+            cut = whole[:left].decode("utf-8", "ignore").encode() or b"\n"
+            stream.write(cut)
+            left -= len(cut)
+
+
+def as_chinese(text: bytes) -> bytes:
+    """Every two letters as one of some thousand Chinese characters, three bytes each."""
+    even = np.frombuffer(text[: len(text) // 2 * 2], np.uint8).astype("<u4") % 72
+    return (0x4E00 + 72 * even[::2] + even[1::2]).tobytes().decode("utf-32-le").encode()
 
 
 def seed_text(rng: random.Random, size: int) -> bytes:

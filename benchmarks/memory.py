@@ -1,6 +1,6 @@
 """Memory and reading speed on large files, and how a step grows with the sizes of the network.
 
-    python -m benchmarks.memory [--megabytes 1,100,1000] [--base 2x128,50,50]
+    python -m benchmarks.memory [--megabytes 1,100,1000] [--chinese] [--base 2x128,50,50]
 
 Text is made up for the purpose; every measurement has a process of its own.
 """
@@ -26,41 +26,56 @@ AXES = ("hidden", "batch", "seq", "symbols")
 
 
 def read_files(
-    megabytes: Sequence[int], folder: Path | None, shape: Shape, steps: int, rounds: int
+    megabytes: Sequence[int],
+    chinese: bool,
+    folder: Path | None,
+    shape: Shape,
+    steps: int,
+    rounds: int,
 ) -> dict[str, Any]:
-    """The figures of every round for every file size, in megabytes."""
+    """The figures of every round for every file size: of a first start and of a second one."""
     with TemporaryDirectory(dir=folder) as made:
         jobs = {}
         for size in megabytes:
             path = Path(made) / f"{size}.txt"
-            compose(path, size * 1_000_000)
-            job = {"file": str(path), "shape": shape.to_json(), "steps": steps}
-            jobs[str(size)] = partial(run_child, "benchmarks.reading_child", job)
+            compose(path, size * 1_000_000, chinese)
+            jobs[str(size)] = partial(start_twice, path, shape, steps)
         return interleaved(jobs, rounds)
 
 
+def start_twice(path: Path, shape: Shape, steps: int) -> dict[str, Any]:
+    """Read a file and train on it, in one process with an empty cache and in another after it."""
+    with TemporaryDirectory(dir=path.parent) as cache:
+        job = {"file": str(path), "cache": cache, "shape": shape.to_json(), "steps": steps}
+        return {n: run_child("benchmarks.reading_child", job) for n in ("first", "second")}
+
+
 def reading_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Speed and memory by file size."""
-    head = ["File, MB", "Reading, MB/s", "Peak before, MB", "Peak in reading, MB"]
-    head += ["Bytes a character", "Peak in training, MB", "Step, ms"]
+    """Speed and memory by file size. Every peak is less what the process had at the start."""
+    head = ["File, MB", "Decoding, MB/s", "First start, MB/s", "Second start, MB/s"]
+    head += ["Peak in first, MB", "Peak in second, MB", "Peak with training, MB", "Step, ms"]
     lines = []
     for size, rounds in results.items():
-        peaks = {
-            when: Spread.of([f["peak_mb"][when] for f in rounds]).median
-            for when in ("start", "reading", "training")
-        }
-        lines.append(
-            [
-                size,
-                spread(Spread.of([int(size) / f["read_seconds"] for f in rounds])),
-                number(peaks["start"]),
-                number(peaks["reading"]),
-                number((peaks["reading"] - peaks["start"]) * 1e6 / rounds[0]["chars"]),
-                number(peaks["training"]),
-                spread(Spread.of([1000 * f["step_seconds"] for f in rounds])),
-            ]
-        )
+        first, second = ([r[n] for r in rounds] for n in ("first", "second"))
+        speeds = [
+            spread(Spread.of([int(size) / figures[kind] for figures in each]))
+            for each, kind in (
+                (first, "decode_seconds"), (first, "start_seconds"), (second, "start_seconds")
+            )
+        ]  # fmt: skip
+        peaks = [risen(first, "reading"), risen(second, "reading"), risen(first, "training")]
+        steps = spread(Spread.of([1000 * f["step_seconds"] for f in first]))
+        lines.append([size, *speeds, *peaks, steps])
     return markdown(head, lines)
+
+
+def risen(rounds: Sequence[Mapping[str, Any]], when: str) -> str:
+    """By how much a peak is above the start: of anonymous memory, and in brackets of all."""
+    anonymous, everything = (
+        Spread.of([f[kind][when] - f[kind]["start"] for f in rounds]).median
+        for kind in ("anonymous_mb", "peak_mb")
+    )
+    return f"{number(anonymous)} ({number(everything)})"
 
 
 def neighbours(base: Shape, sizes: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, Shape]]:
@@ -107,6 +122,7 @@ def growth_table(results: Sequence[Mapping[str, Any]]) -> str:
                     batch="2,4", seq="5,10", symbols="65,400", steps=2)  # fmt: skip
 @click.option("--megabytes", type=options.Numbers(), default="1,100,1000", show_default=True,
               help="Sizes of the files.")  # fmt: skip
+@click.option("--chinese", is_flag=True, help="Chinese text, not English.")
 @click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="Where to make them.  [default: the system's temporary folder]")  # fmt: skip
 @click.option("--steps", type=click.IntRange(min=1), default=5, show_default=True,
@@ -123,6 +139,7 @@ def growth_table(results: Sequence[Mapping[str, Any]]) -> str:
 @options.json_option()
 def main(
     megabytes: tuple[int, ...],
+    chinese: bool,
     folder: Path | None,
     steps: int,
     base: Shape,
@@ -135,10 +152,11 @@ def main(
     """Measure both and print the two tables."""
     base = base.with_cell(cell)
     asked = {"rounds": rounds, "seconds": seconds, "base": base.to_json(), "steps": steps}
+    asked["chinese"] = chinese
     results: dict[str, Any] = {}
     try:
         click.echo("reading files", err=True)
-        results["reading"] = read_files(megabytes, folder, base, steps, rounds)
+        results["reading"] = read_files(megabytes, chinese, folder, base, steps, rounds)
         keep(json_file, "memory", asked, results)
         click.echo("growing networks", err=True)
         results["growth"] = grow(base, sizes, rounds, seconds)
@@ -146,7 +164,8 @@ def main(
     except ChildError as error:
         raise click.ClickException(str(error)) from None
     notes = f"Medians (and range) of {rounds} rounds, a new process in each, by turns."
-    show("Reading a file", reading_table(results["reading"]), notes)
+    peaks = "Peaks are of anonymous memory (in brackets: of all), less that of the program itself."
+    show("Reading a file", reading_table(results["reading"]), f"{notes} {peaks}")
     show(f"Growth of a step from {cell} {base}", growth_table(results["growth"]), notes)
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.shapes import GATES, Setting, Shape
+from charrnn.functional import product
+from charrnn.params import Params
+from charrnn.workers import Forked, Threaded
 
 ONE_HOT_LIMIT = 350
 """Above this vocabulary charrnn adds up the rows of dW without a product."""
@@ -28,6 +33,20 @@ class Layer:
     backward: list[Product]
 
 
+class Share:
+    """The products of some lanes, for a worker, which thinks that they are a model."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.params = Params({}, _empty(0))
+        self.products = [callable_of(*product) for product in products_of(shape)]
+
+    def gradient(self, *job: Any) -> tuple[float, tuple[Array, ...]]:
+        """Each product, in order."""
+        for multiply in self.products:
+            multiply()
+        return 0.0, ()
+
+
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:
     """All products of one step; BLAS took its thread number from the environment.
 
@@ -35,23 +54,26 @@ def build(shape: Shape, setting: Setting) -> Callable[[], float]:
     """
     workers = min(setting.workers, shape.batch)
     edges = [n * shape.batch // workers for n in range(workers + 1)]
-    shares = [list(products_of(replace(shape, batch=b - a))) for a, b in pairwise(edges)]
-    pool = ThreadPoolExecutor(max(1, workers - 1))
+    first, *rest = (Share(replace(shape, batch=b - a)) for a, b in pairwise(edges))
+    others = [Forked(share) if sys.platform == "linux" else Threaded(share) for share in rest]
+    job = (None, None, (), 1.0, None)
 
     def step() -> float:
-        waiting = [pool.submit(multiply, share) for share in shares[1:]]
-        multiply(shares[0])
-        for other in waiting:
+        for other in others:
+            other.start(*job)
+        first.gradient()
+        for other in others:
             other.result()
         return 0.0
 
     return step
 
 
-def multiply(products: Iterable[Product]) -> None:
-    """Each of them, in order."""
-    for a, b, out in products:
-        np.matmul(a, b, out=out)
+def callable_of(a: Array, b: Array, out: Array) -> Callable[[], object]:
+    """A product to be made again and again, the way charrnn makes it."""
+    if a.flags.c_contiguous and b.flags.c_contiguous:
+        return partial(product(b, out), a)
+    return partial(np.matmul, a, b, out)
 
 
 def products_of(shape: Shape) -> Iterator[Product]:
@@ -81,7 +103,8 @@ def _layer(shape: Shape, *, first: bool) -> Layer:
     flat_h, flat_z = h.reshape(rows, hidden), z.reshape(rows, wide)
     U, u, dh = _random(hidden, wide), _empty(batch, wide), _empty(batch, hidden)
     forward = [(h_t, U, u) for h_t in h]
-    backward = [(z_t, U.T, dh) for z_t in z[::-1]]
+    UT = np.ascontiguousarray(U.T)
+    backward = [(z_t, UT, dh) for z_t in z[::-1]]
     backward.append((flat_h.T, flat_z, _empty(hidden, wide)))
     if not first:
         x, W = _random(rows, hidden), _random(hidden, wide)

@@ -62,15 +62,21 @@ def timed(step: Callable[[], float], least: int, seconds: float) -> list[float]:
 
 def peak_mb() -> float:
     """The most memory this process has held, in units of 10^6 bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # On Linux getrusage starts from the memory of the process that started this one.
-        lines = status.read_text("ascii", "replace").splitlines()
-        kib = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
-        if kib is not None:
-            return int(kib) * 1024 / 1e6
+    peak = status_mb("VmHWM")
+    if peak is not None:  # on Linux getrusage starts from the memory of the parent process
+        return peak
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def status_mb(name: str) -> float | None:
+    """What Linux says of the memory of this process, in units of 10^6 bytes; None elsewhere."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    lines = status.read_text("ascii", "replace").splitlines()
+    kib = next((line.split()[1] for line in lines if line.startswith(f"{name}:")), None)
+    return None if kib is None else int(kib) * 1024 / 1e6
 
 
 if __name__ == "__main__":

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from charrnn.classify import TextClassifier, load_classifier
     from charrnn.config import TrainConfig
     from charrnn.corpus import Corpus, Split
     from charrnn.errors import CharRNNError
     from charrnn.evaluate import Loss
     from charrnn.events import Evaluated
+    from charrnn.examples import Examples
     from charrnn.reading import TextOptions
     from charrnn.run import Run
     from charrnn.sample import Style
     from charrnn.score import Score
+    from charrnn.text_filler import TextFiller, load_filler
     from charrnn.text_model import TextModel, load
     from charrnn.train import Trainer
     from charrnn.vocabulary import Vocabulary
@@ -29,28 +32,36 @@ _HOMES = {
     "CharRNNError": "errors",
     "Corpus": "corpus",
     "Evaluated": "events",
+    "Examples": "examples",
     "Loss": "evaluate",
     "Run": "run",
     "Score": "score",
     "Split": "corpus",
     "Style": "sample",
+    "TextClassifier": "classify",
+    "TextFiller": "text_filler",
     "TextModel": "text_model",
     "TextOptions": "reading",
     "TrainConfig": "config",
     "Trainer": "train",
     "Vocabulary": "vocabulary",
     "load": "text_model",
+    "load_classifier": "classify",
+    "load_filler": "text_filler",
 }
 
 __all__ = [
     "CharRNNError",
     "Corpus",
     "Evaluated",
+    "Examples",
     "Loss",
     "Run",
     "Score",
     "Split",
     "Style",
+    "TextClassifier",
+    "TextFiller",
     "TextModel",
     "TextOptions",
     "TrainConfig",
@@ -58,6 +69,8 @@ __all__ = [
     "Vocabulary",
     "__version__",
     "load",
+    "load_classifier",
+    "load_filler",
 ]
 
 

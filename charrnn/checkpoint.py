@@ -16,12 +16,17 @@ from typing import Any
 import numpy as np
 
 from charrnn.errors import CharRNNError, CheckpointError, why
-from charrnn.models import MODELS, CharRNN, LanguageModel, Model
+from charrnn.models import MODELS, CharRNN, Classifier, LanguageModel, Model
 from charrnn.params import Array
 from charrnn.vocabulary import Vocabulary
 
 FORMAT = 1
 _MAGIC = "charrnn"
+_OTHER_USES = {
+    "fill": ("fills gaps", "fill"),
+    "classify": ("names the class of a text", "classify"),
+}
+"""What models that are no language models do, by their task, and the command for it."""
 
 
 @dataclass
@@ -40,9 +45,20 @@ class Checkpoint:
         """The model, if it predicts the next symbol of a text; a CheckpointError if it does not."""
         if isinstance(self.model, LanguageModel):
             return self.model
+        does, command = _OTHER_USES.get(self.model.task, ("is of another kind", "info"))
         raise CheckpointError(
-            f"The checkpoint holds a model of the kind '{self.model.kind}', which cannot write a "
-            "text or measure one; charrnn info says what it is."
+            f"This model ({self.model.title}) {does} and cannot write or score a text; use it "
+            f"with: charrnn {command}."
+        )
+
+    @property
+    def classifier(self) -> Classifier:
+        """The model, if it names the class of a text; a CheckpointError if it does not."""
+        if isinstance(self.model, Classifier):
+            return self.model
+        raise CheckpointError(
+            f"This model ({self.model.title}) names no classes; train one that does with: charrnn "
+            "train TEXT --task classify"
         )
 
 
@@ -108,10 +124,20 @@ def load(path: Path) -> Checkpoint:
 
 def read_meta(path: Path) -> dict[str, Any]:
     """Only the record, without the arrays."""
-    return _read(path)[0]
+    return _read(path, arrays=False)[0]
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+def task_of(path: Path) -> str | None:
+    """What the model in a file is for; None where the file cannot be read, or not by this charrnn,
+    as `load` will say.
+    """
+    try:
+        return MODELS[read_meta(path).get("kind", CharRNN.kind)].task
+    except (CheckpointError, KeyError):
+        return None
+
+
+def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], dict[str, Array]]:
     foreign = f"{path} is not a charrnn checkpoint."
     try:
         with path.open("rb") as stream:
@@ -128,7 +154,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
                         f"{path} was written by a newer charrnn (format {meta['format']}, this one "
                         f"reads {FORMAT}); upgrade with: pip install --upgrade charrnn."
                     )
-                return meta, {name: file[name] for name in file.files if name != "meta"}
+                names = [name for name in file.files if arrays and name != "meta"]
+                return meta, {name: file[name] for name in names}
     except CharRNNError:
         raise
     except FileNotFoundError:

@@ -1,8 +1,9 @@
 """Comparing models: the same text, split, budget and options for all, measured alike.
 
-    text = Text((Source.of("poems.txt"),))
+    config = TrainConfig(epochs=5)
+    text = Text((Source.of("poems.txt"),), config)
     with staff() as workers:
-        comparison = Comparison(Plan(TrainConfig(epochs=5), params=50_000), text)
+        comparison = Comparison(Plan(config, params=50_000), text)
         for ended in comparison.events(workers.start(2)):
             ...
     for standing in rank(comparison.standings()):
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from charrnn import checkpoint as files
 from charrnn.config import TrainConfig
-from charrnn.corpus import Text
+from charrnn.corpus import Corpus
 from charrnn.errors import ConfigError, CorpusError, WorkerError
 from charrnn.evaluate import surprisal
 from charrnn.experiment import Plan, experiment_folder
@@ -31,7 +32,9 @@ from charrnn.models import NGram
 from charrnn.params import Ids
 from charrnn.results import Result, Standing
 from charrnn.run import Run
+from charrnn.session import settled
 from charrnn.significance import block_sums
+from charrnn.tasks import Text
 from charrnn.trial import Progress, Trial, learn
 
 _TICK = 0.25  # seconds between two looks at what goes on
@@ -46,15 +49,14 @@ class Comparison:
         A ConfigError if the split leaves nothing to test on.
         """
         self.plan = plan
-        self.corpus = corpus = text.read()
+        self.corpus: Corpus = text.read()
+        corpus = self.corpus
         if not len(corpus.test):
             raise ConfigError(
                 f"The split {corpus.split} leaves nothing to test on; try 0.9,0.05,0.05."
             )
-        config = replace(plan.config, split=str(corpus.split))
-        self.folder = experiment_folder(corpus, config, out)
-        plan = replace(plan, config=config)
-        self.models = plan.models(len(corpus.vocabulary))
+        self.folder = experiment_folder(corpus, settled(plan.config, corpus), out)
+        self.models = plan.models(corpus)
         self.trials = plan.trials(text, corpus, self.folder)
         self.results: dict[Trial, Result | None] = {}
         """Of the runs that have ended; None for one that diverged."""
@@ -68,11 +70,6 @@ class Comparison:
     def missing(self) -> list[Trial]:
         """The runs that are still to be done."""
         return [trial for trial in self.trials if trial not in self.results]
-
-    @property
-    def test_chars(self) -> int:
-        """Characters of the test part that each model is measured on."""
-        return len(self.corpus.test[: self.plan.config.eval_chars or None])
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep every other process from this comparison."""
@@ -170,8 +167,9 @@ class Comparison:
 
 def measured(run: Run, found: files.Checkpoint, ids: Ids) -> Result:
     """What the model of a trained run comes to on the symbols `(N,)` of a text."""
-    sums = block_sums(surprisal(found.language_model, ids))
-    return Result.of(run, found, sums.tolist(), len(ids))
+    ends = found.vocabulary.ends(ids)
+    sums = block_sums(surprisal(found.language_model, ids), ends)
+    return Result.of(run, found, sums.tolist(), int(ends[-1]))
 
 
 def by_model(results: Iterable[Result]) -> list[Standing]:

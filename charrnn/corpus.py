@@ -1,20 +1,24 @@
 """From files to numbers: the corpus, its splits, and the lanes that training reads.
 
-Text is read in blocks and turned into symbol numbers on the way, so memory holds one small integer
-a character and nothing else.
+A symbol is one small integer. Those of a short text are in memory, those of a long one on disk,
+from where training reads the few it needs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from charrnn.encoding import encode
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.params import Ids
-from charrnn.reading import CodeReader, Source, TextOptions
+from charrnn.reading import Source, TextOptions
 from charrnn.vocabulary import Vocabulary
 
 SPLITS = ("train", "valid", "test")
@@ -85,6 +89,31 @@ class Corpus:
         """The three parts by name."""
         return {"train": self.train, "valid": self.valid, "test": self.test}
 
+    @cached_property
+    def chars(self) -> dict[str, int]:
+        """How many characters each part has."""
+        return {name: self.vocabulary.chars(part) for name, part in self.parts.items()}
+
+    @property
+    def contents(self) -> str:
+        """What `chars` counts, in words."""
+        words = "in words " * (self.vocabulary.unit == "word")
+        return f"characters {words}of {len(self.vocabulary)} kinds"
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of how it was read."""
+        return []
+
+    def record(self) -> dict[str, Any]:
+        """What a checkpoint says of it, as plain data."""
+        return {
+            "name": self.name,
+            "sources": list(self.sources),
+            "sha256": self.sha256,
+            "chars": self.chars,
+        }
+
     @classmethod
     def of_text(cls, text: str, split: Split | None = None, name: str = "text") -> Corpus:
         """A corpus from a string."""
@@ -106,30 +135,24 @@ class Corpus:
         then given to training. The vocabulary is that of all texts together.
         """
         split, options = split or Split(), options or TextOptions()
-        reader = CodeReader(options)
         main = [_source(s) for s in sources]
-        for source in main:
-            reader.read(source)
-        ends = [reader.count]
-        for extra in (valid, test):
-            if extra is not None:
-                reader.read(_source(extra))
-            ends.append(reader.count)
+        extra = [_source(s) for s in (valid, test) if s is not None]
         name = main[0].name if len(main) == 1 else f"{main[0].name} and {len(main) - 1} more"
-        vocabulary, ids = reader.finish(name)
+        encoded = encode([*main, *extra], options, name)
+        ends = encoded.ends[len(main) - 1 :]
+        whole, *others = (encoded.ids[a:b] for a, b in pairwise([0, *ends]))
         v, t = (split.valid if valid is None else 0.0), (split.test if test is None else 0.0)
         given = split if valid is test is None else Split(1 - v - t, v, t)
-        parts = given.cut(ids[: ends[0]], name)
-        if valid is not None:
-            parts["valid"] = _not_empty(ids[ends[0] : ends[1]], "validation")
-        if test is not None:
-            parts["test"] = _not_empty(ids[ends[1] : ends[2]], "test")
+        parts = given.cut(whole, name)
+        for part, source in (("test", test), ("valid", valid)):
+            if source is not None:
+                parts[part] = _not_empty(others.pop(), _NAMES[part])
         if len(parts["train"]) < 2:
             raise CorpusError(
                 f"{name} leaves {len(parts['train'])} characters to train on; 2 are the least."
             )
         return cls(
-            Path(main[0].name).stem, vocabulary, sha256=reader.sha256, **parts,
+            Path(main[0].name).stem, encoded.vocabulary, sha256=encoded.identity.sha256, **parts,
             sources=tuple(s.place for s in main if s.place), split=split, options=options,
         )  # fmt: skip
 
@@ -142,23 +165,6 @@ def _not_empty(ids: Ids, what: str) -> Ids:
     if not len(ids):
         raise CorpusError(f"The {what} file is empty.")
     return ids
-
-
-@dataclass(frozen=True)
-class Text:
-    """Where a corpus comes from, so that several processes can each read it."""
-
-    sources: tuple[Source, ...]
-    split: Split = Split()
-    options: TextOptions = field(default_factory=TextOptions)
-    valid: Source | None = None
-    test: Source | None = None
-
-    def read(self) -> Corpus:
-        """See `Corpus.read`."""
-        return Corpus.read(
-            self.sources, split=self.split, valid=self.valid, test=self.test, options=self.options
-        )
 
 
 @dataclass(frozen=True)
@@ -198,8 +204,13 @@ class Lanes:
         """Symbols predicted in one epoch."""
         return self.inputs.size
 
-    def chunk(self, n: int) -> tuple[Ids, Ids]:
-        """Inputs and targets `(T, B)` of chunk n."""
+    @property
+    def seq(self) -> int:
+        """Symbols of a lane in the longest chunk."""
+        return -(-int(self.inputs.shape[1]) // self.chunks)
+
+    def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:
+        """Inputs and targets `(T, B)` of chunk n, in every epoch the same."""
         length = self.inputs.shape[1]
         at = slice(n * length // self.chunks, (n + 1) * length // self.chunks)
         return self.inputs[:, at].T, self.targets[:, at].T

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from charrnn.checkpoint import Checkpoint, save
 from charrnn.config import TrainConfig
 from charrnn.corpus import Corpus
+from charrnn.crew import Crew
+from charrnn.errors import CrewError
 from charrnn.evaluate import Loss
 from charrnn.events import Evaluated, Event, Finished, Saved, Started, to_json
 from charrnn.models import NGram
@@ -21,12 +23,21 @@ class Counting(Session):
     The pass over the text is one step and one epoch, and there is nothing to resume.
     """
 
-    def __init__(self, corpus: Corpus, config: TrainConfig, run: Run | None = None) -> None:
-        super().__init__(corpus, config, run)
+    def __init__(
+        self,
+        corpus: Corpus,
+        config: TrainConfig,
+        run: Run | None = None,
+        crew: Crew | None = None,
+    ) -> None:
+        """A CrewError if there are several ranks: counting is not worth sharing out."""
+        super().__init__(corpus, config, run, crew)
+        if self.crew.size > 1:
+            raise CrewError("n-grams are counted by one process; leave out mpiexec.")
         started = time.perf_counter()
         self.model: NGram = NGram.counted(corpus.train, len(corpus.vocabulary), config.order)
         self.seconds = time.perf_counter() - started
-        self.speed = len(corpus.train) / self.seconds
+        self.speed = corpus.chars["train"] / self.seconds
         self.losses: dict[str, Loss] = {}
 
     @property
@@ -43,7 +54,7 @@ class Counting(Session):
     def events(self) -> Iterator[Event]:
         """Measure the model on each part, let it write a line, save it."""
         size = self.model.size
-        yield Started(size, 0, 0, 1, self._chars, 0)
+        yield Started(size, 0, 0, 1, self.corpus.chars, 0, 1, 1)
         started = time.perf_counter()
         self.losses = losses = self._losses(self.model)
         self.seconds += time.perf_counter() - started
@@ -51,8 +62,7 @@ class Counting(Session):
             train, valid = losses["train"], losses.get("valid")
             event = Evaluated(1, 1.0, train, valid, True, 0.0, self.speed, self.seconds)
             yield event
-            if self.config.sample_every:
-                yield self._sample(self.model, 1)
+            yield from self._sample(self.model, 1)
             if self.run:
                 self.run.log(to_json(event))
         if self.run:

@@ -24,6 +24,10 @@ class CheckpointError(CharRNNError):
     """A checkpoint is missing, damaged, foreign or from a newer version."""
 
 
+class CrewError(CharRNNError):
+    """Several processes that cannot train together."""
+
+
 class DivergedError(CharRNNError):
     """Training blew up and lowering the learning rate did not help."""
 

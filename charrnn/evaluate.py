@@ -1,4 +1,4 @@
-"""How surprising a text is to a language model: nats, bits and perplexity per symbol.
+"""How surprising a text is to a language model: nats, bits and perplexity per character.
 
 Every symbol of the text is predicted exactly once, the first from the start state, and the state is
 carried from the first to the last.
@@ -7,24 +7,61 @@ carried from the first to the last.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.models.base import LanguageModel
 from charrnn.params import Ids, State
+from charrnn.spool import release
+from charrnn.vocabulary import Vocabulary, Words
 
 _CHUNK = 64
+_SEGMENT = 1 << 20
+_ENTRIES = 1 << 22  # probabilities held at a time
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss over a number of symbols, in the three units of the field."""
+    """A loss over a number of characters, in the three units of the field."""
 
+    per: ClassVar[str] = "char"
+    """What `nats_per_char` is a mean over, and what `chars` counts."""
     nats_per_char: float
     chars: int
+    words: int = 0
+    """Where symbols are words, how many of them that is; 0 where a symbol is a character."""
+    unknown: int = 0
+    """How many of the words were the unknown symbol, whose letters cost nothing."""
+
+    @classmethod
+    def of(cls, nats: float, ids: Ids, vocabulary: Vocabulary | None = None) -> Loss:
+        """The loss of a text `(N,)` of so many nats in all; no vocabulary, no words."""
+        if not isinstance(vocabulary, Words):
+            return cls(nats / max(1, len(ids)), len(ids))
+        chars, unknown = vocabulary.chars(ids), vocabulary.unknown_id
+        missing = 0 if unknown is None else int(np.count_nonzero(ids == unknown))
+        return cls(nats / max(1, chars), chars, len(ids), missing)
+
+    def __add__(self, other: Loss) -> Loss:
+        """The loss of two texts together."""
+        chars = self.chars + other.chars
+        nats = self.nats_per_char * self.chars + other.nats_per_char * other.chars
+        unknown = self.unknown + other.unknown
+        return Loss(nats / max(1, chars), chars, self.words + other.words, unknown)
+
+    @property
+    def nats_per_symbol(self) -> float:
+        """Nats per word, or where a symbol is a character, per character."""
+        return self.nats_per_char * self.chars / self.words if self.words else self.nats_per_char
+
+    @property
+    def perplexity_per_symbol(self) -> float:
+        """e^(nats per symbol)."""
+        return math.exp(min(self.nats_per_symbol, 700.0))
 
     @property
     def bits_per_char(self) -> float:
@@ -33,22 +70,38 @@ class Loss:
 
     @property
     def perplexity(self) -> float:
-        """e^nats: the number of equally likely symbols that would be as hard to guess."""
+        """e^nats: the number of equally likely characters that would be as hard to guess."""
         return math.exp(min(self.nats_per_char, 700.0))
 
-    def to_json(self) -> dict[str, Any]:
-        """The three units and the count, under their documented keys."""
+    @property
+    def figures(self) -> dict[str, float | None]:
+        """What a person is shown of it, nats first."""
         return {
+            "nats": self.nats_per_char,
+            "bits": self.bits_per_char,
+            "perplexity": self.perplexity,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """The three units and the count, under their documented keys; of words, more."""
+        data = {
             "nats_per_char": self.nats_per_char,
             "bits_per_char": self.bits_per_char,
             "perplexity": self.perplexity,
             "chars": self.chars,
         }
+        if self.words:
+            data |= {"perplexity_per_word": self.perplexity_per_symbol}
+            data |= {"words": self.words, "unknown": self.unknown}
+        return data
 
 
-def evaluate(model: LanguageModel, ids: Ids, *, lanes: int = 64) -> Loss:
-    """The loss of a text `(N,)`, N >= 1."""
-    return Loss(float(surprisal(model, ids, lanes=lanes).mean()), len(ids))
+def evaluate(
+    model: LanguageModel, ids: Ids, vocabulary: Vocabulary | None = None, *, lanes: int = 64
+) -> Loss:
+    """The loss of a text `(N,)`, N >= 1; without a vocabulary every symbol is a character."""
+    total = sum(float(nats.sum()) for nats in _segments(model, ids, lanes, _CHUNK, _SEGMENT))
+    return Loss.of(total, ids, vocabulary)
 
 
 def surprisal(
@@ -57,18 +110,23 @@ def surprisal(
     *,
     lanes: int = 64,
     chunk: int = _CHUNK,
-    segment: int = 1 << 20,
+    segment: int = _SEGMENT,
 ) -> NDArray[np.float64]:
-    """-log P(symbol | all before it) for every symbol of a text: `(N,)` nats.
+    """-log P(symbol | all before it) for every symbol of a text: `(N,)` nats."""
+    return np.concatenate([np.zeros(0), *_segments(model, ids, lanes, chunk, segment)])
 
-    The work is done in segments of a million symbols, so that memory does not grow with the text.
-    """
+
+def _segments(
+    model: LanguageModel, ids: Ids, lanes: int, chunk: int, segment: int
+) -> Iterator[NDArray[np.float64]]:
+    """The nats of a text, a segment at a time, so that memory need not grow with the text."""
     state = model.start(1)
-    nats = np.empty(len(ids))
     for at in range(0, len(ids), segment):
-        cut = slice(at, at + segment)
-        state = _segment(model, ids[cut], nats[cut], state, lanes, chunk)
-    return nats
+        piece = ids[at : at + segment]
+        nats = np.empty(len(piece))
+        state = _segment(model, piece, nats, state, lanes, chunk)
+        yield nats
+        release(ids)
 
 
 def _segment(
@@ -111,12 +169,16 @@ def _segment(
 
 def read_nats(model: LanguageModel, ids: Ids, state: State) -> tuple[NDArray[np.float64], State]:
     """Nats `(B, T)` of ids `(B, T)`, each predicted from what is before it, and the new state."""
-    first = model.predict(state)
-    after, state = model.read(ids.T, state)
-    seen = ids.T[..., None].astype(np.intp)  # (T, B, 1)
-    pairs = ((first[None], seen[:1]), (after[:-1], seen[1:]))
-    log_p = np.concatenate([np.take_along_axis(p, s, axis=-1)[..., 0] for p, s in pairs])
-    return -log_p.T.astype(np.float64), state
+    nats, first = np.empty(ids.shape), model.predict(state)
+    steps = max(1, _ENTRIES // (len(ids) * model.symbols))
+    for at in range(0, ids.shape[1], steps):
+        text = ids[:, at : at + steps].T
+        after, state = model.read(text, state)
+        seen = text[..., None].astype(np.intp)  # (T, B, 1)
+        pairs = ((first[None], seen[:1]), (after[:-1], seen[1:]))
+        log_p = np.concatenate([np.take_along_axis(p, s, axis=-1)[..., 0] for p, s in pairs])
+        nats[:, at : at + steps], first = -log_p.T, after[-1]
+    return nats, state
 
 
 def _stream(

@@ -21,6 +21,10 @@ class Started:
     """Characters in each part."""
     step: int
     """Steps already done, above 0 when a run is resumed."""
+    ranks: int
+    """Processes that share the lanes."""
+    workers: int
+    """Threads of each of them."""
 
 
 @dataclass(frozen=True)

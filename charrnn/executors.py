@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import signal
@@ -12,10 +11,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from charrnn import machine
-from charrnn.errors import ConfigError, WorkerError
+from charrnn.crew import assemble
+from charrnn.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -33,42 +34,24 @@ def staff() -> Iterator[Staff | None]:
     """Where work is done: by the other ranks under `mpiexec`, else by processes.
 
     A rank other than 0 works inside this call until rank 0 leaves the block, and then gets None:
-    there is nothing left to do. A WorkerError if mpi4py is missing or of another MPI.
+    there is nothing left to do. A CrewError if mpi4py is missing or of another MPI.
     """
-    told = machine.launched_as().size
-    if told == 1:
+    crew = assemble()
+    if crew.size == 1:
         with ExitStack() as stack:
             yield Staff(0, lambda count: stack.enter_context(_processes(count)))
         return
-    try:
-        futures: Any = importlib.import_module("mpi4py.futures")
-        world = importlib.import_module("mpi4py.MPI").COMM_WORLD
-    except ModuleNotFoundError:
-        raise WorkerError(
-            "mpiexec started several processes; to work together they need an extra: "
-            "pip install 'charrnn[mpi]'."
-        ) from None
-    except (ImportError, RuntimeError) as error:
-        raise WorkerError(f"mpi4py cannot load an MPI library: {error}.") from None
-    if world.size == 1:
-        raise WorkerError("mpiexec and mpi4py belong to different MPIs: each process is alone.")
     machine.keep_memory()
-    with futures.MPICommExecutor() as executor:
-        yield None if executor is None else Staff(world.size - 1, lambda count: executor)
+    with import_module("mpi4py.futures").MPICommExecutor() as executor:
+        yield None if executor is None else Staff(crew.size - 1, lambda count: executor)
 
 
 def kill() -> None:
     """End all processes that this one has started, or all ranks, whatever they are doing."""
     for process in multiprocessing.active_children():
         process.kill()
-    if machine.launched_as().size > 1:
-        sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(128 + signal.SIGINT)
-
-
-def cores() -> int:
-    """How many processor cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    if mpi := sys.modules.get("charrnn.mpi"):
+        mpi.abort(128 + signal.SIGINT)
 
 
 def _processes(count: int) -> _Processes:

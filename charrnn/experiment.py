@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Text
+from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError, why
-from charrnn.models import NETWORKS, NetworkConfig, NGram
-from charrnn.sizing import hidden_for
+from charrnn.models import NETWORKS, NGram
+from charrnn.session import settled
+from charrnn.sizing import hidden_for, shape
+from charrnn.tasks import Text
 from charrnn.trial import Trial
 
 RECORD = "compare.json"
@@ -49,23 +51,25 @@ class Plan:
         if not self.cells and not self.orders:
             raise ConfigError("There is nothing to compare; name some --cells, or --ngram orders.")
 
-    def models(self, symbols: int) -> list[TrainConfig]:
-        """The options of each model's first run, for a vocabulary of this size."""
+    def models(self, corpus: Corpus) -> list[TrainConfig]:
+        """The options of each model's first run on this corpus."""
         plain = replace(self.config, workers=1, sample_every=0)
         grams = (replace(plain, cell=NGram.kind, order=n) for n in dict.fromkeys(self.orders))
-        cells = dict.fromkeys(self.cells)
-        return [*grams, *(replace(plain, cell=c, hidden=self._hidden(c, symbols)) for c in cells)]
+        networks = (replace(plain, cell=cell) for cell in dict.fromkeys(self.cells))
+        found = [settled(model, corpus) for model in (*grams, *networks)]
+        return [self._sized(model, len(corpus.vocabulary)) for model in found]
 
-    def _hidden(self, cell: str, symbols: int) -> int:
-        if self.params is None:
-            return self.config.hidden
-        return hidden_for(NetworkConfig(symbols, cell, 1, self.config.layers), self.params)
+    def _sized(self, model: TrainConfig, symbols: int) -> TrainConfig:
+        """A network with as many parameters as all are to have."""
+        if self.params is None or model.cell == NGram.kind:
+            return model
+        return replace(model, hidden=hidden_for(shape(model, symbols), self.params))
 
     def trials(self, text: Text, corpus: Corpus, folder: Path) -> list[Trial]:
         """The runs: n-grams, then the first of each cell, then the second of each, and so on."""
         found = []
         for n in range(self.seeds):
-            for model in self.models(len(corpus.vocabulary)):
+            for model in self.models(corpus):
                 if model.cell != NGram.kind:
                     one = replace(model, seed=model.seed + n)
                     found.append(Trial(text, corpus.sha256, one, folder / run_name(one)))

@@ -2,22 +2,24 @@
 
 All that decides the next update is here: the parameters, the optimiser's averages, the carried
 state and `Position`; random numbers are a function of the seed and the step. `pack` copies it out
-and `unpack` puts it back, for resuming bit for bit and for going back after an explosion.
+and `unpack` puts it back, for resuming bit for bit and for going back after an explosion. All
+ranks of a crew call the same methods in the same order and hold the same numbers, but that each
+carries the state of its own lanes only.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from dataclasses import asdict, dataclass, replace
+import zlib
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Lanes
+from charrnn.corpus import Corpus
+from charrnn.crew import Crew, add_up
 from charrnn.evaluate import Loss
-from charrnn.models import CharRNN, NetworkConfig
 from charrnn.optim import (
     OPTIMIZERS,
     SCHEDULES,
@@ -28,58 +30,46 @@ from charrnn.optim import (
     warm_up,
 )
 from charrnn.params import Array
+from charrnn.position import Position, Stopwatch
+from charrnn.tasks import TASKS
 from charrnn.team import Team, sensible_workers
 
 _SMOOTHING = 0.98
-
-
-@dataclass
-class Position:
-    """Where training stands: plain numbers that fit into JSON exactly."""
-
-    step: int = 0
-    epoch: int = 0
-    chunk: int = 0
-    """Chunks of this epoch already read."""
-    seconds: float = 0.0
-    rate_factor: float = 1.0
-    """Product of all halvings after an explosion and all plateau decays."""
-    recoveries: int = 0
-    waiting: int = 0
-    """Evaluations since the last improvement."""
-    best: float | None = None
-    """Lowest validation loss so far."""
-    best_step: int = 0
-    recent: float | None = None
-    """Running mean of the training loss."""
-    evaluated: int = -1
-    """Step of the newest evaluation."""
+_OTHER_TEXT = (
+    "has read another text than rank 0: the SHA-256 differs; give every machine the same files"
+)
+_OTHER_PARAMETERS = (
+    "has come to other parameters than rank 0, as when processors differ; set the same "
+    "OPENBLAS_CORETYPE, say Haswell, on every machine"
+)
 
 
 class Learner:
     """A network learning the training part of a corpus, chunk by chunk."""
 
-    def __init__(self, corpus: Corpus, config: TrainConfig) -> None:
-        workers = config.workers or sensible_workers(config.batch, config.hidden)
+    def __init__(self, corpus: Corpus, config: TrainConfig, crew: Crew | None = None) -> None:
+        """A CrewError if the ranks of `crew` have not got the same text and options."""
+        self.crew = crew or Crew()
+        self.crew.same(corpus.sha256, _OTHER_TEXT)
+        own = replace(config, valid=None, test=None)  # paths, which may differ
+        self.crew.same(own, "was started with other options than rank 0")
+        workers = config.workers or sensible_workers(config.batch, config.hidden, self.crew)
         self.config = replace(config, workers=workers)
-        shape = NetworkConfig(
-            len(corpus.vocabulary),
-            config.cell,
-            config.hidden,
-            config.layers,
-            config.dropout,
-            config.residual,
-        )
-        self.model = CharRNN.initialised(shape, np.random.default_rng([0, config.seed]))
-        self.lanes = Lanes.of(corpus.train, config.batch, config.seq)
-        self.team = Team(self.model, self.lanes.batch, workers)
-        self.optimizer = OPTIMIZERS[config.optimizer](self.model.size)
+        self.task = TASKS[config.task](corpus, self.config)
+        self.model = self.task.model(np.random.default_rng([0, config.seed]))
+        self.lanes = self.task.batches()
+        self.team = Team(self.model, self.lanes.batch, workers, self.crew)
+        self.optimizer = OPTIMIZERS[config.optimizer](self.model.params.flat.size)
         self.grads = self.model.params.zeros()
-        self.state = self.model.start(self.lanes.batch)
+        lanes = self.team.own
+        self.state = self.model.start(lanes.stop - lanes.start)
         self.at = Position()
+        self.watch = Stopwatch()
+        self.reordered = False
+        """Whether other ranks or workers than before share the lanes since `unpack`."""
         self.speed = 0.0
         """Characters per second, a running mean."""
-        self._chars = 0
+        self._symbols = 0
 
     @property
     def total_steps(self) -> int | None:
@@ -109,12 +99,13 @@ class Learner:
     def step(self, rate: float) -> tuple[float, float]:
         """One chunk: loss, gradient, clipping, update. A bad gradient is not applied."""
         self._reset_state()
-        ids, targets = self.lanes.chunk(self.at.chunk)
-        self._chars = ids.size
-        started = time.perf_counter()
-        grads = self.grads
-        loss, self.state = self.team.gradient(ids, targets, self.state, grads, self._dropout_rng)
-        with np.errstate(all="ignore"):
+        inputs, targets = self.lanes.chunk(self.at.chunk, self.at.epoch)
+        self._symbols = targets.size
+        grads, team = self.grads, self.team
+        with self.watch, np.errstate(all="ignore"):
+            part, self.state = team.gradient(inputs, targets, self.state, grads, self._dropout_rng)
+            notes = self.crew.sum(grads.flat, (part, self.watch.lap()))
+            loss, seconds = add_up(notes[:, 0].tolist()), float(notes[0, 1])
             clip_value(grads.flat, self.config.clip_value)
             norm = clip_norm(grads.flat, self.config.clip)
             if math.isfinite(loss) and math.isfinite(norm):
@@ -127,7 +118,9 @@ class Learner:
         self.at.chunk += 1
         if self.at.chunk == self.lanes.chunks:
             self.at.chunk, self.at.epoch = 0, self.at.epoch + 1
-        self.clock(started, ids.size)
+        self.at.seconds += seconds
+        now = self.task.characters(inputs, targets) / max(seconds, 1e-9)
+        self.speed = 0.95 * self.speed + 0.05 * now if self.speed else now
         return loss, norm
 
     def _reset_state(self) -> None:
@@ -139,7 +132,8 @@ class Learner:
         fresh = rng.random(self.lanes.batch) < self.config.reset
         if self.at.chunk == 0:
             fresh[:] = True
-        for s, start in zip(self.state, self.model.start(self.lanes.batch), strict=True):
+        fresh = fresh[self.team.own]
+        for s, start in zip(self.state, self.model.start(len(fresh)), strict=True):
             s[fresh] = start[fresh]
 
     def _dropout_rng(self, worker: int) -> np.random.Generator:
@@ -148,24 +142,17 @@ class Learner:
         """
         return np.random.default_rng([2, self.config.seed, self.at.step, worker])
 
-    def clock(self, started: float, chars: int = 0) -> None:
-        """Count the time since `started`, in which `chars` characters were learned."""
-        took = time.perf_counter() - started
-        self.at.seconds += took
-        if chars:
-            now = chars / max(took, 1e-9)
-            self.speed = 0.95 * self.speed + 0.05 * now if self.speed else now
-
     @property
     def recent(self) -> Loss:
         """Running mean of the training loss."""
-        return Loss(self.at.recent if self.at.recent is not None else math.nan, self._chars)
+        recent = self.at.recent if self.at.recent is not None else math.nan
+        return self.task.running(recent, self._symbols)
 
     def diverged(self, loss: float, norm: float) -> bool:
         """Whether training has blown up: NaN, a running loss twice that of guessing blindly, or a
-        loss now of four times and more.
+        loss now of four times and more, in nats per symbol.
         """
-        blind = math.log(self.model.symbols)
+        blind = self.task.blind(self.model)
         recent = self.at.recent or 0.0
         return not (math.isfinite(norm) and recent < 2 * blind and loss < 4 * blind + 4)
 
@@ -187,19 +174,26 @@ class Learner:
         return False
 
     def pack(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Everything that decides what comes next, copied."""
+        """Everything that decides what comes next, copied; of the state, the lanes of all ranks.
+
+        A CrewError if parameters are no longer the same on every rank.
+        """
+        self.crew.same(zlib.crc32(self.model.params.flat.tobytes()), _OTHER_PARAMETERS)
         meta: dict[str, Any] = {"position": asdict(self.at)}
-        meta["updates"] = self.optimizer.updates
+        meta |= {"updates": self.optimizer.updates, "order": self.team.order}
         arrays = {"flat": self.model.params.flat.copy()}
         arrays |= {f"optimizer/{n}": a.copy() for n, a in self.optimizer.averages.items()}
-        arrays |= {f"state/{n}": s.copy() for n, s in enumerate(self.state)}
+        every = zip(*self.crew.gather(self.state), strict=True)
+        arrays |= {f"state/{n}": np.concatenate(parts) for n, parts in enumerate(every)}
         return meta, arrays
 
     def unpack(self, meta: dict[str, Any], arrays: dict[str, Array]) -> None:
         """The inverse of `pack`."""
         self.at = Position(**meta["position"])
+        self.reordered = meta.get("order", self.team.order) != self.team.order
         self.optimizer.updates = meta["updates"]
         self.model.params.flat[:] = arrays["flat"]
         for name, average in self.optimizer.averages.items():
             average[:] = arrays[f"optimizer/{name}"]
-        self.state = tuple(arrays[f"state/{n}"].copy() for n in range(len(self.state)))
+        own = self.team.own
+        self.state = tuple(arrays[f"state/{n}"][own].copy() for n in range(len(self.state)))

@@ -42,19 +42,21 @@ class Launch(NamedTuple):
 
     rank: int
     size: int
+    """0 where only MPI can tell."""
 
 
 _LAUNCHERS = (
     ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # Open MPI
     ("PMI_RANK", "PMI_SIZE"),  # MPICH, Intel MPI, Slurm
-    ("PMIX_RANK", ""),  # others, which do not say how many: 2 stands for several
+    ("PMIX_RANK", "SLURM_STEP_NUM_TASKS"),
+    ("PMIX_RANK", ""),  # others, which do not say how many
 )
 
 
 def launched_as() -> Launch:
     """What `mpiexec` has written into the environment; without it a process is the only one."""
     for rank, size in _LAUNCHERS:
-        found = (os.environ.get(rank, ""), os.environ.get(size, "") if size else "2")
+        found = (os.environ.get(rank, ""), os.environ.get(size, "") if size else "0")
         if all(number.isdecimal() for number in found):
             return Launch(*map(int, found))
     return Launch(0, 1)

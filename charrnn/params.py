@@ -77,6 +77,17 @@ class Params:
             params[spec.name][...] = spec.init(rng, spec.shape)
         return params
 
+    @classmethod
+    def of(cls, specs: Iterable[Spec], arrays: Mapping[str, Array]) -> Params:
+        """Lay out these arrays in the order of `specs`, whose shapes they must have: a KeyError or
+        a ValueError names one that is missing or has not.
+        """
+        shapes = {s.name: s.shape for s in specs}
+        for name, wanted in shapes.items():
+            if arrays[name].shape != wanted:
+                raise ValueError(f"{name} is {arrays[name].shape}, not {wanted}")
+        return cls(shapes, np.concatenate([arrays[name].ravel() for name in shapes]))
+
     def __getitem__(self, name: str) -> Array:
         return self._views[name]
 

@@ -1,9 +1,8 @@
-"""Reading text: bytes to code points to numbers, block by block, with errors that say where."""
+"""Reading text: bytes to code points, block by block, with errors that say where."""
 
 from __future__ import annotations
 
 import codecs
-import hashlib
 import io
 import sys
 from collections.abc import Iterator
@@ -12,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from charrnn.codes import Unit, code_points
 from charrnn.errors import ConfigError, CorpusError, why
 from charrnn.params import Ids
-from charrnn.vocabulary import Unit, Vocabulary, name_of
+from charrnn.words import last_border
 
-_BLOCK = 1 << 22  # bytes
+_BLOCK = 1 << 20  # bytes
 _SAMPLE = 1 << 15  # bytes on either side of a bad one that tell the encoding
 
 
@@ -25,12 +25,12 @@ class TextOptions:
     """How bytes become symbols."""
 
     unit: Unit = "char"
-    """`char`: decoded code points. `byte`: the file exactly as it is."""
+    """`char`: decoded code points. `byte`: the file exactly as it is. `word`: see `words.cut`."""
     encoding: str = "utf-8"
     keep_newlines: bool = False
     """Leave CRLF and CR as they are instead of turning them into LF."""
     min_count: int = 1
-    """Characters that occur less often are folded into one unknown symbol."""
+    """Symbols that occur less often are folded into one unknown symbol."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,17 @@ class Source:
             return cls("stdin", None, "-")
         return cls(str(path), Path(path), str(Path(path).resolve()))
 
+    @property
+    def size(self) -> int | None:
+        """How many bytes, None for what can be read only once, or not at all."""
+        if isinstance(self.content, bytes):
+            return len(self.content)
+        if self.content is None or not self.content.is_file():
+            return None
+        return self.content.stat().st_size
+
     def blocks(self) -> Iterator[bytes]:
-        """The bytes, a few megabytes at a time. A CorpusError if the file cannot be read."""
+        """The bytes, a megabyte at a time. A CorpusError if the file cannot be read."""
         try:
             with self._open() as stream:
                 while block := stream.read(_BLOCK):
@@ -71,17 +80,22 @@ class Source:
         return self.content.open("rb")
 
     def codes(self, options: TextOptions) -> Iterator[tuple[bytes, Ids]]:
-        """Each block of bytes with the code points (or byte values) that it completes."""
+        """Each block of bytes with the code points (or byte values) that it completes.
+
+        If these are to be cut into words, what may be part of a longer one waits for the next.
+        """
         if options.unit == "byte":
             for block in self.blocks():
                 yield block, np.frombuffer(block, np.uint8)
             return
         decoder = _decoder(options)
-        done = 0
+        done, held = 0, ""
         for block in self.blocks():
-            yield block, self._decode(decoder, block, done, options)
-            done += len(block)
-        yield b"", self._decode(decoder, b"", done, options, final=True)
+            text = held + self._decode(decoder, block, done, options)
+            end = last_border(text) if options.unit == "word" else len(text)
+            yield block, code_points(text[:end])
+            done, held = done + len(block), text[end:]
+        yield b"", code_points(held + self._decode(decoder, b"", done, options, final=True))
 
     def _decode(
         self,
@@ -90,7 +104,7 @@ class Source:
         done: int,
         options: TextOptions,
         final: bool = False,
-    ) -> Ids:
+    ) -> str:
         try:
             text = decoder.decode(block, final)
         except UnicodeDecodeError as error:
@@ -105,7 +119,7 @@ class Source:
             raise CorpusError(f"{self.name} is not {options.encoding}: {error}.") from None
         if done == 0:
             text = text.removeprefix("\ufeff")
-        return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        return text
 
 
 def _decoder(options: TextOptions) -> codecs.IncrementalDecoder | io.IncrementalNewlineDecoder:
@@ -184,66 +198,3 @@ def _decodes(sample: bytes, name: str) -> bool:
 
 def _is_kana_or_hangul(c: str) -> bool:
     return "\u3040" <= c <= "\u30ff" or "\uac00" <= c <= "\ud7a3"
-
-
-class CodeReader:
-    """Turns texts into numbers in one pass, learning the vocabulary on the way.
-
-    Symbols are numbered as they are met, in the smallest integer type that does; `finish` renumbers
-    them in the order of their code points.
-    """
-
-    def __init__(self, options: TextOptions) -> None:
-        self.options = options
-        self.count = 0
-        self._hash = hashlib.sha256()
-        self._number = np.full(0x110000 if options.unit == "char" else 256, -1, np.int32)
-        self._codes: list[int] = []
-        self._pieces: list[Ids] = []
-
-    @property
-    def sha256(self) -> str:
-        """Of all bytes read so far."""
-        return self._hash.hexdigest()
-
-    def read(self, source: Source) -> None:
-        """Append a text."""
-        for block, codes in source.codes(self.options):
-            self._hash.update(block)
-            numbers = self._number[codes]
-            if len(numbers) and numbers.min() < 0:
-                new = np.unique(codes[numbers < 0])
-                self._number[new] = np.arange(len(self._codes), len(self._codes) + len(new))
-                self._codes.extend(new.tolist())
-                numbers = self._number[codes]
-            self._pieces.append(numbers.astype(np.min_scalar_type(max(len(self._codes) - 1, 0))))
-            self.count += len(codes)
-
-    def finish(self, name: str) -> tuple[Vocabulary, Ids]:
-        """The vocabulary and the ids `(N,)` of everything read."""
-        if self.count < 2:
-            raise CorpusError(
-                f"{name} has {self.count} characters; there is nothing to learn from fewer than 2."
-            )
-        counts = np.zeros(len(self._codes), np.int64)
-        for piece in self._pieces:
-            counts += np.bincount(piece, minlength=len(counts))
-        codes = np.array(self._codes)
-        frequent = counts >= self.options.min_count
-        if len(codes) == 1:
-            only = name_of(int(codes[0]), self.options.unit)
-            raise CorpusError(f"{name} is nothing but {only}; a model needs at least two symbols.")
-        if not frequent.any():
-            raise CorpusError(
-                f"No symbol of {name} occurs {self.options.min_count} times; lower --min-count."
-            )
-        vocabulary = Vocabulary(codes[frequent].tolist(), self.options.unit, not frequent.all())
-        renumber = np.full(len(codes), len(vocabulary) - 1, vocabulary.dtype)
-        renumber[frequent] = np.argsort(np.argsort(codes[frequent])).astype(vocabulary.dtype)
-        ids = np.empty(self.count, vocabulary.dtype)
-        at = 0
-        while self._pieces:
-            piece = self._pieces.pop(0)
-            ids[at : at + len(piece)] = renumber[piece]
-            at += len(piece)
-        return vocabulary, ids

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from charrnn.errors import CheckpointError, why
+from charrnn.checkpoint import Checkpoint, load, task_of
+from charrnn.errors import CheckpointError, ConfigError, why
+from charrnn.models import CharRNN, Trainable
+from charrnn.params import Array
 from charrnn.shipped import shipped
+
+if TYPE_CHECKING:
+    from charrnn.corpus import Corpus  # to choose a checkpoint takes no text
 
 try:
     import fcntl
@@ -96,6 +102,39 @@ class Run:
                 continue
         return records
 
+    def restore(
+        self, corpus: Corpus, model: Trainable
+    ) -> tuple[dict[str, Any], dict[str, Array], Array]:
+        """The record and the arrays of the newest state, and the best parameters, to go on from
+        with a model like this; what the log says of later steps is dropped.
+
+        A CheckpointError if another text was learned, a ConfigError if another network did.
+        """
+        last = load(self.last)
+        if last.meta["corpus"]["sha256"] != corpus.sha256:
+            raise CheckpointError(
+                f"{self.path} was trained on another text than {corpus.name}: the SHA-256 differs."
+            )
+        if last.vocabulary != corpus.vocabulary:
+            raise CheckpointError(
+                f"{self.path} was trained with another vocabulary than {corpus.name}'s."
+            )
+        flat = best = self._trained(last, model)
+        if self.best.exists():
+            best = self._trained(load(self.best), model)
+        self.rewind_log(last.meta["position"]["step"])
+        return last.meta, {"flat": flat, **last.training}, best
+
+    def _trained(self, found: Checkpoint, like: Trainable) -> Array:
+        """The parameters of a network of the same shape."""
+        model: Any = found.model
+        if model.kind != like.kind:
+            raise CheckpointError(f"{self.path} holds no network to train, but: {model.title}.")
+        if model.describe() != like.describe():
+            raise ConfigError(f"{self.path} holds another network than these options ask for.")
+        flat: Array = model.params.flat
+        return flat
+
     def rewind_log(self, step: int) -> None:
         """Drop what the log says of steps after `step`: they are about to be made again."""
         kept = [r for r in self.records() if r.get("step", 0) <= step and r["event"] != "finished"]
@@ -108,21 +147,18 @@ class Run:
             raise CheckpointError(f"Cannot write {self.log_file}: {why(error)}.") from None
 
 
-def find_checkpoint(where: Path | None = None, runs: Path = Path("checkpoints")) -> Path:
+def find_checkpoint(
+    where: Path | None = None,
+    runs: Path = Path("checkpoints"),
+    tasks: Sequence[str] | None = None,
+) -> Path:
     """The checkpoint file meant by `where`: a file, or a run directory, whose best is taken.
 
-    None means the newest run under `runs`, and failing that the model that ships with the package.
+    None means the newest run under `runs` that was trained for one of `tasks` (all, if none are
+    named), and failing that the language model that ships with the package.
     """
     if where is None:
-        box = shipped("checkpoints")
-        model = box / "shakespeare" if box else None
-        own = [d for d in runs.glob("*") if _in_directory(d) and d.resolve() != model]
-        newest = max(own, key=_touched, default=model)
-        if newest and (found := _in_directory(newest)):
-            return found
-        raise CheckpointError(
-            "There is no run under ./checkpoints yet; train one: charrnn train CORPUS."
-        )
+        return _newest(runs, tasks)
     if is_there(where) and where.is_dir():
         found = _in_directory(where)
         if not found:
@@ -131,6 +167,26 @@ def find_checkpoint(where: Path | None = None, runs: Path = Path("checkpoints"))
     if not is_there(where):
         raise CheckpointError(f"There is no checkpoint {str(where)[:80]}.")
     return where
+
+
+def _newest(runs: Path, tasks: Sequence[str] | None) -> Path:
+    """The newest checkpoint for one of these tasks. One that cannot be read counts, so that it is
+    named as damaged and not passed over.
+    """
+    box = shipped("checkpoints")
+    model = box / "shakespeare" if box else None
+    own = [d for d in runs.glob("*") if _in_directory(d) and d.resolve() != model]
+    for directory in sorted(own, key=_touched, reverse=True):
+        found = _in_directory(directory)
+        if found and (tasks is None or task_of(found) in (*tasks, None)):
+            return found
+    task = None if tasks is None or CharRNN.task in tasks else f"--task {tasks[0]}"
+    if task is None and model and (found := _in_directory(model)):
+        return found
+    kind, option = (f" with {task}", f" {task}") if task else ("", "")
+    raise CheckpointError(
+        f"There is no run{kind} under ./checkpoints yet; train one with: charrnn train TEXT{option}"
+    )
 
 
 def is_there(path: Path) -> bool:

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.codes import Unit, text_of
 from charrnn.evaluate import Loss, read_nats, surprisal
 from charrnn.models.base import LanguageModel
 from charrnn.params import Array, Ids, State
 from charrnn.vocabulary import REPLACEMENT, Vocabulary
+from charrnn.words import cut
 
 _LONG = 1 << 14  # symbols; a longer line is read in pieces side by side, as a text is
 
@@ -38,13 +40,14 @@ class Score:
 
     For a byte vocabulary a character's nats are the sum of those of its bytes.
     """
+    characters: list[str]
+    """What `nats` are of: the characters, or the words, of the text and, where it counts, the
+    line's end.
+    """
+    ends: bool
+    """Whether the last of them is the line's end."""
     loss: Loss
     """Over all symbols of the line, the end included; zero over zero where there are none."""
-
-    @property
-    def characters(self) -> list[str]:
-        """What `nats` are of: the characters of the text and, where it counts, the line's end."""
-        return list(self.text + "\n" * (len(self.nats) - len(self.text)))
 
 
 def score(
@@ -69,8 +72,8 @@ def score(
         ids.append(np.concatenate([known, end]))
     found = in_context(model, ids, end) if context else alone(model, ids, end)
     return (
-        _assemble(vocabulary, n, codes, nats, skip_unknown)
-        for n, (codes, nats) in enumerate(zip(lines, found, strict=True), 1)
+        _assemble(vocabulary, n, codes, read, nats, skip_unknown)
+        for n, (codes, read, nats) in enumerate(zip(lines, ids, found, strict=True), 1)
     )
 
 
@@ -150,27 +153,34 @@ def _side_by_side(
 
 
 def _assemble(
-    vocabulary: Vocabulary, line: int, codes: Ids, nats: NDArray[np.float64], skipping: bool
+    vocabulary: Vocabulary,
+    line: int,
+    codes: Ids,
+    ids: Ids,
+    nats: NDArray[np.float64],
+    skipping: bool,
 ) -> Score:
-    """The score of a line from its codes `(N,)` and the nats of those that were read."""
-    seen = vocabulary.knows(codes) if skipping else np.ones(len(codes), bool)
-    each = np.full(len(codes), np.nan)
+    """The score of a line from its codes, and the ids that were read of it and their nats."""
+    pieces, widths = _pieces(codes, vocabulary.unit)
+    count = int(widths.sum())
+    seen = vocabulary.knows(codes) if skipping else np.ones(count, bool)
+    each = np.full(count, np.nan)
     each[seen] = nats[: seen.sum()]
     end = nats[seen.sum() :]
-    text, widths = _characters(codes, vocabulary.unit == "byte")
     if len(widths):
         starts = np.cumsum(widths) - widths
         total = np.add.reduceat(np.nan_to_num(each), starts)
         each = np.where(np.logical_or.reduceat(seen, starts), total, np.nan)
-    loss = Loss(float(nats.mean()) if len(nats) else 0.0, len(nats))
-    return Score(line, text, np.concatenate([each, end]), loss)
+    loss = Loss.of(float(nats.sum()), ids, vocabulary)
+    shown = [*pieces, *["\n"] * len(end)]
+    return Score(line, "".join(pieces), np.concatenate([each, end]), shown, bool(len(end)), loss)
 
 
-def _characters(codes: Ids, are_bytes: bool) -> tuple[str, Array]:
-    """The text of some codes, and how many of them each of its characters is made of."""
-    if not are_bytes:
-        text = codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
-        return text, np.ones(len(text), np.intp)
+def _pieces(codes: Ids, unit: Unit) -> tuple[list[str], Array]:
+    """The characters, or the words, of some text, and how many symbols each is made of."""
+    if unit != "byte":
+        pieces = cut(text_of(codes)) if unit == "word" else list(text_of(codes))
+        return pieces, np.ones(len(pieces), np.intp)
     text = codes.astype(np.uint8).tobytes().decode("utf-8", "surrogateescape")
     widths = [1 if "\udc80" <= c <= "\udcff" else len(c.encode()) for c in text]
-    return re.sub("[\udc80-\udcff]", REPLACEMENT, text), np.array(widths, np.intp)
+    return list(re.sub("[\udc80-\udcff]", REPLACEMENT, text)), np.array(widths, np.intp)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import charrnn
 from charrnn.config import TrainConfig
 from charrnn.corpus import Corpus
-from charrnn.evaluate import Loss, evaluate
+from charrnn.crew import Crew
+from charrnn.evaluate import Loss
 from charrnn.events import Event, Sampled
-from charrnn.models import LanguageModel, Model
-from charrnn.params import Ids
+from charrnn.models import Model
 from charrnn.run import Run
-from charrnn.sample import Style
-from charrnn.text_model import TextModel
-
-_SAMPLE_LENGTH = 160
+from charrnn.tasks import TASKS
 
 
 class Session(ABC):
@@ -26,15 +24,22 @@ class Session(ABC):
 
     model: Model
 
-    def __init__(self, corpus: Corpus, config: TrainConfig, run: Run | None = None) -> None:
-        """With `run`, checkpoints and a log are written there."""
-        text = corpus.options
-        self.corpus, self.run = corpus, run
-        self.config = replace(
-            config, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
-            keep_newlines=text.keep_newlines, min_count=text.min_count,
-        )  # fmt: skip
-        self._stopping = False
+    @property
+    def reordered(self) -> bool:
+        """Whether other ranks or workers than before go on with a resumed run."""
+        return False
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        config: TrainConfig,
+        run: Run | None = None,
+        crew: Crew | None = None,
+    ) -> None:
+        """With `run`, checkpoints and a log are written there, by rank 0 of the crew."""
+        self.corpus, self.run, self.crew = corpus, run, crew or Crew()
+        self.config = settled(config, corpus)
+        self.task = TASKS[config.task](corpus, self.config)
 
     @abstractmethod
     def events(self) -> Iterator[Event]:
@@ -52,41 +57,36 @@ class Session(ABC):
 
     def stop(self) -> None:
         """Ask for the end: what is going on is finished and saved, then `events()` ends."""
-        self._stopping = True
+        self.crew.stop()
 
-    @property
-    def _chars(self) -> dict[str, int]:
-        """Characters in each part."""
-        return {name: len(part) for name, part in self.corpus.parts.items()}
-
-    def _part(self, name: str) -> Ids:
-        """What is evaluated of a part."""
-        return self.corpus.parts[name][: self.config.eval_chars or None]
-
-    def _losses(self, model: LanguageModel) -> dict[str, Loss]:
+    def _losses(self, model: Any) -> dict[str, Loss]:
         """The loss on each part that is not empty; nothing once somebody asked to stop."""
-        losses = {}
-        for name in self.corpus.parts:
-            if not self._stopping and len(self._part(name)):
-                losses[name] = evaluate(model, self._part(name))
-        return {} if self._stopping else losses
+        losses, limit = {}, self.config.eval_chars or None
+        for name, part in self.corpus.parts.items():
+            if not self.crew.stopping and len(part):
+                losses[name] = self.crew.lead(partial(self.task.evaluate, model, name, limit))
+        return {} if self.crew.stopping else losses
 
-    def _sample(self, model: LanguageModel, step: int) -> Sampled:
-        """A line or two, with random numbers of this step's own."""
-        writer = TextModel(model, self.corpus.vocabulary)
-        seeds = [[3, self.config.seed, step]]
-        pieces = writer.stream(writer.beginning(""), _SAMPLE_LENGTH, seeds, Style(0.8))
-        return Sampled(step, b"".join(piece for (piece,) in pieces).decode("utf-8", "replace"))
+    def _sample(self, model: Any, step: int) -> Iterator[Sampled]:
+        """Something to look at, where the task has it and it is asked for; by rank 0."""
+        if self.config.sample_every and self.crew.rank == 0:
+            text = self.task.sample(model, step)
+            if text is not None:
+                yield Sampled(step, text)
 
     def _record(self) -> dict[str, Any]:
         """What every checkpoint says of where its model comes from."""
         return {
             "version": charrnn.__version__,
             "config": self.config.to_json(),
-            "corpus": {
-                "name": self.corpus.name,
-                "sources": list(self.corpus.sources),
-                "sha256": self.corpus.sha256,
-                "chars": self._chars,
-            },
+            "corpus": self.corpus.record(),
         }
+
+
+def settled(config: TrainConfig, corpus: Corpus) -> TrainConfig:
+    """The options with which a corpus is learned: those that it decides take its values."""
+    text = corpus.options
+    return replace(
+        config, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
+        keep_newlines=text.keep_newlines, min_count=text.min_count,
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 Two things vary. Another seed would have given another network, and another piece of text other
 losses; a model must be better over both to be better. So its runs s = 1 .. S are a sample, and so
 are the blocks b = 1 .. B into which the test text is cut. With L(s, b) the mean loss of a run in a
-block, in nats per symbol, and a bar over what is averaged, models x and y differ by
+block, in nats per character, and a bar over what is averaged, models x and y differ by
 
     d(b)     = Lx(-, b) - Ly(-, b)                      the same text for both: blocks are paired
     gap      = mean of d(b)
@@ -30,8 +30,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 1000
-"""Symbols in a block, about: a page. What is surprising in a text is so for some tens of symbols
-on, and blocks much longer than that are nearly independent of each other."""
+"""Characters in a block, about: a page. What is surprising in a text is so for some tens of
+characters on, and blocks much longer than that are nearly independent of each other."""
 _LEAST_BLOCKS, _LEAST_LENGTH = 10, 100
 LEVEL = 0.05
 """A difference is called more than chance where p is below this."""
@@ -44,7 +44,7 @@ class Gap:
     """How far a model is behind another, and how sure that is."""
 
     nats: float
-    """The difference of their mean losses, per symbol; above 0 is behind."""
+    """The difference of their mean losses, per character; above 0 is behind."""
     error: float
     """Its standard error."""
     freedom: float
@@ -56,16 +56,20 @@ class Gap:
 def block_edges(length: int) -> NDArray[np.int64]:
     """Where the blocks of a text begin, and where the last ends: `(B + 1,)`.
 
-    Blocks of about `BLOCK` symbols, equal to within one; shorter, but not below a hundred, where
+    Blocks of about `BLOCK` characters, equal to within one; shorter, but not below a hundred, where
     there would be fewer than ten of them.
     """
     count = max(1, round(length / BLOCK), min(_LEAST_BLOCKS, length // _LEAST_LENGTH))
     return np.arange(count + 1) * length // count
 
 
-def block_sums(nats: NDArray[np.float64]) -> Losses:
-    """The nats of each block `(B,)` of a text whose symbols have nats `(N,)`."""
-    return np.add.reduceat(nats, block_edges(len(nats))[:-1])
+def block_sums(nats: NDArray[np.float64], ends: NDArray[np.int64]) -> Losses:
+    """The nats of each block `(B,)` of a text whose symbols have nats `(N,)` and end behind so many
+    characters `(N,)`. A symbol of several belongs to the block that its last one is in, so that
+    models which cut the same text into other symbols have the same blocks.
+    """
+    edges = block_edges(int(ends[-1]))
+    return np.bincount(np.searchsorted(edges, ends) - 1, nats, len(edges) - 1).astype(np.float64)
 
 
 def gap(x: Losses, y: Losses) -> Gap | None:

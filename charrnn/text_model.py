@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from charrnn import checkpoint as files
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.evaluate import Loss, evaluate, surprisal
-from charrnn.models import LanguageModel
+from charrnn.models import CharRNN, LanguageModel
 from charrnn.params import Ids
 from charrnn.run import find_checkpoint
 from charrnn.sample import Style, write
 from charrnn.score import Score, score
-from charrnn.vocabulary import Vocabulary
+from charrnn.vocabulary import Vocabulary, Words
 
 
 class TextModel:
@@ -71,13 +71,14 @@ class TextModel:
         sample: nothing for one that has met `stop`. Ends when all have.
         """
         rngs = [np.random.default_rng(seed) for seed in seeds]
-        stops = [_Stop(self.vocabulary.encode(stop).tolist()) for _ in seeds]
+        if not isinstance(self.vocabulary, Words):
+            self.vocabulary.encode(stop)  # a character that is never written is a mistake
+        stops, written = [_Stop(stop.encode()) for _ in seeds], self.vocabulary.written
         for drawn in write(self.model, ids, length, rngs, style, self.vocabulary.unknown_id):
-            pieces = [s.feed(n) for s, n in zip(stops, drawn.tolist(), strict=True)]
-            yield [self.vocabulary.decode_bytes(piece) for piece in pieces]
+            yield [s.feed(written[n]) for s, n in zip(stops, drawn.tolist(), strict=True)]
             if all(s.met for s in stops):
                 return
-        yield [self.vocabulary.decode_bytes(s.held) for s in stops]
+        yield [s.held for s in stops]
 
     def surprisal(self, text: str, *, skip_unknown: bool = False) -> NDArray[np.float64]:
         """-log P of every symbol given all before it: `(N,)` nats."""
@@ -85,7 +86,7 @@ class TextModel:
 
     def evaluate(self, text: str, *, skip_unknown: bool = False) -> Loss:
         """The loss of a text in nats, bits and perplexity."""
-        return evaluate(self.model, self._encode(text, skip_unknown))
+        return evaluate(self.model, self._encode(text, skip_unknown), self.vocabulary)
 
     def perplexity(self, text: str) -> float:
         """e^(mean nats per character): between how many symbols the model hesitates."""
@@ -116,28 +117,31 @@ class TextModel:
 class _Stop:
     """Watches one sample for the stop sequence, holding back what may become part of it."""
 
-    def __init__(self, sequence: list[int]) -> None:
+    def __init__(self, sequence: bytes) -> None:
         self.sequence = sequence
-        self.held: list[int] = []
+        self.held = b""
         self.met = False
 
-    def feed(self, symbol: int) -> list[int]:
-        """What may be shown now that `symbol` was drawn."""
-        if self.met:
-            return []
-        self.held.append(symbol)
-        if self.sequence and self.held == self.sequence:
-            self.held, self.met = [], True
-        keep = min(len(self.held), len(self.sequence))
-        while keep and self.held[len(self.held) - keep :] != self.sequence[:keep]:
+    def feed(self, written: bytes) -> bytes:
+        """What may be shown now that this was written."""
+        if self.met or not self.sequence:
+            return b"" if self.met else written
+        held = self.held + written
+        at = held.find(self.sequence)
+        if at >= 0:
+            self.held, self.met = b"", True
+            return held[:at]
+        keep = min(len(held), len(self.sequence) - 1)
+        while not self.sequence.startswith(held[len(held) - keep :]):
             keep -= 1
-        shown, self.held = self.held[: len(self.held) - keep], self.held[len(self.held) - keep :]
-        return shown
+        self.held = held[len(held) - keep :]
+        return held[: len(held) - keep]
 
 
 def load(where: str | Path | None = None) -> TextModel:
     """Load a run directory or checkpoint file; without one, the newest run under ./checkpoints,
     and failing that the model that ships with the package. A CheckpointError says what is wrong.
     """
-    found = files.load(find_checkpoint(Path(where) if where is not None else None))
+    path = find_checkpoint(Path(where) if where is not None else None, tasks=(CharRNN.task,))
+    found = files.load(path)
     return TextModel(found.language_model, found.vocabulary)

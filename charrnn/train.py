@@ -6,15 +6,17 @@
 Nothing is printed and nothing is called back. Evaluating and sampling in between use their own
 random numbers and states, so they never change what training does next; and all that decides the
 next step is in the `Learner`, so that a resumed run goes on bit for bit.
+
+In a crew of several ranks each runs its own `Trainer` over the same text and meets the same events;
+rank 0 alone evaluates, samples and writes.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -22,8 +24,9 @@ from charrnn import checkpoint as files
 from charrnn.config import TrainConfig
 from charrnn.corpus import Corpus
 from charrnn.count import Counting
-from charrnn.errors import CheckpointError, ConfigError, DivergedError
-from charrnn.evaluate import Loss, evaluate
+from charrnn.crew import Crew
+from charrnn.errors import DivergedError
+from charrnn.evaluate import Loss
 from charrnn.events import (
     Evaluated,
     Event,
@@ -35,47 +38,48 @@ from charrnn.events import (
     to_json,
 )
 from charrnn.learner import Learner
-from charrnn.models import CharRNN, NGram
+from charrnn.models import NGram, Trainable
+from charrnn.params import Params
 from charrnn.run import Run
 from charrnn.session import Session
 
 MOST_RECOVERIES = 3
 _SAVE_SECONDS = 60.0
+_HEALTH_CHARS = 2000
 
 
 class Trainer(Session):
     """One training run. `events()` does the work; `stop()` ends it after the current step."""
 
-    def __init__(self, corpus: Corpus, config: TrainConfig, run: Run | None = None) -> None:
-        """A fresh run over `corpus`; with `run` it writes checkpoints and a log there."""
-        super().__init__(corpus, config, run)
-        self.learner = Learner(corpus, self.config)
-        self.config = self.learner.config
-        self.model: CharRNN = self.learner.model
+    def __init__(
+        self,
+        corpus: Corpus,
+        config: TrainConfig,
+        run: Run | None = None,
+        crew: Crew | None = None,
+    ) -> None:
+        """A fresh run over `corpus`; with `run` it writes checkpoints and a log there.
+
+        `crew` is for one run; its ranks must have the same text and options.
+        """
+        super().__init__(corpus, config, run, crew)
+        self.learner = Learner(corpus, self.config, self.crew)
+        self.config, self.task = self.learner.config, self.learner.task
+        self.model: Trainable = self.learner.model
         self.best_flat = self.model.params.flat.copy()
-        self._saved = time.monotonic()
+        self._saved = 0.0
         self._good = self.learner.pack()
 
     @classmethod
-    def resume(cls, run: Run, corpus: Corpus, config: TrainConfig) -> Trainer:
+    def resume(
+        cls, run: Run, corpus: Corpus, config: TrainConfig, crew: Crew | None = None
+    ) -> Trainer:
         """Continue the run in a directory exactly where its `last.npz` left it."""
-        last = files.load(run.last)
-        if last.meta["corpus"]["sha256"] != corpus.sha256:
-            raise CheckpointError(
-                f"{run.path} was trained on another text than {corpus.name}: the SHA-256 differs."
-            )
-        if last.vocabulary != corpus.vocabulary:
-            raise CheckpointError(
-                f"{run.path} was trained with another vocabulary than {corpus.name}'s."
-            )
-        trainer = cls(corpus, config, run)
-        newest = _network(last, run.last)
-        if trainer.model.config != newest.config:
-            raise ConfigError(f"{run.path} holds another network than these options ask for.")
-        trainer.learner.unpack(last.meta, {"flat": newest.params.flat, **last.training})
-        best = _network(files.load(run.best), run.best) if run.best.exists() else newest
-        trainer.best_flat[:] = best.params.flat
-        run.rewind_log(trainer.learner.at.step)
+        crew = crew or Crew()
+        trainer = cls(corpus, config, run, crew)
+        meta, arrays, best = crew.lead(lambda: run.restore(corpus, trainer.model))
+        trainer.learner.unpack(meta, arrays)
+        trainer.best_flat[:] = best
         return trainer
 
     @property
@@ -88,6 +92,11 @@ class Trainer(Session):
         """The lowest validation loss so far, in nats per character."""
         return self.learner.at.best
 
+    @property
+    def reordered(self) -> bool:
+        """Whether other ranks or workers than before share the lanes of a resumed run."""
+        return self.learner.reordered
+
     def events(self) -> Iterator[Event]:
         """Train until the budget is used up, reporting every step.
 
@@ -95,11 +104,14 @@ class Trainer(Session):
         refuses a checkpoint. The last good checkpoint is whole in either case.
         """
         learner, lanes = self.learner, self.learner.lanes
-        seq = math.ceil(lanes.inputs.shape[1] / lanes.chunks)
-        yield Started(self.model.size, lanes.batch, seq, lanes.chunks, self._chars, learner.at.step)
+        yield Started(
+            self.model.size, lanes.batch, lanes.seq, lanes.chunks, self.corpus.chars,
+            learner.at.step, self.crew.size, learner.team.workers,
+        )  # fmt: skip
         self._good = learner.pack()
         every = self.config.eval_every or max(50, min(lanes.chunks, 1000))
-        while not self._stopping and not self._complete:
+        self._saved = learner.at.seconds
+        while not self.crew.stopping and not self._complete:
             rate = learner.rate
             if learner.progress.share < 1:
                 loss, norm = learner.step(rate)
@@ -109,7 +121,7 @@ class Trainer(Session):
                 yield self._stepped(rate, norm)
             if learner.at.step % every == 0 or learner.progress.share >= 1:
                 yield from self._evaluate(rate)
-            elif self.run and time.monotonic() - self._saved > _SAVE_SECONDS:
+            elif self.run and learner.at.seconds - self._saved > _SAVE_SECONDS:
                 yield self._save()
         if self.run and not self._complete:
             yield self._save()
@@ -144,30 +156,34 @@ class Trainer(Session):
         learner.at.rate_factor = failed.rate_factor / 2
         return Recovered(failed.step, learner.at.step, learner.rate, attempt)
 
+    def _measure(self) -> tuple[Loss | None, Loss, float]:
+        """The validation loss, the loss that tells an explosion, and the seconds they took."""
+        with self.learner.watch, np.errstate(all="ignore"):  # an explosion is told by its loss
+            limit, valid = self.config.eval_chars or None, None
+            if len(self.corpus.parts["valid"]):
+                valid = self.task.evaluate(self.model, "valid", limit)
+            health = valid or self.task.evaluate(self.model, "train", _HEALTH_CHARS)
+            return valid, health, self.learner.watch.lap()
+
     def _evaluate(self, rate: float) -> Iterator[Event]:
         """Validate, adapt the plateau schedule, write a line or two, save."""
-        started = time.perf_counter()
-        with np.errstate(all="ignore"):  # a model that has exploded is told by its loss
-            valid = evaluate(self.model, self._part("valid")) if len(self.corpus.valid) else None
-            health = valid or evaluate(self.model, self.corpus.train[:2000])
-        if self.learner.diverged(health.nats_per_char, 0.0):
-            self.learner.clock(started)
+        valid, health, seconds = self.crew.lead(self._measure)
+        self.learner.at.seconds += seconds
+        if self.learner.diverged(health.nats_per_symbol, 0.0):
             yield self._recover()
             return
         better = self.learner.judge(valid)
         if better:
             self.best_flat[:] = self.model.params.flat
-        self.learner.clock(started)
         event = self._evaluated(valid, better, rate)
         yield event
-        if self.config.sample_every and self.learner.at.step:
-            yield self._sample(self.model, self.learner.at.step)
+        if self.learner.at.step:
+            yield from self._sample(self.model, self.learner.at.step)
         self._good = self.learner.pack()
         if self.run:
-            self.run.log(to_json(event))
-            if better:
-                files.save(replace(self._checkpoint(), training={}), self.run.best)
-            yield self._save()
+            if self.crew.rank == 0:
+                self.run.log(to_json(event))
+            yield self._save(better)
 
     def _evaluated(self, valid: Loss | None, better: bool, rate: float) -> Evaluated:
         learner, at = self.learner, self.learner.progress
@@ -176,46 +192,52 @@ class Trainer(Session):
             at.step, at.epoch, learner.recent, valid, better, rate, learner.speed, seconds
         )
 
-    def _save(self) -> Saved:
+    def _save(self, best: bool = False) -> Saved:
         assert self.run is not None
-        self._saved = time.monotonic()
-        files.save(self._checkpoint(), self.run.last)
+        self._saved = self.learner.at.seconds
+        checkpoint = self._checkpoint()
+        if self.crew.rank == 0:
+            if best:
+                files.save(replace(checkpoint, training={}), self.run.best)
+            files.save(checkpoint, self.run.last)
         return Saved(self.learner.at.step, self.run.last)
 
     def _finish(self) -> Finished:
         """The best model read over each part, unless somebody asked to stop."""
-        best = CharRNN(self.model.config, self.model.params.zeros())
-        best.params.flat[:] = self.best_flat
+        stopped = self.crew.stopping
+        best = copy(self.model)
+        best.params = Params(best.params.shapes, self.best_flat)
         losses = self._losses(best)
         learner, at = self.learner, self.learner.at
         event = Finished(
-            at.step, learner.progress.epoch, self._stopping, losses, at.best_step,
+            at.step, learner.progress.epoch, stopped, losses, at.best_step,
             self.model.size, learner.speed, at.seconds,
         )  # fmt: skip
-        if self.run and not self._stopping:
+        if self.run and not stopped and self.crew.rank == 0:
             self.run.log(to_json(event))
         return event
+
+    @property
+    def _recent(self) -> float | None:
+        recent = self.learner.recent.nats_per_char
+        return None if math.isnan(recent) else recent
 
     def _checkpoint(self) -> files.Checkpoint:
         meta, arrays = self.learner.pack()
         del arrays["flat"]
         meta |= self._record() | {
             "metrics": {
-                "train_nats_per_char": self.learner.at.recent,
-                "valid_nats_per_char": self.learner.at.best,
+                f"train_nats_per_{self.learner.recent.per}": self._recent,
+                f"valid_nats_per_{self.learner.recent.per}": self.learner.at.best,
                 "best_step": self.learner.at.best_step,
             },
         }
         return files.Checkpoint(self.model, self.corpus.vocabulary, meta, arrays)
 
 
-def _network(found: files.Checkpoint, path: Path) -> CharRNN:
-    if isinstance(found.model, CharRNN):
-        return found.model
-    raise CheckpointError(f"{path} holds no network; only those are trained further.")
-
-
-def session_for(corpus: Corpus, config: TrainConfig, run: Run | None = None) -> Session:
+def session_for(
+    corpus: Corpus, config: TrainConfig, run: Run | None = None, crew: Crew | None = None
+) -> Session:
     """What learns a corpus as the options ask: by training, or for `ngram` by counting."""
     way: type[Session] = Counting if config.cell == NGram.kind else Trainer
-    return way(corpus, config, run)
+    return way(corpus, config, run, crew)

@@ -17,7 +17,7 @@ from typing import Any
 
 from charrnn import checkpoint as files
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Text
+from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, CorpusError, DivergedError, why
 from charrnn.evaluate import surprisal
 from charrnn.events import Evaluated, Event, Finished, Stepped
@@ -25,6 +25,7 @@ from charrnn.models import NGram
 from charrnn.run import Run
 from charrnn.session import Session
 from charrnn.significance import block_sums
+from charrnn.tasks import Text
 from charrnn.train import Trainer, session_for
 
 _EVERY = 0.25  # seconds between two looks at the files
@@ -127,7 +128,7 @@ def learn(trial: Trial) -> None:
 @lru_cache(maxsize=1)
 def _read(text: Text, sha256: str) -> Corpus:
     """A process reads the text once for all its runs."""
-    corpus = text.read()
+    corpus: Corpus = text.read()
     if corpus.sha256 != sha256:
         raise CorpusError(f"The text {corpus.name} has changed since the comparison began.")
     return corpus
@@ -171,7 +172,8 @@ def _further(progress: Progress, event: Event, session: Session) -> Progress:
 
 def _measure(trial: Trial, corpus: Corpus) -> dict[str, Any]:
     """What the log keeps of the best model's losses on the test part: the sum of each block."""
-    model = files.load(trial.run.best).language_model
-    nats = surprisal(model, corpus.test[: trial.config.eval_chars or None])
-    sums = block_sums(nats).tolist()
-    return {"event": "measured", "chars": len(nats), "block_nats": sums}
+    vocabulary = corpus.vocabulary
+    ids = vocabulary.up_to(corpus.test, trial.config.eval_chars or None)
+    nats, ends = surprisal(files.load(trial.run.best).language_model, ids), vocabulary.ends(ids)
+    sums = block_sums(nats, ends).tolist()
+    return {"event": "measured", "chars": int(ends[-1]), "block_nats": sums}

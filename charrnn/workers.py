@@ -22,7 +22,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from charrnn.errors import WorkerError
-from charrnn.models import CharRNN
+from charrnn.models import Trainable
 from charrnn.params import Ids, Params, State
 
 
@@ -41,7 +41,7 @@ class Worker(Protocol):
 
 
 def share(
-    model: CharRNN,
+    model: Trainable,
     place: Params,
     ids: Ids,
     targets: Ids,
@@ -58,7 +58,7 @@ def share(
     return part * loss, after
 
 
-def workers(model: CharRNN, count: int, *, fork: bool | None = None) -> list[Worker]:
+def workers(model: Trainable, count: int, *, fork: bool | None = None) -> list[Worker]:
     """`count` workers for a model, whose parameters are moved to memory that they share.
 
     Processes only where a fork is safe: on Linux, and while this process has no second thread.
@@ -82,7 +82,7 @@ def _shared(params: Params) -> Params:
 class Threaded:
     """A worker that is a thread."""
 
-    def __init__(self, model: CharRNN) -> None:
+    def __init__(self, model: Trainable) -> None:
         self.model = model
         self.place = model.params.zeros()
         self._pool = ThreadPoolExecutor(1, "charrnn")
@@ -114,7 +114,7 @@ atexit.register(_hang_up)
 class Forked:
     """A worker that is a process. It ends when its pipe is closed, for whatever reason."""
 
-    def __init__(self, model: CharRNN) -> None:
+    def __init__(self, model: Trainable) -> None:
         self.place = _shared(model.params)
         context = multiprocessing.get_context("fork")
         self._pipe, there = context.Pipe()
@@ -148,7 +148,7 @@ class Forked:
         return loss, state
 
 
-def _serve(pipe: Connection, model: CharRNN, place: Params) -> None:
+def _serve(pipe: Connection, model: Trainable, place: Params) -> None:
     """A child's life. Signals are its parent's business, whose end it sees by the closed pipe."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

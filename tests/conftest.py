@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from charrnn import spool
 from charrnn.corpus import Corpus, Split
+from charrnn.reading import Source
 
 ROOT = Path(__file__).parent.parent
 VERSE = (ROOT / "corpora" / "elizabethan.txt").read_text("utf-8")
@@ -38,3 +40,52 @@ def pretend_it_is_here(folder: Path) -> Path:
     catalogue = folder / "catalogue.json"
     catalogue.write_text(json.dumps([entry]), "utf-8")
     return catalogue
+
+
+LONG_TEXT = "Good morrow, sweet my lord.\r\n白日依山尽，黄河入海流。\n" * 30
+
+
+@pytest.fixture
+def encodings(tmp_path, monkeypatch):
+    """The folder of encodings. Everything above a hundred bytes goes to disk."""
+    monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(spool, "SMALL", 100)
+    monkeypatch.setattr("charrnn.reading._BLOCK", 64)
+    return tmp_path / "cache" / "encoded"
+
+
+@pytest.fixture
+def long_text(tmp_path):
+    """A file that is long for `encodings`."""
+    path = tmp_path / "text.txt"
+    path.write_bytes(LONG_TEXT.encode())
+    return path
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The names of the sources that were decoded, in order."""
+    names, codes = [], Source.codes
+    monkeypatch.setattr(
+        Source, "codes", lambda self, options: names.append(self.name) or codes(self, options)
+    )
+    return names
+
+
+def as_read(data: bytes) -> str:
+    """The text that reading makes of a file."""
+    return data.decode().removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+NAMES = {
+    "German": "Bergmann Schneider Vogel Krause Lehmann Winkler Schulze Pfeiffer Brandt Seidel",
+    "Italian": "Rossi Bianchi Esposito Romano Colombo Ricci Marino Greco Conti Gallo",
+    "Japanese": "Satoshi Tanaka Yamada Kobayashi Nakamura Ishikawa Fujimoto Hayashi Mori Okada",
+}
+
+
+def write_names(folder: Path) -> None:
+    """A folder `names` with a file of names for each of three languages."""
+    (folder / "names").mkdir()
+    for language, names in NAMES.items():
+        (folder / "names" / f"{language}.txt").write_text(names.replace(" ", "\n"), "utf-8")

@@ -81,7 +81,38 @@ def test_memory_has_a_row_for_each_file_and_each_size_of_the_network(tmp_path):
     ]
 
 
+def test_scaling_has_a_row_for_each_network_and_each_bandwidth(tmp_path):
+    [[_, *steps], [_, *gains], [_, *shares]], results = toy("scaling", tmp_path)
+    assert [row[1] for row in steps] == [row[1] for row in shares] == ["1", "8"]
+    assert [row[2] for row in gains] == ["1", "10", "100"] * 2
+    assert gains[0][-2:] == ["1.00", "1"]  # one lane cannot be shared out
+    assert [r["bytes"] for r in results] == [25412, 33860]
+
+
+def test_filling_has_a_row_for_each_model_and_way(tmp_path):
+    [[_, *rows]], results = toy("filling", tmp_path)
+    assert [row[0] for row in rows] == [
+        *["fill gru 1x8"] * 2, *["gru 1x8"] * 2, *["ngram 6"] * 2,
+    ]  # fmt: skip
+    assert all(r["chars"] == 45 and 0 <= r["accuracy"] <= 1 for r in results)
+
+
+def test_naming_has_a_row_for_the_network_and_for_n_grams(tmp_path):
+    [[head, *rows]], results = toy("naming", tmp_path)
+    assert head[1:] == ["Accuracy, %", "Macro F1, %"]
+    assert [row[0] for row in rows] == list(results) == ["network", "n-grams"]
+    assert all(0 <= each["accuracy"] <= 1 for figures in results.values() for each in figures)
+    assert results["n-grams"][0]["accuracy"] > 0.8  # letters tell these classes apart
+
+
 def test_a_row_that_is_none_is_bad_usage():
     done = run("training", "--row", "2x128")
     assert done.returncode == 2
     assert "is no row" in done.stderr
+
+
+def test_quality_shows_a_loss_for_every_contestant_that_is_here(tmp_path):
+    [[head, *rows]], [curves] = toy("quality", tmp_path)
+    assert "charrnn, nats/char" in head
+    assert rows
+    assert all(point["nats"] > 0 for curve in curves.values() for point in curve)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.cli import COMMANDS
-from tests.conftest import VERSE, pretend_it_is_here
+from tests.conftest import VERSE, pretend_it_is_here, write_names
 
 TINY = ["--hidden", "12", "--layers", "1", "--batch", "4", "--seq", "16", "--steps", "20",
         "--split", "0.8,0.1,0.1"]  # fmt: skip
@@ -456,6 +456,11 @@ def test_help_ends_with_examples_that_run(name, folder):
     cache = folder / "cache"
     cache.mkdir(exist_ok=True)
     catalogue = pretend_it_is_here(folder)
+    if not (folder / "names").exists():
+        write_names(folder)
+        labelled = ("names/German.txt", "names/Italian.txt", "names/Japanese.txt")
+        small = ("--task", "classify", "--hidden", "8", "--steps", "3", "--name", "names")
+        charrnn(folder, "train", *labelled, *small)
     charrnn(folder, "train", "elizabethan", *TINY, "--name", "newest")
     bin_dir = Path(sys.executable).parent
     for line in lines:

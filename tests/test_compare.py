@@ -11,21 +11,22 @@ import pytest
 from charrnn import checkpoint as files
 from charrnn.compare import Comparison, by_model, measured
 from charrnn.config import TrainConfig
-from charrnn.corpus import Split, Text
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, WorkerError
 from charrnn.evaluate import evaluate
 from charrnn.experiment import RECORD, Plan, experiment_folder, runs_in
-from charrnn.reading import Source, TextOptions
+from charrnn.reading import Source
 from charrnn.results import rank
 from charrnn.run import Run
+from charrnn.tasks import Text
 from charrnn.text_model import load
 from charrnn.train import Trainer
 from charrnn.trial import Progress, learn
 from tests.conftest import VERSE
 
-CONFIG = TrainConfig(hidden=8, layers=1, batch=4, seq=16, steps=12, eval_every=4, dropout=0.2)
-TEXT = Text((Source("verse.txt", VERSE[:5000].encode()),), Split(0.7, 0.1, 0.2), TextOptions())
-PLAN = Plan(replace(CONFIG, split="0.7,0.1,0.2"), ("rnn", "gru"), 2, (1, 3))
+CONFIG = TrainConfig(hidden=8, layers=1, batch=4, seq=16, steps=12, eval_every=4, dropout=0.2,
+                     split="0.7,0.1,0.2")  # fmt: skip
+TEXT = Text((Source("verse.txt", VERSE[:5000].encode()),), CONFIG)
+PLAN = Plan(CONFIG, ("rnn", "gru"), 2, (1, 3))
 
 
 class Here(Executor):
@@ -92,9 +93,9 @@ def test_losses_are_those_of_the_best_model_on_the_test_part(whole):
             assert [p.seconds for p in result.curve] == sorted(p.seconds for p in result.curve)
 
 
-def test_parameters_are_matched_by_the_hidden_size():
+def test_parameters_are_matched_by_the_hidden_size(whole):
     plan = replace(PLAN, cells=("rnn", "lstm"), params=5000)
-    sizes = {m.cell: m.hidden for m in plan.models(60) if m.cell != "ngram"}
+    sizes = {m.cell: m.hidden for m in plan.models(whole.corpus) if m.cell != "ngram"}
     assert sizes["rnn"] > sizes["lstm"] > 8
 
 
@@ -278,7 +279,7 @@ def test_a_plan_that_makes_no_sense_says_why():
 
 
 def test_a_comparison_needs_something_to_test_on(tmp_path):
-    text = replace(TEXT, split=Split(0.9, 0.1, 0))
+    text = replace(TEXT, config=replace(CONFIG, split="0.9,0.1,0"))
     with pytest.raises(ConfigError, match="nothing to test on"):
         Comparison(PLAN, text, tmp_path / "x")
     assert not (tmp_path / "x").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.cli import COMMANDS
-from tests.conftest import ROOT, VERSE, pretend_it_is_here
+from tests.conftest import ROOT, VERSE, pretend_it_is_here, write_names
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -22,6 +22,7 @@ PYTHON = [b for kind, b in BLOCKS if kind == "python"]
 def folder(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("newcomer")
     (path / "poems.txt").write_text(VERSE[:20000], "utf-8")
+    write_names(path)
     pretend_it_is_here(path)
     return path
 
@@ -78,6 +79,12 @@ def test_every_key_of_the_json_output_is_documented(folder):
         "eval poems.txt --json",
         "score poems.txt --json",
         "sample --length 3 --json",
+        "train poems.txt --task fill --steps 4 --hidden 8 --name filler --json",
+        "fill checkpoints/filler wh_n --json",
+        "eval checkpoints/filler poems.txt --json",
+        "train names/German.txt names/Italian.txt --task classify --steps 4 --name tongues --json",
+        "classify checkpoints/tongues Mori --json",
+        "eval checkpoints/tongues names/Italian.txt --json",
         "corpora --json",
         "gradcheck --json",
         "gradflow poems.txt --hidden 8 --seq 5 --json",

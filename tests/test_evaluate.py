@@ -1,6 +1,7 @@
 """Every symbol predicted once, with the same numbers however the text is cut up."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -105,3 +106,40 @@ def test_segments_join_without_a_seam(cell, rng):
     for segment in (400, 777):
         found = surprisal(model, ids, lanes=6, chunk=10, segment=segment)
         np.testing.assert_allclose(found, wanted, atol=1e-8)
+
+
+@pytest.mark.parametrize("entries", [1, 100, 1 << 22])
+def test_the_loss_is_the_mean_surprisal_however_much_is_held_at_a_time(entries, rng, monkeypatch):
+    model, ids = network("gru"), rng.integers(0, V, 1500)
+    wanted = one_by_one(model, ids).mean()
+    monkeypatch.setattr("charrnn.evaluate._ENTRIES", entries)
+    for segment in (400, 1 << 20):
+        monkeypatch.setattr("charrnn.evaluate._SEGMENT", segment)
+        assert evaluate(model, ids, lanes=6).nats_per_char == pytest.approx(wanted, abs=1e-8)
+
+
+class Blind:
+    """A model that knows nothing and remembers nothing."""
+
+    symbols = 2
+
+    def start(self, batch):
+        return (np.zeros((batch, 1), np.float32),)
+
+    def predict(self, state):
+        return np.full((len(state[0]), 2), -math.log(2))
+
+    def read(self, ids, state):
+        return np.full((*ids.shape, 2), -math.log(2)), state
+
+
+def test_memory_does_not_grow_with_the_text(monkeypatch):
+    monkeypatch.setattr("charrnn.evaluate._SEGMENT", 1 << 15)
+    peaks = []
+    for size in (100_000, 400_000):
+        ids = np.zeros(size, np.uint8)
+        tracemalloc.start()
+        assert evaluate(Blind(), ids).bits_per_char == pytest.approx(1)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]

@@ -148,3 +148,14 @@ def test_pullbacks_add_to_what_is_there(cell, rng):
 def test_the_forget_bias_starts_at_one(rng):
     b = CharRNN.initialised(NetworkConfig(V, "lstm", H, 1), rng).params["0.b"]
     assert b.tolist() == [0] * H + [1] * H + [0] * 2 * H
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_padding_changes_nothing_that_is_said_of_a_sequence(cell, rng):
+    layer = Bidirectional(Recurrent(CELLS[cell], V, H), Recurrent(CELLS[cell], V, H))
+    params = Params.initialised(layer.specs(), rng, np.float64)
+    x, lengths = inputs("dense", rng), np.array([T, 2, 4])
+    y, _, _ = layer.forward(params, x, layer.start(B, np.float64), lengths=lengths)
+    for n, length in enumerate(lengths):
+        alone = layer.forward(params, x[:length, n : n + 1], layer.start(1, np.float64))[0]
+        np.testing.assert_allclose(y[:length, n], alone[:, 0], atol=1e-14)

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn import checkpoint as files
-from charrnn import session
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import TrainConfig
 from charrnn.corpus import Corpus, Split
@@ -22,6 +21,7 @@ from charrnn.events import Evaluated, Finished, Sampled, Saved, Started, to_json
 from charrnn.models import MODELS, NGram, NGramConfig, ngram
 from charrnn.run import Run
 from charrnn.sample import Style
+from charrnn.tasks import predict
 from charrnn.text_model import TextModel
 from charrnn.train import Trainer, session_for
 from charrnn.vocabulary import Vocabulary
@@ -270,7 +270,7 @@ def test_a_kind_that_is_not_known_is_named(stored):
 def test_a_model_that_predicts_nothing_next_is_stored_but_does_not_write(stored, monkeypatch):
     @dataclasses.dataclass
     class Judge:
-        kind = "judge"
+        kind = task = "judge"
         symbols, size, title = 6, 1, "judge"
 
         def describe(self):
@@ -288,7 +288,7 @@ def test_a_model_that_predicts_nothing_next_is_stored_but_does_not_write(stored,
     files.save(Checkpoint(Judge(), Vocabulary.of("abr cd")), stored[0], half=True)
     found = files.load(stored[0])
     assert isinstance(found.model, Judge)
-    with pytest.raises(CheckpointError, match="'judge', which cannot write"):
+    with pytest.raises(CheckpointError, match="is of another kind"):
         _ = found.language_model
 
 
@@ -331,12 +331,12 @@ def test_counting_that_is_stopped_keeps_the_model_unmeasured(small_corpus, tmp_p
 def test_counting_that_is_stopped_while_it_measures_shows_no_half_of_the_losses(
     small_corpus, monkeypatch
 ):
-    def measure_and_stop(model, ids):
+    def measure_and_stop(model, ids, *more):
         counting.stop()
-        return evaluate(model, ids)
+        return evaluate(model, ids, *more)
 
     counting = Counting(small_corpus, CONFIG)
-    monkeypatch.setattr(session, "evaluate", measure_and_stop)
+    monkeypatch.setattr(predict, "evaluate", measure_and_stop)
     assert list(counting.events())[-1].losses == {}
 
 

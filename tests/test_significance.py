@@ -65,10 +65,22 @@ def test_blocks_cover_the_text_and_are_alike(length):
 def test_the_sum_of_each_block_is_that_of_its_symbols(rng):
     nats = rng.random(2500)
     edges = block_edges(2500)
-    sums = block_sums(nats)
+    sums = block_sums(nats, np.arange(1, 2501))
     assert len(sums) == len(edges) - 1
     for n, total in enumerate(sums):
         assert total == pytest.approx(nats[edges[n] : edges[n + 1]].sum())
+
+
+def test_a_word_is_in_the_block_of_its_last_character(rng):
+    nats, ends = rng.random(3500), np.arange(1, 3501)
+    words = np.append(np.sort(rng.choice(ends[:-1], 700, replace=False)), 3500)
+    by_word = np.add.reduceat(nats, np.append(0, words[:-1]))
+    letters, whole = block_sums(nats, ends), block_sums(by_word, words)
+    assert letters.shape == whole.shape
+    assert whole.sum() == pytest.approx(letters.sum())
+    for n, edge in enumerate(block_edges(3500)[1:], 1):
+        ends_here = words[words <= edge][-1]
+        assert whole[:n].sum() == pytest.approx(nats[:ends_here].sum())
 
 
 def draw(rng, runs, blocks, *, of_run=0.1, of_block=0.1, noise=0.1, text=None, mean=0.0):

@@ -42,7 +42,7 @@ class Coupled(Cell):
     def forward(self, p: Params, u: Array, step: Step) -> None:
         s, z, f, g, o, c, c1, tanh_c, h1 = step
         z += u
-        squash(z, s)  # f, g, o
+        squash(z, *s)  # f, g, o
         np.subtract(c, g, c1)
         c1 *= f
         c1 += g  # c' = g + f (c - g)

@@ -43,7 +43,7 @@ class LSTM(Cell):
     def forward(self, p: Params, u: Array, step: Step) -> None:
         s, z, i, f, g, o, c, c1, tanh_c, h1 = step
         z += u
-        squash(z, s)  # i, f, g, o
+        squash(z, *s)  # i, f, g, o
         np.multiply(f, c, c1)
         np.multiply(i, g, tanh_c)
         c1 += tanh_c  # c' = f c + i g

@@ -38,12 +38,12 @@ class Peephole(LSTM):
         z += u
         i += p["p_i"] * c
         f += p["p_f"] * c
-        squash(z[:, : 3 * hidden], s[: 3 * hidden])  # i, f, g
+        squash(z[:, : 3 * hidden], *(x[: 3 * hidden] for x in s))  # i, f, g
         np.multiply(f, c, c1)
         np.multiply(i, g, tanh_c)
         c1 += tanh_c  # c' = f c + i g
         o += p["p_o"] * c1
-        squash(o, s[3 * hidden :])
+        squash(o, *(x[3 * hidden :] for x in s))
         np.tanh(c1, tanh_c)
         np.multiply(o, tanh_c, h1)  # h' = o tanh(c')
 

@@ -8,6 +8,7 @@ import io
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,7 +22,9 @@ COMMANDS = {
     "train": "Learn a text; write checkpoints.",
     "sample": "Write new text.",
     "eval": "Measure how well a model predicts a text.",
+    "classify": "Name the class of a text.",
     "score": "Show how surprising each line and character is.",
+    "fill": "Restore missing characters.",
     "compare": "Train several models alike; rank them.",
     "gradcheck": "Check every derivative against two others.",
     "gradflow": "Show how far back the gradient reaches.",
@@ -85,8 +88,14 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run a command and leave with its exit code: 1 a known failure, 2 bad usage, 130 Ctrl-C."""
-    sys.exit(run(args))
+    """Run a command and leave with its exit code: 1 a known failure, 2 bad usage, 130 Ctrl-C.
+
+    A rank that fails takes all others with it, which would wait for it without end.
+    """
+    code = run(args)
+    if code and (mpi := sys.modules.get("charrnn.mpi")):
+        mpi.abort(code)
+    sys.exit(code)
 
 
 def run(args: list[str] | None = None) -> int:
@@ -98,6 +107,7 @@ def run(args: list[str] | None = None) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
+        _give_way()
         error.show()
         return error.exit_code
     except (BrokenPipeError, OutputClosedError):
@@ -133,6 +143,13 @@ def _open_streams() -> None:
                 stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
+def _give_way() -> None:
+    """What goes wrong on every rank should be told once: rank 0, in telling it, ends the others."""
+    if machine.launched_as().rank > 0:
+        time.sleep(1)
+
+
 def _fail(message: str, code: int) -> int:
+    _give_way()
     click.echo(f"Error: {' '.join(message.split())}", err=True)
     return code

@@ -29,15 +29,17 @@ from charrnn.cli.training_options import (
 )
 from charrnn.compare import Comparison, by_model, measured
 from charrnn.config import TrainConfig
+from charrnn.crew import own_cores
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
-from charrnn.executors import Staff, cores, kill, staff
+from charrnn.executors import Staff, kill, staff
 from charrnn.experiment import Plan, runs_in
 from charrnn.plots import Picture
 from charrnn.results import Result, Standing, rank
 from charrnn.run import Run, is_there
 
 _PARAMS = 130_000
-_NOT_COMMON = ("cell", "order", "workers", "sample_every")
+_NOT_COMMON = ("task", "mask", "bidirectional", "class_weights", "cell", "order", "workers",
+               "sample_every")  # fmt: skip
 _FOR_TRAINED = {"arguments", "on", "encoding", "csv_file", "plot", "quiet", "as_json"}
 """What can be given where nothing is trained."""
 
@@ -187,7 +189,7 @@ def _run(
 ) -> tuple[list[Standing], int]:
     """Do what is missing; returns the models as they rank, and 0 or the code to leave with."""
     timed = comparison.plan.config.budget[0] == "minutes"
-    count = workers.ranks or wanted or (1 if timed else cores())
+    count = workers.ranks or wanted or (1 if timed else len(own_cores()))
     count = max(1, min(count, len(comparison.missing)))
     caught: list[int] = []
     with comparison.locked(), watcher(comparison, count, quiet=quiet) as shown:

@@ -15,8 +15,8 @@ from charrnn.cli.display import PART_NAMES, cells, clock, note, units
 from charrnn.compare import Comparison
 from charrnn.config import TrainConfig
 from charrnn.evaluate import Loss
-from charrnn.models import NetworkConfig, NGram
-from charrnn.sizing import parameters
+from charrnn.models import NGram
+from charrnn.sizing import parameters, shape
 from charrnn.trial import Progress, Trial
 
 _REMINDER = 60.0  # seconds between two plain lines that say how far it is
@@ -163,12 +163,10 @@ class LiveTable(Plain):
 def opening(comparison: Comparison, workers: int) -> list[str]:
     """What is about to be done."""
     corpus, config = comparison.corpus, comparison.plan.config
-    parts = ", ".join(
-        f"{len(ids):,} {PART_NAMES[p]}" for p, ids in corpus.parts.items() if len(ids)
-    )
+    parts = ", ".join(f"{chars:,} {PART_NAMES[p]}" for p, chars in corpus.chars.items() if chars)
     unit, amount = config.budget
     unit = unit.removesuffix("s") if amount == 1 else unit
-    lines = [f"{corpus.name}: {parts} characters of {len(corpus.vocabulary)} kinds"]
+    lines = [f"{corpus.name}: {parts} {corpus.contents}"]
     symbols = len(corpus.vocabulary)
     networks = [m for m in comparison.models if m.cell != NGram.kind]
     if networks:
@@ -187,8 +185,7 @@ def _size(model: TrainConfig, symbols: int) -> str:
     """How many parameters a network has; of n-grams nobody knows before they are counted."""
     if model.cell == NGram.kind:
         return ""
-    shape = NetworkConfig(symbols, model.cell, model.hidden, model.layers)
-    return f"{parameters(shape):,}"
+    return f"{parameters(shape(model, symbols)):,}"
 
 
 def _outcome(comparison: Comparison, trial: Trial) -> str:

@@ -16,8 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from charrnn.evaluate import Loss
+from charrnn.vocabulary import Vocabulary
 
 _BARS = "▁▂▃▄▅▆▇█"
+_PER_SYMBOL = ("nats", "bits")
+_COUNTED = {"char": "characters", "example": "texts"}
 PART_NAMES = {"train": "training", "valid": "validation", "test": "test"}
 
 
@@ -38,6 +41,17 @@ def print_words(*paragraphs: str) -> None:
         note(textwrap.fill(words, width, break_on_hyphens=False))
 
 
+def symbols_of(vocabulary: Vocabulary) -> str:
+    """What to call several symbols."""
+    return {"byte": "bytes", "word": "words"}.get(vocabulary.unit, "characters")
+
+
+def bar(share: float, width: int) -> str:
+    """A bar that is `width` characters long where the share is 1, to an eighth of a character."""
+    whole, eighths = divmod(round(share * width * 8), 8)
+    return "█" * whole + " ▏▎▍▌▋▊▉"[eighths].strip()
+
+
 def curve(values: Sequence[float], width: int) -> str:
     """A line of little bars, the newest at the right; the axis runs from the least to the most."""
     if width <= 0:
@@ -50,18 +64,26 @@ def curve(values: Sequence[float], width: int) -> str:
 
 
 def loss_table(losses: dict[str, Loss], width: int) -> Table:
-    """Losses in the three units, with the number of characters each is over; in a terminal too
-    narrow for that, nats and perplexity alone.
+    """Losses in the three units, with the number of characters each is over; of words also how
+    many, the perplexity per word and the share of unknown ones. In a terminal too narrow for that,
+    nats and perplexity alone.
     """
     names = [PART_NAMES.get(name, name) for name in losses]
-    heads = ["nats/char", "bits/char", "perplexity", "characters"]
-    shown = range(4) if width >= 48 + max(map(len, names)) else (0, 2)
+    first = next(iter(losses.values()))
+    heads = [f"{f}/{first.per}" if f in _PER_SYMBOL else f for f in first.figures]
+    heads.append(_COUNTED[first.per])
+    if any(loss.words for loss in losses.values()):
+        heads += ["words", "ppl/word", "unknown"]
+    wide = max(map(len, names)) + (48 if len(heads) == 4 else 80)
+    shown = range(len(heads)) if width >= wide else (0, 2)
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("", overflow="fold", min_width=min(10, max(map(len, names))))
     for n in shown:
         table.add_column(heads[n], justify="right", no_wrap=True, min_width=len(heads[n]))
     for name, loss in zip(names, losses.values(), strict=True):
         row = [*cells(loss), f"{loss.chars:,}"]
+        share = loss.unknown / max(1, loss.words)
+        row += [f"{loss.words:,}", f"{loss.perplexity_per_symbol:,.1f}", f"{share:.2%}"]
         table.add_row(Text(name), *(row[n] for n in shown))
     return table
 
@@ -105,15 +127,31 @@ def print_drawing(drawing: Table | Text) -> None:
 
 
 def units(loss: Loss) -> str:
-    """A loss in its three units, in words."""
-    nats, bits, perplexity = cells(loss)
-    return f"{nats} nats {bits} bits perplexity {perplexity}"
+    """The figures of a loss, in words."""
+    text = " ".join(
+        f"{cell} {figure}" if figure in _PER_SYMBOL else f"{figure} {cell}"
+        for figure, cell in zip(loss.figures, cells(loss), strict=True)
+    )
+    if loss.words:
+        text += f" ({loss.perplexity_per_symbol:,.1f} per word"
+        text += f", {loss.unknown / loss.words:.2%} unknown)" if loss.unknown else ")"
+    return text
 
 
 def cells(loss: Loss) -> tuple[str, str, str]:
-    """A loss in its three units: nats, bits, perplexity."""
-    perplexity = f"{loss.perplexity:.3f}" if loss.perplexity < 1e6 else f"{loss.perplexity:.3g}"
-    return f"{loss.nats_per_char:.4f}", f"{loss.bits_per_char:.4f}", perplexity
+    """The three figures of a loss: nats, bits and perplexity, or what else it has."""
+    first, second, third = (_cell(figure, value) for figure, value in loss.figures.items())
+    return first, second, third
+
+
+def _cell(figure: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if figure == "accuracy":
+        return f"{value:.1%}"
+    if figure in _PER_SYMBOL:
+        return f"{value:.4f}"
+    return f"{value:.3f}" if value < 1e6 else f"{value:.3g}"
 
 
 def clock(seconds: float) -> str:

@@ -150,6 +150,7 @@ def _of_cell(
     read = windows(text.train, seq, batch)
     trainer = Trainer(text, config)
     model = trainer.model
+    assert isinstance(model, CharRNN)
     yield Curve(model.config, gradient_flow(model, *read), 0)
     if not updates:
         return
@@ -168,7 +169,9 @@ def _of_run(
     path, found = open_checkpoint(run)
     model = found.model
     if not isinstance(model, CharRNN):
-        raise CheckpointError(f"{path} holds no network, so no gradient flows in it.")
+        raise CheckpointError(
+            f"{path} holds no network that predicts text; gradflow looks into these alone."
+        )
     ids, _ = encode_source(found, source, encoding, unknown)
     read = windows(ids, seq, batch)
     fresh = CharRNN.initialised(model.config, np.random.default_rng(seed))

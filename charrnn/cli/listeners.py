@@ -157,7 +157,7 @@ class LiveView(Plain):
 
     def _losses(self, step: Stepped) -> Table:
         table = Table.grid(padding=(0, 2))
-        heads = [Text(unit, style="dim") for unit in ("nats", "bits", "perplexity")]
+        heads = [Text(figure, style="dim") for figure in step.train.figures]
         rows: list[tuple[str | Text, ...]] = [("", *heads, "")]
         rows.append(("training", *cells(step.train), Text(f"lr {step.lr:.2g}", style="dim")))
         valid = [e.valid.nats_per_char for e in self.evaluated if e.valid]
@@ -182,19 +182,30 @@ def _opening(event: Started, trainer: Session) -> str:
         resumed += ", where it ends; give a larger --steps, --epochs or --minutes to go on"
     return (
         f"{trainer.corpus.name}: {trainer.model.title}, {event.parameters:,} parameters; "
-        f"{parts} characters of {len(trainer.corpus.vocabulary)} kinds{resumed}"
+        f"{parts} {trainer.corpus.contents}{resumed}"
     )
 
 
 def _adapted(event: Started, trainer: Session) -> list[str]:
-    """A line if the text was too short for the batch or the sequence that was asked for."""
-    c = trainer.config
-    if not event.batch or (event.batch == c.batch and event.seq * 2 >= c.seq):
-        return []
-    return [
-        f"The text is too short for {c.batch} lanes of {c.seq} characters; training on "
-        f"{event.batch} lane{'s' * (event.batch > 1)} of {event.seq} instead."
-    ]
+    """How the text was read, if that needs a word; who shares the lanes, if that is more than one
+    process or has changed; and a line if the text was too short for what was asked for.
+    """
+    c, lines = trainer.config, list(trainer.corpus.notes)
+    if event.ranks > 1:
+        workers = f"{event.workers} worker{'s' * (event.workers > 1)} each"
+        lines.append(f"{event.ranks} ranks, {workers}.")
+    if trainer.reordered:
+        lines.append(
+            "The lanes are shared out otherwise than before (mpiexec -n, --workers): this goes on "
+            "as well, but not with the same bits."
+        )
+    whole = c.task == "classify"  # texts, as long as they are
+    if event.batch and not whole and (event.batch < c.batch or event.seq * 2 < c.seq):
+        lines.append(
+            f"The text is too short for {c.batch} lanes of {c.seq} symbols; training on "
+            f"{event.batch} lane{'s' * (event.batch > 1)} of {event.seq} instead."
+        )
+    return lines
 
 
 def _stopped(event: Finished, trainer: Session) -> str:

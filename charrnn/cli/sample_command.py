@@ -35,7 +35,7 @@ Examples:
 @click.option("--temp", type=click.FloatRange(min=0), default=0.8, show_default=True,
               help="Temperature: 0 takes the likeliest character, 1 draws as is.")  # fmt: skip
 @click.option("--length", type=click.IntRange(min=1), default=1000, show_default=True,
-              help="Characters to write.")  # fmt: skip
+              help="Characters to write; of a model of words, words.")  # fmt: skip
 @click.option("--seed-text", default="", metavar="TEXT", help="Text to continue.")
 @click.option("--seed-file", metavar="FILE", help="Read the text to continue from a file, or - .")
 @click.option("--encoding", help="Encoding of the seed file.  [default: as in training]")

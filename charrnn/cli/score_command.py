@@ -8,20 +8,25 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from charrnn.cli.display import cells, note, units
-from charrnn.cli.inputs import CHECKPOINT_HELP, json_option, open_checkpoint, unknown_option
+from charrnn.cli.display import cells, note, symbols_of, units
+from charrnn.cli.inputs import (
+    CHECKPOINT_HELP,
+    checkpoint_and_text,
+    json_option,
+    open_checkpoint,
+    typed,
+    unknown_option,
+)
 from charrnn.cli.shading import print_scores
 from charrnn.cli.texts import corpus_source, read_codes
 from charrnn.errors import CorpusError
 from charrnn.evaluate import Loss
 from charrnn.params import Ids
-from charrnn.run import is_there
 from charrnn.score import Score, score
 
 
@@ -60,10 +65,10 @@ def command(
 ) -> None:
     if show and as_json:
         raise click.UsageError("--show is for people and --json for programs; give one of them.")
-    where, name = _checkpoint_and_text(arguments)
+    where, name = checkpoint_and_text(arguments)
     path, found = open_checkpoint(where)
     source = corpus_source(name)
-    if source.content is None and _typed():
+    if source.content is None and typed():
         note("Type lines; Ctrl-D ends them.")
     lines = _lines(read_codes(found, source, encoding))
     if not lines:
@@ -91,7 +96,7 @@ def command(
             **total.loss.to_json(),
             "skipped": total.skipped,
             "parameters": found.model.size,
-            "chars_per_second": total.chars / seconds,
+            "chars_per_second": total.loss.chars / seconds,
             "seconds": seconds,
             "lines": shown,
         }
@@ -102,10 +107,11 @@ def command(
         print_scores(scores, len(lines), found.model.symbols if show else None)
     else:
         _write_rows(scores)
-    count = f"{len(lines):,} line{'s' * (len(lines) != 1)}, {total.chars:,} characters"
+    count = f"{len(lines):,} line{'s' * (len(lines) != 1)}, {total.loss.chars:,} characters"
     note(f"{count}: {units(total.loss)}")
     if total.skipped:
-        note(f"{total.skipped:,} characters that the model has never seen were skipped.")
+        what = symbols_of(found.vocabulary)
+        note(f"{total.skipped:,} {what} that the model has never seen were skipped.")
 
 
 def _write_rows(scores: Iterable[Score]) -> None:
@@ -113,28 +119,6 @@ def _write_rows(scores: Iterable[Score]) -> None:
     for s in scores:
         nats, _, perplexity = cells(s.loss)
         sys.stdout.write(f"{nats}\t{perplexity}\t{s.line}\t{s.text}\n")
-
-
-def _checkpoint_and_text(arguments: tuple[str, ...]) -> tuple[str | None, str]:
-    """Which argument is which. One alone is a checkpoint if it looks like one."""
-    if len(arguments) > 2:
-        raise click.UsageError("Give a text, and before it a checkpoint if you like; no more.")
-    if len(arguments) == 2:
-        return arguments
-    if arguments and not _is_checkpoint(Path(arguments[0])):
-        return None, arguments[0]
-    if _typed():
-        raise click.UsageError("Name a text or pipe one in; `-` reads what you type.")
-    return (arguments[0] if arguments else None), "-"
-
-
-def _is_checkpoint(path: Path) -> bool:
-    return is_there(path) and (path.is_dir() or path.suffix == ".npz")
-
-
-def _typed() -> bool:
-    """Whether standard input is somebody at a keyboard."""
-    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _lines(codes: Ids) -> list[Ids]:
@@ -150,20 +134,14 @@ class _Total:
     """Adds up the lines that pass by."""
 
     def __init__(self) -> None:
-        self.nats = 0.0
-        self.chars = 0
+        self.loss = Loss(0.0, 0)
         self.skipped = 0
 
     def over(self, scores: Iterable[Score]) -> Iterator[Score]:
         for s in scores:
-            self.nats += s.loss.nats_per_char * s.loss.chars
-            self.chars += s.loss.chars
+            self.loss += s.loss
             self.skipped += int(np.isnan(s.nats).sum())
             yield s
-
-    @property
-    def loss(self) -> Loss:
-        return Loss(self.nats / max(1, self.chars), self.chars)
 
 
 def _to_json(s: Score) -> dict[str, Any]:

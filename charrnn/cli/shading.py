@@ -168,7 +168,7 @@ def print_scores(scores: Iterable[Score], lines: int, symbols: int | None) -> No
     for s in scores:
         nats, _, perplexity = cells(s.loss)
         start = prefix(nats, perplexity, str(s.line))
-        line = pieces(s.characters if shades else list(s.text), s.nats)
+        line = pieces(s.characters if shades else s.characters[: len(s.nats) - s.ends], s.nats)
         for row in fold(line, max(8, width - len(start))):
             for shown in shades.rows(row) if shades else [_plain(row)]:
                 console.print(Text(start) + shown)

@@ -12,6 +12,7 @@ from charrnn.errors import CorpusError
 from charrnn.params import Ids
 from charrnn.reading import Source, TextOptions
 from charrnn.run import is_there
+from charrnn.spool import Spool
 
 
 def corpus_source(name: str) -> Source:
@@ -50,18 +51,29 @@ def encode_source(
     """The ids of a text, read as the one the model was trained on was, and how many symbols were
     left out because the model has never seen them.
     """
-    codes = read_codes(found, source, encoding)
-    ids = found.vocabulary.encode_codes(codes, skip_unknown=unknown == "skip")
-    return ids, len(codes) - len(ids)
+    vocabulary, skip, read, skipped = found.vocabulary, unknown == "skip", 0, 0
+    with Spool() as spool:
+        for _, codes in source.codes(options_of(found, encoding)):
+            if skip:
+                skipped += int((~vocabulary.knows(codes)).sum())
+            spool.write(vocabulary.encode_codes(codes, skip_unknown=skip, before=read))
+            read += len(codes)
+        ids = spool.whole(vocabulary.dtype)
+    return ids, skipped
 
 
 def read_codes(found: Checkpoint, source: Source, encoding: str | None) -> Ids:
     """The code points (or byte values) of a text, read as the one of the training was."""
+    options = options_of(found, encoding)
+    codes = np.concatenate([np.zeros(0, np.uint32), *(c for _, c in source.codes(options))])
+    return codes.astype(np.uint32)
+
+
+def options_of(found: Checkpoint, encoding: str | None) -> TextOptions:
+    """How the text of the training was read; with `encoding`, in another one."""
     config = found.meta.get("config", {})
-    options = TextOptions(
+    return TextOptions(
         found.vocabulary.unit,
         encoding or config.get("encoding", "utf-8"),
         config.get("keep_newlines", False),
     )
-    codes = np.concatenate([np.zeros(0, np.uint32), *(c for _, c in source.codes(options))])
-    return codes.astype(np.uint32)

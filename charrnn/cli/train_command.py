@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from charrnn.cli.training_options import (
     text_of,
 )
 from charrnn.config import TrainConfig
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.crew import Crew, assemble
+from charrnn.errors import CheckpointError, ConfigError, CrewError
 from charrnn.models import NGram
 from charrnn.run import Run, is_there
 from charrnn.session import Session
@@ -75,32 +77,53 @@ def command(
     """
     given = given_options(ctx, options, config_file)
     machine.keep_memory()
-    shown = listener(quiet=quiet, as_json=as_json)
+    crew = assemble()
+    shown = listener(quiet=quiet, as_json=as_json) if crew.rank == 0 else Listener()
     origin = str(config_file or "")
     if resume:
         for option in ("name", "out"):
             if ctx.get_parameter_source(option) != ParameterSource.DEFAULT:
                 raise click.UsageError(f"A resumed run stays where it is; leave out --{option}.")
-        trainer: Session = _resume(resume, corpus, given, origin)
+        trainer: Session = _resume(crew, resume, corpus, given, origin)
     else:
         if not corpus:
             raise click.UsageError("Name a text to learn: charrnn train CORPUS...")
         if name is not None and (Path(name).name != name or name in ("", "..")):
             raise click.UsageError(f"--name is '{name}'; it must be a name, without folders.")
         config = TrainConfig.from_mapping(given, origin)
-        trainer = _fresh(corpus, config, out, name)
+        trainer = _fresh(crew, corpus, config, out, name)
     return _listen(trainer, shown)
 
 
-def _fresh(corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | None) -> Session:
-    text = text_of(corpus, config).read()
-    trainer = session_for(text, at_their_places(config))
+def _read(crew: Crew, corpus: tuple[str, ...], config: TrainConfig) -> Any:
+    """Every rank reads the files itself, after rank 0, which may have to fetch them first."""
+    if crew.size > 1 and "-" in (*corpus, config.valid, config.test):
+        raise CrewError("Standard input does not reach every rank; give the text as a file.")
+
+    return crew.by_turns(lambda: text_of(corpus, config).read())
+
+
+def _fresh(
+    crew: Crew, corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | None
+) -> Session:
+    text = _read(crew, corpus, config)
+    trainer = session_for(text, at_their_places(config), crew=crew)
     usual = f"{text.name}-{trainer.model.title.replace(' ', '-')}"
-    trainer.run = Run.create(out, name or usual)
+    trainer.run = crew.lead(lambda: Run.create(out, name or usual))
     return trainer
 
 
-def _resume(where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin: str) -> Trainer:
+def _resume(
+    crew: Crew, where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin: str
+) -> Trainer:
+    run, texts, config = crew.lead(lambda: _stored(where, corpus, given, origin))
+    return Trainer.resume(run, _read(crew, texts, config), config, crew)
+
+
+def _stored(
+    where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin: str
+) -> tuple[Run, tuple[str, ...], TrainConfig]:
+    """The run that is meant by `where`, its texts, and its options with those that are given."""
     if not is_there(where):
         raise CheckpointError(f"There is no run {str(where)[:80]}.")
     run = Run(where if where.is_dir() else where.parent)
@@ -125,16 +148,17 @@ def _resume(where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin:
         raise CheckpointError(
             f"{where} does not say which text it learned; name it: charrnn train TEXT --resume RUN"
         )
-    return Trainer.resume(run, text_of(texts, config).read(), config)
+    return run, texts, config
 
 
 def _listen(trainer: Session, shown: Listener) -> int:
     """Show the events. When nobody reads the output any more, training is stopped and saved."""
     assert trainer.run is not None
+    leads = trainer.crew.rank == 0
     closed = False
     caught: list[int] = []
     try:
-        with trainer.run.locked(), signals(trainer.stop, caught), shown:
+        with trainer.run.locked() if leads else nullcontext(), signals(trainer.stop, caught), shown:
             for event in trainer.events():
                 try:
                     if not closed:
@@ -142,11 +166,14 @@ def _listen(trainer: Session, shown: Listener) -> int:
                 except BrokenPipeError:
                     closed = True
                     trainer.stop()
+            every = trainer.crew.gather(caught)  # a signal to one rank has ended all
+            caught = [number for each in every for number in each]
     except KeyboardInterrupt:
         if not caught:
             raise
     finally:
-        trainer.run.discard_if_empty()
+        if leads:
+            trainer.run.discard_if_empty()
     if closed:
         raise BrokenPipeError
     return 128 + caught[0] if caught else 0

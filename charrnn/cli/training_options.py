@@ -13,8 +13,8 @@ from click.core import ParameterSource
 
 from charrnn.cli.texts import corpus_source
 from charrnn.config import TrainConfig, read_toml
-from charrnn.corpus import Split, Text
-from charrnn.reading import TextOptions
+from charrnn.options import ByTask
+from charrnn.tasks import Text
 
 BUDGET = ("epochs", "steps", "minutes")
 
@@ -36,16 +36,20 @@ def config_options(without: Container[str] = ()) -> Callable[[Any], Any]:
             )
             choices = f.metadata.get("choices")
             settings: dict[str, Any] = {"type": click.Choice(list(choices)) if choices else kind}
+            flag, text, default = f.name.replace("_", "-"), f.metadata["help"], f.default
             if kind is bool:
                 settings = {"is_flag": True}
+                flag += f"/--no-{flag}" * default
+            if isinstance(default, ByTask):
+                text, default = f"{text}  [default: {default}]", None
             if "metavar" in f.metadata:
                 settings["metavar"] = f.metadata["metavar"]
             function = click.option(
-                f"--{f.name.replace('_', '-')}",
+                f"--{flag}",
                 f.name,
-                default=f.default,
-                show_default=f.default is not None and kind is not bool,
-                help=f.metadata["help"],
+                default=default,
+                show_default=default is not None and (kind is not bool or default),
+                help=text,
                 **settings,
             )(function)
         return function
@@ -76,9 +80,7 @@ def one_budget(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
 def text_of(corpus: tuple[str, ...], config: TrainConfig) -> Text:
     """The text that is meant by the names on the command line; what is not here is fetched."""
     extra = {n: corpus_source(v) if (v := getattr(config, n)) else None for n in ("valid", "test")}
-    options = TextOptions(config.unit, config.encoding, config.keep_newlines, config.min_count)
-    sources = tuple(corpus_source(c) for c in corpus)
-    return Text(sources, Split.parse(config.split), options, **extra)
+    return Text(tuple(map(corpus_source, corpus)), config, **extra)
 
 
 def at_their_places(config: TrainConfig) -> TrainConfig:

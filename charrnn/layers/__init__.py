@@ -5,15 +5,19 @@ from charrnn.layers.output import OUTPUTS, Jordan, JordanForced, Output
 from charrnn.layers.plain import Dense, Dropout
 from charrnn.layers.recurrent import Bidirectional, Recurrent
 from charrnn.layers.stack import Residual, Stack
+from charrnn.layers.summary import End, Max, Mean
 
 __all__ = [
     "OUTPUTS",
     "Bidirectional",
     "Dense",
     "Dropout",
+    "End",
     "Jordan",
     "JordanForced",
     "Layer",
+    "Max",
+    "Mean",
     "Output",
     "Pullback",
     "Recurrent",

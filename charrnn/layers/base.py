@@ -66,12 +66,12 @@ def is_ids(x: Array | Ids) -> bool:
 def drive(x: Array | Ids, W: Array, b: Array) -> Array:
     """A = x W + b for every step at once."""
     if not is_ids(x):
-        a: Array = np.matmul(flat(x), W).reshape(*x.shape[:2], -1)
+        a: Array = flat(x).dot(W).reshape(*x.shape[:2], -1)
         a += b
     elif len(W) < x.size:
-        a = np.take(W + b, x, axis=0)
+        a = (W + b).take(x, axis=0)
     else:
-        a = np.take(W, x, axis=0)
+        a = W.take(x, axis=0)
         a += b
     return a
 

@@ -16,6 +16,7 @@ class Stack:
 
     def __init__(self, layers: Mapping[str, Layer]) -> None:
         self.layers = dict(layers)
+        self._states = {name: len(layer.start(0, np.float32)) for name, layer in layers.items()}
         self.width = list(self.layers.values())[-1].width if layers else 0
 
     def specs(self) -> Iterator[Spec]:
@@ -36,7 +37,7 @@ class Stack:
         after: State = ()
         pullbacks: list[tuple[str, Pullback, int]] = []
         for name, layer in self.layers.items():
-            own = len(layer.start(0, x.dtype))
+            own = self._states[name]
             x, new, back = layer.forward(
                 p.part(name), x, state[len(after) : len(after) + own], rng, lengths
             )

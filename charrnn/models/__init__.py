@@ -1,12 +1,14 @@
-"""Models: everything that predicts symbols of a text, and the register of their kinds."""
+"""Models: everything that learns from texts, and the register of their kinds."""
 
 from __future__ import annotations
 
-from charrnn.models.base import LanguageModel, Model
+from charrnn.models.base import LanguageModel, Model, Trainable
+from charrnn.models.classifier import Classifier, ClassifierConfig
+from charrnn.models.filler import Filler
 from charrnn.models.network import NETWORKS, CharRNN, NetworkConfig
 from charrnn.models.ngram import NGram, NGramConfig
 
-_KINDS: tuple[type[Model], ...] = (CharRNN, NGram)
+_KINDS: tuple[type[Model], ...] = (CharRNN, NGram, Filler, Classifier)
 
 MODELS: dict[str, type[Model]] = {model.kind: model for model in _KINDS}
 """Every kind of model by the name that checkpoints give it."""
@@ -15,9 +17,13 @@ __all__ = [
     "MODELS",
     "NETWORKS",
     "CharRNN",
+    "Classifier",
+    "ClassifierConfig",
+    "Filler",
     "LanguageModel",
     "Model",
     "NGram",
     "NGramConfig",
     "NetworkConfig",
+    "Trainable",
 ]

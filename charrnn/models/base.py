@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from charrnn.params import Array, Ids, State
+import numpy as np
+
+from charrnn.params import Array, Ids, Params, State
 
 
 class Model(Protocol):
@@ -13,6 +15,8 @@ class Model(Protocol):
 
     kind: ClassVar[str]
     """Its name in a checkpoint; never changed, since files bear it."""
+    task: ClassVar[str]
+    """What it is for, as `--task` calls it."""
 
     @property
     def symbols(self) -> int:
@@ -40,6 +44,29 @@ class Model(Protocol):
     @classmethod
     def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Model:
         """The model that these describe. A KeyError, TypeError or ValueError if they are none."""
+        ...
+
+
+class Trainable(Model, Protocol):
+    """A model that is trained by gradients."""
+
+    params: Params
+
+    def start(self, batch: int) -> State:
+        """What `batch` lanes carry into their first chunk; nothing if chunks stand alone."""
+        ...
+
+    def gradient(
+        self,
+        inputs: Ids,
+        targets: Ids,
+        state: State,
+        grads: Params,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[float, State]:
+        """Add the gradient of the mean loss of these lanes to `grads`. Returns that loss, in nats,
+        and what the lanes carry on. With `rng` dropout is on.
+        """
         ...
 
 

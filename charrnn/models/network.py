@@ -9,10 +9,19 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.cells import CELLS
+from charrnn.cells import CELLS, Cell
 from charrnn.errors import ConfigError
 from charrnn.functional import cross_entropy, log_softmax
-from charrnn.layers import OUTPUTS, Dropout, Layer, Output, Recurrent, Residual, Stack
+from charrnn.layers import (
+    OUTPUTS,
+    Bidirectional,
+    Dropout,
+    Layer,
+    Output,
+    Recurrent,
+    Residual,
+    Stack,
+)
 from charrnn.params import Array, Ids, Params, Spec, State, prefixed
 
 NETWORKS = (*CELLS, *OUTPUTS)
@@ -42,6 +51,7 @@ class CharRNN:
     """
 
     kind: ClassVar[str] = "network"
+    task: ClassVar[str] = "lm"
 
     def __init__(self, config: NetworkConfig, params: Params) -> None:
         self.config = config
@@ -84,11 +94,7 @@ class CharRNN:
     @classmethod
     def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> CharRNN:
         config = NetworkConfig(**shape)
-        shapes = {spec.name: spec.shape for spec in cls.specs(config)}
-        for name, wanted in shapes.items():
-            if arrays[name].shape != wanted:
-                raise ValueError(f"{name} is {arrays[name].shape}, not {wanted}")
-        return cls(config, Params(shapes, np.concatenate([arrays[n].ravel() for n in shapes])))
+        return cls(config, Params.of(cls.specs(config), arrays))
 
     def astype(self, dtype: DTypeLike) -> CharRNN:
         """The same network in another precision."""
@@ -109,7 +115,7 @@ class CharRNN:
 
     def gradient(
         self,
-        ids: Ids,
+        inputs: Ids,
         targets: Ids,
         state: State,
         grads: Params,
@@ -117,12 +123,12 @@ class CharRNN:
     ) -> tuple[float, State]:
         """One chunk of truncated BPTT (Williams and Peng 1990).
 
-        Reads ids `(T, B)` from `state`, predicts targets `(T, B)`, and adds the gradient of the
+        Reads inputs `(T, B)` from `state`, predicts targets `(T, B)`, and adds the gradient of the
         mean cross-entropy to `grads`. Returns that loss, in nats per symbol, and the new state.
         """
-        y, after, back_stack = self.stack.forward(self.params, ids, state[:-1], rng)
+        y, after, back_stack = self.stack.forward(self.params, inputs, state[:-1], rng)
         out = self.params.part("out")
-        logits, newest, back_output = self.output.forward(out, y, state[-1:], rng, ids=ids)
+        logits, newest, back_output = self.output.forward(out, y, state[-1:], rng, ids=inputs)
         loss, dlogits = cross_entropy(logits.reshape(-1, self.symbols), targets.ravel())
         after += newest
         cut_here = tuple(np.zeros_like(s) for s in after)  # nothing flows back from the next chunk
@@ -141,15 +147,29 @@ def _stack(config: NetworkConfig) -> Stack:
         raise ConfigError(f"There is no cell '{config.cell}'; there are: {', '.join(NETWORKS)}.")
     own = config.cell in OUTPUTS
     cell = CELLS["rnn" if own else config.cell]
+    return Stack(recurrent_layers(config, cell, config.layers - own, config.symbols))
+
+
+def recurrent_layers(
+    config: NetworkConfig, cell: Cell, count: int, symbols: int, *, both_ways: bool = False
+) -> dict[str, Layer]:
+    """`count` layers of a cell, the lowest of which reads so many symbols, with dropout above each.
+
+    With `both_ways` each is two layers of `hidden` units, one that reads backwards.
+    """
     layers: dict[str, Layer] = {}
-    width = config.symbols
-    for n in range(config.layers - own):
-        layer: Layer = Recurrent(cell, width, config.hidden, one_hot=n == 0)
+    width = symbols
+    for n in range(count):
+        first = n == 0
+        layer: Layer = Recurrent(cell, width, config.hidden, one_hot=first)
+        if both_ways:
+            back = Recurrent(cell, width, config.hidden, one_hot=first)
+            layer = Bidirectional(layer, back)
         layers[str(n)] = Residual(layer) if n and config.residual else layer
-        width = config.hidden
+        width = layer.width
         if config.dropout:
             layers[f"{n}drop"] = Dropout(width, config.dropout)
-    return Stack(layers)
+    return layers
 
 
 def _output(config: NetworkConfig) -> Output:

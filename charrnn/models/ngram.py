@@ -65,6 +65,7 @@ class NGram:
     """
 
     kind: ClassVar[str] = "ngram"
+    task: ClassVar[str] = "lm"
 
     def __init__(self, config: NGramConfig, contexts: Ids, grams: Ids, counts: Ids) -> None:
         """From sorted keys of contexts and of n-grams, int64, and c of each n-gram."""

@@ -1,0 +1,159 @@
+"""How many hidden characters are restored: a network that reads both ways, against language models.
+
+    python -m benchmarks.filling [--minutes 3] [--chars 20000]
+
+All learn the training part of one text and restore the same hidden characters of its test part. The
+networks get as many updates as take the same processor time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import command_line as options
+from benchmarks.tables import keep, markdown, number, show
+from charrnn.cli.texts import corpus_source
+from charrnn.config import TrainConfig
+from charrnn.corpus import Corpus
+from charrnn.gaps import ask, fill, from_the_left
+from charrnn.masking import hidden_in_text, hide
+from charrnn.train import Trainer, session_for
+
+_TRIAL = 20  # updates that tell how long one takes
+Fillings = Iterator[tuple[int, int]]
+
+
+def trained(corpus: Corpus, config: TrainConfig, seconds: float) -> Any:
+    """A network after as many updates as take `seconds` of the processor, or a counted model."""
+    if config.cell != "ngram":
+        learner = Trainer(corpus, config).learner
+        learner.step(0.0)
+        started = time.process_time()
+        for _ in range(_TRIAL):
+            learner.step(0.0)
+        took = (time.process_time() - started) / _TRIAL
+        config = replace(config, steps=max(1, round(seconds / took)))
+    session = session_for(corpus, config)
+    click.echo(f"{session.model.title}: {config.steps or 1:,} updates", err=True)
+    for event in session.events():
+        best = getattr(event, "losses", {}).get("test")
+        if best:
+            click.echo(f"  test {best.nats_per_char:.4f} nats over {best.chars:,}", err=True)
+    return session.model
+
+
+def at_once(model: Any, holed: NDArray[Any]) -> Fillings:
+    """The likeliest symbol of each gap, all others being open."""
+    for places, _, log_p in ask(model, holed):
+        yield from zip(places.tolist(), log_p.argmax(axis=1).tolist(), strict=True)
+
+
+def one_by_one(way: Callable[..., Any], model: Any, holed: NDArray[Any]) -> Fillings:
+    """As `charrnn fill` does it."""
+    for guess in way(model, holed):
+        yield guess.at, guess.symbol
+
+
+def ways(models: dict[str, Any]) -> Iterator[tuple[str, Any, Callable[..., Fillings]]]:
+    """Every row of the table: what is said of it, the model, and how it fills."""
+    yield "both ways, all gaps at once", models["fill"], at_once
+    yield "both ways, the most certain first", models["fill"], partial(one_by_one, fill)
+    for name in ("lm", "ngram"):
+        for what, ahead in (("left context", 0), ("left context and 30 characters ahead", 30)):
+            way = partial(one_by_one, partial(from_the_left, ahead=ahead))
+            yield what, models[name], way
+
+
+def alone(places: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the hidden characters have neighbours that are not hidden."""
+    beside = np.pad(places, 1)
+    return ~(beside[:-2] | beside[2:])[places]
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """A row for every model and way."""
+    head = ["Model", "Parameters", "Looks at", "All", "Alone", "In longer gaps", "Gaps/s"]
+    rows = []
+    for r in results:
+        shares = [f"{r[k]:.1%}" for k in ("accuracy", "alone", "beside")]
+        speed = number(r["chars"] / max(r["seconds"], 1e-9))
+        rows.append([r["model"], f"{r['parameters']:,}", r["way"], *shares, speed])
+    return markdown(head, rows)
+
+
+@click.command(help=__doc__)
+@options.toy_option(text="elizabethan", minutes=0.004, chars=300, fill_shape="1x8", lm_shape="1x8")
+@click.option("--text", default="tinyshakespeare", show_default=True, help="A file or a corpus.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), default=3.0,
+              show_default=True, help="Processor time for each network.")  # fmt: skip
+@click.option("--chars", type=click.IntRange(min=1), default=20000, show_default=True,
+              help="Characters of the test part that are read.")  # fmt: skip
+@click.option("--mask", default=0.15, show_default=True, help="Share of them that is hidden.")
+@click.option("--fill", "fill_shape", default="2x96", show_default=True, metavar="LAYERSxHIDDEN",
+              help="The GRU that reads both ways.")  # fmt: skip
+@click.option("--lm", "lm_shape", default="2x160", show_default=True, metavar="LAYERSxHIDDEN",
+              help="The GRU that reads forwards.")  # fmt: skip
+@click.option("--seq", default=50, show_default=True, help="Characters in a chunk.")
+@options.json_option()
+def main(
+    text: str,
+    minutes: float,
+    chars: int,
+    mask: float,
+    fill_shape: str,
+    lm_shape: str,
+    seq: int,
+    json_file: Path | None,
+) -> None:
+    """Train, hide, restore, and print the table."""
+    corpus = Corpus.read([corpus_source(text)])
+    models: dict[str, Any] = {}
+    for name, shape in (("fill", fill_shape), ("lm", lm_shape)):
+        layers, hidden = (int(n) for n in shape.split("x"))
+        config = TrainConfig(
+            task=name, layers=layers, hidden=hidden, seq=seq, workers=1, sample_every=0
+        )
+        models[name] = trained(corpus, config, 60 * minutes)
+    models["ngram"] = trained(corpus, TrainConfig(cell="ngram", sample_every=0), 0)
+    truth = corpus.test[:chars]
+    places = hidden_in_text(len(truth), mask)
+    holed, single = hide(truth, places, len(corpus.vocabulary)), alone(places)
+    results = []
+    for what, model, way in ways(models):
+        filled, started = holed.copy(), time.process_time()
+        for at, symbol in way(model, holed):
+            filled[at] = symbol
+        seconds = time.process_time() - started
+        right = (filled == truth)[places]
+        results.append(
+            {
+                "model": model.title,
+                "parameters": model.size,
+                "way": what,
+                "accuracy": float(right.mean()),
+                "alone": float(right[single].mean()),
+                "beside": float(right[~single].mean()),
+                "chars": len(right),
+                "seconds": seconds,
+            }
+        )
+        keep(json_file, "filling", {"text": text, "minutes": minutes, "mask": mask}, results)
+    notes = (
+        f"{int(places.sum()):,} of the first {len(truth):,} characters of the test part are "
+        f"hidden, {int(single.sum()):,} of them alone. Processor time for each network: "
+        f"{minutes:g} minutes."
+    )
+    show("Filling gaps", table(results), notes)
+
+
+if __name__ == "__main__":
+    main()

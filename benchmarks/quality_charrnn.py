@@ -1,0 +1,39 @@
+"""`charrnn train` for the benchmark of quality: one job in JSON, one line of JSON an evaluation."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from charrnn import machine
+
+if __name__ == "__main__":
+    machine.prepare_products()  # as `charrnn train` does, before NumPy is imported
+    machine.keep_memory()
+
+from charrnn.config import TrainConfig
+from charrnn.corpus import Corpus, Split
+from charrnn.evaluate import evaluate
+from charrnn.learner import Learner
+
+
+def main(job: dict[str, Any]) -> None:
+    """Train by the clock, which stands still while the model is evaluated."""
+    corpus = Corpus.read([Path(job["text"])], split=Split.parse(job["config"]["split"]))
+    config = TrainConfig(**job["config"], minutes=job["minutes"], workers=job["threads"])
+    learner, budget = Learner(corpus, config), 60 * job["minutes"]
+    due = [budget * k / job["points"] for k in range(1, job["points"] + 1)]
+    while due:
+        learner.step(learner.rate)
+        if learner.at.seconds >= due[0]:
+            nats = evaluate(learner.model, corpus.valid).nats_per_char
+            point = {"seconds": learner.at.seconds, "nats": nats, "steps": learner.at.step}
+            sys.stdout.write(json.dumps(point) + "\n")
+            sys.stdout.flush()
+            due = [d for d in due if d > learner.at.seconds]
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

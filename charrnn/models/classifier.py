@@ -1,0 +1,134 @@
+"""The classifier: a recurrent network that reads a text to its end and names its class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from charrnn.cells import CELLS
+from charrnn.errors import ConfigError
+from charrnn.functional import cross_entropy, log_softmax
+from charrnn.layers import Dense, End, Stack
+from charrnn.layers.base import Pullback, Rng
+from charrnn.models.network import NetworkConfig, recurrent_layers
+from charrnn.params import Array, Ids, Params, Spec, State
+
+PAD = -1
+"""What fills up a batch after the end of a text: no symbol of any vocabulary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig(NetworkConfig):
+    """The shape of a classifier: all that is needed, besides its parameters, to build it."""
+
+    classes: tuple[str, ...]
+    """Their names."""
+    bidirectional: bool = False
+    """Whether each layer reads the text backwards, too."""
+    longest: int = 256
+    """Symbols of a text that are read, from its beginning."""
+    weights: tuple[float, ...] = ()
+    """How much a text of each class counts in the loss; nothing where all count the same."""
+
+
+class Classifier:
+    """Recurrent layers, and a softmax over the classes, p = softmax(h V + c), at the end alone.
+
+    h is what the top layer says of a text's last symbol; a layer that reads backwards says it of
+    the first, where it ends. Texts of a batch, `(T, B)`, are filled up with PAD to the longest;
+    that changes nothing, since h is read where each text ends and what reads backwards begins
+    there. Nothing is carried from one batch to the next: the state is `()`.
+    """
+
+    kind: ClassVar[str] = "classifier"
+    task: ClassVar[str] = "classify"
+
+    def __init__(self, config: ClassifierConfig, params: Params) -> None:
+        self.config = config
+        self.params = params
+        self.stack = _stack(config)
+
+    @classmethod
+    def initialised(
+        cls, config: ClassifierConfig, rng: np.random.Generator, dtype: DTypeLike = np.float32
+    ) -> Classifier:
+        """A network with fresh random parameters. A ConfigError if there is no such cell."""
+        return cls(config, Params.initialised(cls.specs(config), rng, dtype))
+
+    @staticmethod
+    def specs(config: ClassifierConfig) -> Iterator[Spec]:
+        """The parameters of such a network."""
+        return _stack(config).specs()
+
+    @property
+    def symbols(self) -> int:
+        return self.config.symbols
+
+    @property
+    def size(self) -> int:
+        return self.params.flat.size
+
+    @property
+    def title(self) -> str:
+        c = self.config
+        return f"{c.cell} {c.layers}x{c.hidden}{' both ways' * c.bidirectional}"
+
+    def describe(self) -> dict[str, Any]:
+        return asdict(self.config)
+
+    def arrays(self) -> dict[str, Array]:
+        return {name: self.params[name] for name in self.params}
+
+    @classmethod
+    def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Classifier:
+        lists = {name: tuple(shape[name]) for name in ("classes", "weights")}
+        config = ClassifierConfig(**shape | lists)
+        return cls(config, Params.of(cls.specs(config), arrays))
+
+    def start(self, batch: int) -> State:
+        return ()
+
+    def classify(self, texts: Ids) -> Array:
+        """Log P(class) of each text, `(B, classes)`. Every text has at least one symbol."""
+        return log_softmax(self._logits(texts)[0])
+
+    def gradient(
+        self, inputs: Ids, targets: Ids, state: State, grads: Params, rng: Rng | None = None
+    ) -> tuple[float, State]:
+        """Read texts `(T, B)`, whose classes are targets `(B,)`, and add the gradient of the mean
+        of -log P(class), each weighted as its class is, to `grads`. Returns that loss, in nats.
+        """
+        logits, after, pullback = self._logits(inputs, rng)
+        loss, dlogits = cross_entropy(logits, targets, self.weights(targets))
+        pullback(grads, dlogits[None], tuple(np.zeros_like(s) for s in after))
+        return loss, ()
+
+    def weights(self, labels: Ids) -> Array | None:
+        """How much texts of these classes count; None where all count the same."""
+        weights = self.config.weights
+        return np.array(weights, self.params.flat.dtype)[labels] if weights else None
+
+    def _logits(self, texts: Ids, rng: Rng | None = None) -> tuple[Array, State, Pullback]:
+        """Each text's h V + c `(B, classes)`, the final state of the layers, the way back."""
+        true = texts != PAD
+        start = self.stack.start(texts.shape[1], self.params.flat.dtype)
+        ids = np.where(true, texts, 0)  # padding is read as something; nothing reads it after
+        y, after, pullback = self.stack.forward(self.params, ids, start, rng, true.sum(axis=0))
+        return y[0], after, pullback
+
+
+def _stack(config: ClassifierConfig) -> Stack:
+    if config.cell not in CELLS:
+        raise ConfigError(
+            f"A classifier cannot be made of '{config.cell}', but of: {', '.join(CELLS)}."
+        )
+    cell, both_ways = CELLS[config.cell], config.bidirectional
+    layers = recurrent_layers(config, cell, config.layers, config.symbols, both_ways=both_ways)
+    width = config.hidden * (1 + config.bidirectional)
+    layers["end"] = End(width, config.hidden)
+    layers["out"] = Dense(width, len(config.classes))
+    return Stack(layers)

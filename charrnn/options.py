@@ -1,0 +1,65 @@
+"""One option of a record of options: its default, its help, its kind and its range."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import field, fields
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from charrnn.errors import ConfigError
+
+
+class ByTask:
+    """A default that is not the same for every task."""
+
+    def __init__(self, usual: Any, **others: Any) -> None:
+        self.usual, self.others = usual, others
+
+    def of(self, task: str) -> Any:
+        """The default for a task."""
+        return self.others.get(task, self.usual)
+
+    def __str__(self) -> str:
+        others = (f", or {value} with --task {task}" for task, value in self.others.items())
+        return f"{self.usual}{''.join(others)}"
+
+
+def option(default: Any, help: str, **more: Any) -> Any:  # noqa: A002
+    """A field of a dataclass with what the command line says of it."""
+    return field(default=default, metadata={"help": help, **more})
+
+
+@cache
+def kinds_of(record: type) -> dict[str, tuple[type, ...]]:
+    """The types that each option may have."""
+    hints = get_type_hints(record)
+    found = {}
+    for f in fields(record):
+        hint = hints[f.name]
+        plain = (str,) if get_origin(hint) is Literal else get_args(hint) or (hint,)
+        found[f.name] = tuple(plain)
+    return found
+
+
+_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
+def check_kind(name: str, value: object, kinds: tuple[type, ...]) -> None:
+    """Exact types, but that a whole number will do for a number; and no infinity."""
+    good = type(value) in kinds or (float in kinds and type(value) is int)
+    if not good or (isinstance(value, float) and not math.isfinite(value)):
+        allowed = next(_NAMES[k] for k in kinds if k in _NAMES)
+        raise ConfigError(f"{name.replace('_', '-')} is {value!r}; it must be {allowed}.")
+
+
+def check(name: str, value: object, good: bool, allowed: str) -> None:
+    """A ConfigError that says what is allowed, if a value is not good."""
+    if not good:
+        raise ConfigError(f"{name.replace('_', '-')} is {value}; it must be {allowed}.")
+
+
+def one_of(name: str, value: object, choices: Any) -> None:
+    """A ConfigError that lists the choices, if a value is none of them."""
+    if value not in choices:
+        raise ConfigError(f"There is no {name} '{value}'; there are: {', '.join(choices)}.")

@@ -1,0 +1,43 @@
+"""The task of a language model: predict the next character."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from charrnn.corpus import Lanes
+from charrnn.evaluate import Loss, evaluate
+from charrnn.models import CharRNN, LanguageModel
+from charrnn.sample import Style
+from charrnn.sizing import shape
+from charrnn.tasks.base import Task, per_char
+from charrnn.text_model import TextModel
+
+_SAMPLE_LENGTH = 160
+
+
+class Predict(Task):
+    """Read the text in contiguous lanes, state carried from chunk to chunk (truncated BPTT)."""
+
+    name: ClassVar[str] = "lm"
+
+    def model(self, rng: np.random.Generator) -> CharRNN:
+        return CharRNN.initialised(shape(self.config, len(self.corpus.vocabulary)), rng)
+
+    def batches(self) -> Lanes:
+        return Lanes.of(self.corpus.train, self.config.batch, self.config.seq)
+
+    def evaluate(self, model: LanguageModel, part: str, limit: int | None = None) -> Loss:
+        vocabulary = self.corpus.vocabulary
+        ids = vocabulary.up_to(self.corpus.parts[part], limit)
+        return evaluate(model, ids, vocabulary)
+
+    def running(self, nats: float, symbols: int) -> Loss:
+        return per_char(self.corpus, nats, symbols)
+
+    def sample(self, model: LanguageModel, step: int) -> str | None:
+        writer = TextModel(model, self.corpus.vocabulary)
+        seeds = [[3, self.config.seed, step]]
+        pieces = writer.stream(writer.beginning(""), _SAMPLE_LENGTH, seeds, Style(0.8))
+        return b"".join(piece for (piece,) in pieces).decode("utf-8", "replace")

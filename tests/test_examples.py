@@ -1,0 +1,214 @@
+"""Labelled texts: read from files of two forms, split class by class, cut into padded batches."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.config import TrainConfig
+from charrnn.corpus import SPLITS, Split
+from charrnn.errors import CorpusError
+from charrnn.examples import Examples, divide
+from charrnn.models.classifier import PAD
+from charrnn.reading import TextOptions
+from charrnn.tasks.classify import Classify
+from tests.naming import LETTERS, labelled, some_examples, source, words, write_classes
+
+SPLIT = Split(0.6, 0.2, 0.2)
+
+
+def lines_of(examples: Examples, part: str) -> set[tuple[str, str]]:
+    numbers = examples.parts[part]
+    texts = [examples.vocabulary.decode(ids) for ids in examples.texts(numbers)]
+    labels = [examples.classes[n] for n in examples.labels[numbers]]
+    return set(zip(labels, texts, strict=True))
+
+
+def batches(examples: Examples, **options):
+    return Classify(examples, TrainConfig(task="classify", **options)).batches()
+
+
+def test_both_forms_of_files_hold_the_same_examples(tmp_path):
+    files = [tmp_path / f.split("/")[1] for f in write_classes(tmp_path)]
+    one, many = some_examples(split=SPLIT), Examples.read(files, split=SPLIT)
+    assert one.classes == many.classes == tuple(LETTERS)
+    assert one.sha256 == many.sha256
+    for part in SPLITS:
+        assert lines_of(one, part) == lines_of(many, part)
+        assert len(lines_of(one, part)) == len(one.parts[part])
+
+
+def test_a_file_of_one_class_may_be_renamed_into_another(tmp_path):
+    paths = [tmp_path / f.split("/")[1] for f in write_classes(tmp_path)]
+    before = Examples.read(paths).sha256
+    paths[0] = paths[0].rename(tmp_path / "fish.txt")
+    after = Examples.read(paths)
+    assert "fish" in after.classes
+    assert after.sha256 != before
+
+
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=6),
+    st.sampled_from(["0.8,0.1,0.1", "0.34,0.33,0.33", "0.5,0,0.5", "0.9,0.1", "1", "0.7,0.2,0.1"]),
+    st.integers(0, 9),
+)
+def test_every_part_has_its_share_of_every_class(counts, split, seed):
+    split = Split.parse(split)
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    parts = divide(labels, split, seed)
+    together = np.concatenate([parts[part] for part in SPLITS])
+    assert sorted(together) == list(range(len(labels)))
+    for label, count in enumerate(counts):
+        found = {part: int((labels[parts[part]] == label).sum()) for part in SPLITS}
+        assert found["train"] >= 1
+        for part, share in vars(split).items():
+            assert abs(found[part] - share * count) < 1 + (count * split.train < 1)
+            assert share or not found[part] or part == "train"
+
+
+def test_classes_too_small_for_a_share_are_shared_out_by_chance():
+    parts = divide(np.repeat(np.arange(200), 4), Split(0.9, 0.05, 0.05), 1)
+    assert 20 <= len(parts["valid"]) <= 60
+    assert 20 <= len(parts["test"]) <= 60
+
+
+def test_the_seed_decides_the_split():
+    a, b, c = (some_examples(split=SPLIT, seed=seed) for seed in (1, 1, 2))
+    assert lines_of(a, "test") == lines_of(b, "test")
+    assert lines_of(a, "test") != lines_of(c, "test")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("AB"), st.text("xy", min_size=1, max_size=3)), min_size=4)
+)
+def test_no_line_of_a_class_is_in_two_parts(lines):
+    text = "A\tx\nB\ty\n" + "".join(f"{label}\t{line}\n" for label, line in lines)
+    examples = Examples.read([source(text)], split=Split(1, 0, 0))
+    assert lines_of(examples, "train") == {("A", "x"), ("B", "y"), *lines}
+    assert examples.repeated == len(lines) + 2 - len(examples.labels)
+    parts = Examples.read([source(text * 3 + labelled())], split=SPLIT).parts
+    assert sum(map(len, parts.values())) == len(set(np.concatenate(list(parts.values()))))
+
+
+def test_a_line_may_be_in_several_classes():
+    examples = Examples.read([source("A\tsame\nB\tsame\n")], split=Split(1, 0, 0))
+    assert lines_of(examples, "train") == {("A", "same"), ("B", "same")}
+
+
+def test_files_of_their_own_take_the_place_of_shares_and_are_in_no_other_part():
+    shared = f"cow\t{words('cow')[0]}\n"
+    examples = some_examples(
+        test=source(shared + "cow\tmom\n"), valid=source(shared + "bird\ttt\n")
+    )
+    assert lines_of(examples, "test") == {("cow", words("cow")[0]), ("cow", "mom")}
+    assert lines_of(examples, "valid") == {("bird", "tt")}
+    assert not lines_of(examples, "train") & (
+        lines_of(examples, "test") | lines_of(examples, "valid")
+    )
+    assert len(examples.parts["train"]) == 119 - ("mom" in words("cow"))
+
+
+BAD = [
+    ("one.txt", "a\nb\n", "one.txt is all of one class"),
+    ("two.tsv", "A\tx\nB y\n", "Line 2 of two.tsv is not a class, a tab and a text"),
+    ("two.txt", "A\tx\n\n\nB y\n", "Line 4 of two.txt"),
+    ("two.tsv", "A\tx\nB\t \n", "Line 2 of two.tsv"),
+    ("two.tsv", "x\n", "Line 1 of two.tsv"),
+    ("none.txt", " \n\n", "none.txt has no lines"),
+    ("few.tsv", "A\tx\nB\ty\n", "few.tsv has 2 different texts, too few"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "message"), BAD)
+def test_files_that_cannot_be_learned_are_refused_with_the_line(name, text, message):
+    with pytest.raises(CorpusError, match=message):
+        Examples.read([source(text, name)], split=SPLIT)
+
+
+def test_a_class_that_is_not_learned_cannot_be_tested():
+    with pytest.raises(CorpusError, match=r"of the class 'dog', which words\.tsv lacks"):
+        some_examples(test=source("dog\twuff\n"))
+
+
+def test_space_around_texts_and_empty_lines_are_dropped():
+    examples = Examples.read([source("A\t x y \r\n\n \nB \ty\tz\n")], split=Split(1, 0, 0))
+    assert lines_of(examples, "train") == {("A", "x y"), ("B", "y\tz")}
+
+
+def test_symbols_outside_the_training_part_are_unknown():
+    examples = some_examples(test=source("cow\tmoé\n"))
+    assert "é" not in examples.vocabulary.symbols
+    (ids,) = examples.texts(examples.parts["test"])
+    assert ids[-1] == examples.unknown == len(examples.vocabulary) - 1
+    with pytest.raises(CorpusError, match="lower --min-count"):
+        some_examples(options=TextOptions(min_count=10**6))
+
+
+def test_long_texts_are_read_from_their_beginning():
+    examples = some_examples(longest=4)
+    assert examples.lengths.max() == 4
+    assert examples.shortened == sum(len(w) > 4 for label in LETTERS for w in words(label))
+    assert "4 symbols" in examples.notes[-1]
+
+
+def test_bytes_are_those_of_utf_8():
+    text = "A\té\nB\tö\n"
+    examples = Examples.read([source(text)], split=Split(1, 0, 0), options=TextOptions("byte"))
+    assert examples.lengths.tolist() == [2, 2]
+    assert lines_of(examples, "train") == {("A", "é"), ("B", "ö")}
+
+
+def test_an_epoch_reads_every_text_once_and_fills_up_the_last_batch():
+    examples = some_examples(split=SPLIT)
+    buckets = batches(examples, batch=7)
+    train = examples.parts["train"]
+    assert buckets.chunks == -(-len(train) // 7)
+    drawn = [np.sort(buckets.draw(epoch).ravel()) for epoch in range(2)]
+    for numbers in drawn:
+        assert set(numbers) == set(train)
+        assert len(numbers) - len(train) < 7
+    assert not np.array_equal(buckets.draw(0), buckets.draw(1))
+
+
+def test_a_batch_is_the_same_whenever_it_is_asked_for():
+    examples = some_examples()
+    wanted = [batches(examples, batch=8).chunk(n, epoch) for n, epoch in ((2, 1), (0, 0), (2, 1))]
+    buckets = batches(examples, batch=8)
+    for (texts, labels), (n, epoch) in zip(wanted, ((2, 1), (0, 0), (2, 1)), strict=True):
+        again = buckets.chunk(n, epoch)
+        np.testing.assert_array_equal(again[0], texts)
+        np.testing.assert_array_equal(again[1], labels)
+
+
+def test_texts_of_a_batch_are_of_like_length_and_padded_with_no_symbol():
+    examples = some_examples(80)
+    buckets = batches(examples, batch=8)
+    spread = []
+    for n in range(buckets.chunks):
+        texts, labels = buckets.chunk(n)
+        numbers = buckets.draw(0)[n]
+        np.testing.assert_array_equal(labels, examples.labels[numbers])
+        lengths = (texts != PAD).sum(axis=0)
+        np.testing.assert_array_equal(lengths, examples.lengths[numbers])
+        for lane, ids in enumerate(examples.texts(numbers)):
+            read = texts[: len(ids), lane]
+            assert (read[read != ids] == examples.unknown).all()
+            assert (texts[len(ids) :, lane] == PAD).all()
+        assert texts[texts != PAD].max() <= examples.unknown
+        spread.append(np.ptp(lengths))
+    assert np.mean(spread) < 2
+    assert PAD < 0
+
+
+def test_the_unknown_symbol_is_met_in_training():
+    examples = some_examples(80)
+    buckets = batches(examples, batch=8)
+    chunks = [buckets.chunk(n, epoch)[0] for epoch in range(5) for n in range(buckets.chunks)]
+    share = sum((t == examples.unknown).sum() for t in chunks) / sum(
+        (t != PAD).sum() for t in chunks
+    )
+    assert 0.003 < share < 0.03
+
+
+def test_a_batch_larger_than_the_training_part_shrinks():
+    assert batches(some_examples(5), batch=500).batch == 12

@@ -1,0 +1,257 @@
+"""Filling gaps: with what a model reads both ways, and with any language model from the left."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charrnn.errors import ConfigError, VocabularyError
+from charrnn.evaluate import surprisal
+from charrnn.gaps import ask, by_certainty, from_the_left, measure
+from charrnn.masking import hidden_in_text, hide
+from charrnn.models import CharRNN, Filler, NetworkConfig, NGram
+from charrnn.text_filler import TextFiller
+from charrnn.vocabulary import Vocabulary, Words
+from tests.conftest import VERSE
+
+V = 3
+
+
+class Neighbours:
+    """Stands in for a `Filler` that looks at the two symbols beside a gap and nothing else: it
+    expects the left one, the surer the more of the two are known.
+    """
+
+    symbols = gap = V
+
+    def predict(self, text):
+        padded = np.pad(text, ((1, 1), (0, 0)), constant_values=V)
+        rows = []
+        for lane, step in zip(*np.nonzero((text == V).T), strict=True):
+            left, right = padded[step, lane], padded[step + 2, lane]
+            p = np.full(V, 1.0)
+            p[left % V] += 4.0 * (left < V) + 1.0 * (right < V)
+            rows.append(np.log(p / p.sum()))
+        return np.array(rows).reshape(-1, V)
+
+
+texts = st.lists(st.integers(0, V), min_size=1, max_size=500).map(np.array)
+
+
+@settings(deadline=None, max_examples=25)
+@given(texts)
+def test_every_gap_is_asked_about_once_and_in_its_surroundings(ids):
+    """Wherever a window of the text ends."""
+    whole = Neighbours().predict(ids[:, None])
+    places, windows, log_p = ([], [], [])
+    for some, window, found in ask(Neighbours(), ids):
+        places.extend(some.tolist())
+        windows.extend(window.tolist())
+        log_p.extend(found)
+    assert places == np.flatnonzero(ids == V).tolist()
+    np.testing.assert_array_equal(np.array(log_p).reshape(-1, V), whole)
+    assert windows == sorted(windows)
+
+
+def test_the_most_certain_gap_is_filled_first_and_the_others_are_asked_again():
+    guesses = list(by_certainty(Neighbours(), np.array([2, V, V, V, 1, V, 0])))
+    assert [g.at for g in guesses] == [5, 1, 2, 3]
+    assert [g.symbol for g in sorted(guesses, key=lambda g: g.at)] == [2, 2, 2, 1]
+
+
+@settings(deadline=None, max_examples=10)
+@given(texts)
+def test_no_gap_is_left_and_nothing_else_is_touched(ids):
+    before = ids.copy()
+    found = [g.at for g in by_certainty(Neighbours(), ids)]
+    assert sorted(found) == np.flatnonzero(ids == V).tolist()
+    np.testing.assert_array_equal(ids, before)
+
+
+def test_what_is_measured_is_what_the_model_says_of_what_is_hidden(rng):
+    model = Filler.initialised(NetworkConfig(V, "gru", 5, 1), rng, np.float64)
+    ids = rng.integers(0, V, 90)
+    places = hidden_in_text(90, 0.2, 7)
+    log_p = model.predict(hide(ids, places, V)[:, None])
+    truth = ids[places]
+    found = measure(model, ids, 0.2, 7)
+    assert found.loss.chars == len(truth) == 18
+    assert found.loss.nats_per_char == pytest.approx(-log_p[np.arange(18), truth].mean())
+    assert found.accuracy == pytest.approx((log_p.argmax(axis=1) == truth).mean())
+
+
+def networks(seed):
+    rng = np.random.default_rng(seed)
+    model = CharRNN.initialised(NetworkConfig(V, "rnn", 4, 1), rng, np.float64)
+    model.params.flat += rng.standard_normal(model.size)
+    return model
+
+
+def counted(seed):
+    return NGram.counted(np.random.default_rng(seed).integers(0, V, 60), V, 3)
+
+
+models = st.one_of(st.builds(networks, st.integers(0, 99)), st.builds(counted, st.integers(0, 99)))
+
+
+def posterior(model, ids, gaps, end):
+    """P(fillings | the text up to `end`), by trying all: `(V, V, ...)`."""
+    p = np.zeros((V,) * len(gaps))
+    for filling in product(range(V), repeat=len(gaps)):
+        ids[gaps] = filling
+        p[filling] = np.exp(-surprisal(model, ids[:end]).sum())
+    return p / p.sum()
+
+
+@settings(deadline=None, max_examples=25)
+@given(models, st.integers(0, 11), st.integers(0, 12), st.integers(0, 9))
+def test_a_single_gap_is_filled_by_the_rule_of_bayes(model, at, ahead, seed):
+    ids = np.random.default_rng(seed).integers(0, V, 12)
+    holed = ids.copy()
+    holed[at] = V
+    (guess,) = from_the_left(model, holed, ahead=ahead)
+    wanted = posterior(model, ids, [at], at + ahead + 1)
+    assert guess.at == at
+    np.testing.assert_allclose(np.exp(guess.log_p), wanted, rtol=1e-6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(models, st.sets(st.integers(0, 11), min_size=2, max_size=3), st.integers(0, 9))
+def test_several_gaps_are_weighed_together(model, gaps, seed):
+    """A beam that drops nothing: the first by all ways of filling the others, and so on."""
+    gaps = sorted(gaps)
+    ids = np.random.default_rng(seed).integers(0, V, 12)
+    holed = ids.copy()
+    holed[gaps] = V
+    p = posterior(model, ids, gaps, 12)
+    for guess, at in zip(from_the_left(model, holed, ahead=12), gaps, strict=True):
+        assert guess.at == at
+        marginal = p.reshape(V, -1).sum(axis=1)
+        np.testing.assert_allclose(np.exp(guess.log_p), marginal / marginal.sum(), rtol=1e-6)
+        p = p[guess.symbol]
+
+
+def test_what_is_beyond_the_look_ahead_changes_nothing():
+    model = networks(5)
+    ids = np.array([0, 1, V, 2, 2, 1, 0, 1])
+    other = np.array([0, 1, V, 2, 2, 1, 1, 2])
+    (a,), (b,) = (from_the_left(model, x, ahead=3) for x in (ids, other))
+    np.testing.assert_allclose(a.log_p, b.log_p)
+    (a,), (b,) = (from_the_left(model, x, ahead=4) for x in (ids, other))
+    assert np.abs(a.log_p - b.log_p).max() > 1e-6
+
+
+def test_a_beam_of_one_writes_what_is_likeliest_next():
+    model = counted(3)
+    ids = np.array([0, 1, V, V, 2])
+    guesses = list(from_the_left(model, ids, beam=1))
+    state = model.start(1)
+    after, state = model.read(ids[:2, None], state)
+    first = after[-1, 0].argmax()
+    after, _ = model.read(np.array([[first]]), state)
+    assert [g.symbol for g in guesses] == [first, after[-1, 0].argmax()]
+
+
+@settings(deadline=None, max_examples=25)
+@given(models, st.integers(0, V - 1))
+def test_a_banned_symbol_is_never_filled_in(model, banned):
+    ids = np.array([V, 1, V, V, 0, V])
+    for guess in from_the_left(model, ids, [banned]):
+        assert guess.symbol != banned
+        assert np.exp(guess.log_p).sum() == pytest.approx(1)
+    for guess in by_certainty(Neighbours(), ids, [banned]):
+        assert guess.symbol != banned
+        assert np.exp(guess.log_p).sum() == pytest.approx(1)
+
+
+def verse(unit="char", text=VERSE[:4000], unknown=False):
+    vocabulary = Vocabulary(Vocabulary((), unit).codes_of(text).tolist(), unit, unknown)
+    ids = vocabulary.encode(text)
+    return TextFiller(NGram.counted(ids, len(vocabulary), 5), vocabulary)
+
+
+def test_a_filled_text_says_where_with_what_and_how_surely():
+    filled = verse().fill("And wh_n th_ sun", alternatives=3)
+    assert filled.text == "And when the sun"
+    assert [g.at for g in filled.gaps] == [6, 11]
+    assert sorted(g.order for g in filled.gaps) == [1, 2]
+    for gap in filled.gaps:
+        assert gap.text == filled.text[gap.at] == gap.alternatives[0][0]
+        chances = [p for _, p in gap.alternatives]
+        assert chances == sorted(chances, reverse=True)
+        assert len(chances) == 3
+        assert sum(chances) <= 1 + 1e-9
+
+
+def test_another_mark_may_stand_for_a_gap():
+    for filler, mark in product((verse(), verse("byte")), "?é[\n"):
+        assert filler.fill(f"wh{mark}n", mark).text == "when"
+        assert filler.count(f"wh{mark}{mark}_", mark) == 2
+    for wrong in ("", "??"):
+        with pytest.raises(ConfigError, match="A gap is marked by one character"):
+            verse().fill("when", wrong)
+
+
+def test_a_text_without_gaps_is_left_as_it_is():
+    assert verse().fill("when").text == "when"
+    assert verse().fill("").gaps == []
+
+
+def test_chinese_is_filled_character_by_character():
+    filler = verse(text="床前看月光，疑是地上霜。举头望明月，低头思故乡。\n" * 9)
+    assert filler.fill("床前_月光，疑_地上霜。").text == "床前看月光，疑是地上霜。"
+
+
+def test_of_a_byte_vocabulary_every_byte_is_a_gap_of_its_own():
+    filled = verse("byte", "Le café où l’été dure.\n" * 20).fill("Le caf__ où l’ét__ dure.")
+    assert filled.text == "Le café où l’été dure."
+    assert [(g.at, g.text) for g in filled.gaps][:2] == [(6, "\\xc3"), (6, "\\xa9")]
+
+
+def worded(text):
+    vocabulary = Words.of(text)
+    ids = vocabulary.encode(text)
+    return TextFiller(NGram.counted(ids, len(vocabulary), 4), vocabulary)
+
+
+def test_where_symbols_are_words_a_gap_is_a_word_with_the_space_before_it():
+    filler = worded("The king, my lord, is dead. Long live the king!\n" * 20)
+    assert filler.fill("The king, my _, is dead.").text == "The king, my lord, is dead."
+    assert filler.fill("The king_ my lord, is _.").text == "The king, my lord, is dead."
+    (gap,) = filler.fill("_ king, my lord").gaps
+    assert (gap.at, gap.end, gap.text) == (0, 3, "The")
+    (gap,) = filler.fill("The _, my lord").gaps
+    assert (gap.at, gap.end, gap.text) == (3, 8, " king")
+
+
+def test_the_loss_of_hidden_words_is_over_their_characters(rng):
+    text = "The king, my lord, is dead.\n" * 30
+    vocabulary = Words.of(text)
+    ids = vocabulary.encode(text)
+    model = Filler.initialised(NetworkConfig(len(vocabulary), "gru", 4, 1), rng)
+    hidden = ids[hidden_in_text(len(ids), 0.15)]
+    by_word, by_char = measure(model, ids, 0.15), measure(model, ids, 0.15, 0, vocabulary)
+    assert by_char.loss.words == by_word.loss.chars == len(hidden)
+    assert by_char.loss.chars == vocabulary.chars(hidden)
+    assert by_char.loss.nats_per_symbol == pytest.approx(by_word.loss.nats_per_char)
+    assert by_char.accuracy == by_word.accuracy
+
+
+def test_what_was_never_seen_is_named_or_kept_but_not_read():
+    filler = verse()
+    with pytest.raises(VocabularyError, match=r"'é'.*number 2 of"):
+        filler.fill("wéh_n")
+    with pytest.raises(VocabularyError, match=r"'é'.*number 6 of"):
+        filler.fill("wh_n_é")
+    filled = filler.fill("é And wh_n é", skip_unknown=True)
+    assert filled.text == "é And when é"
+    assert (filled.skipped, filled.gaps[0].at) == (2, 8)
+
+
+def test_neither_a_line_end_nor_the_unknown_symbol_is_filled_in():
+    filler = verse(text="a\n" * 50, unknown=True)
+    filled = filler.fill("a__")
+    assert filled.text == "aaa"
+    assert all({t for t, _ in g.alternatives} == {"a"} for g in filled.gaps)
