@@ -55,7 +55,9 @@ class Comparison:
             raise ConfigError(
                 f"The split {corpus.split} leaves nothing to test on; try 0.9,0.05,0.05."
             )
-        self.folder = experiment_folder(corpus, settled(plan.config, corpus), out)
+        self.config = settled(plan.config, corpus)
+        """The options of all runs."""
+        self.folder = experiment_folder(corpus, self.config, out)
         self.models = plan.models(corpus)
         self.trials = plan.trials(text, corpus, self.folder)
         self.results: dict[Trial, Result | None] = {}
@@ -88,6 +90,8 @@ class Comparison:
         What fails in any of them ends all, and is raised; a WorkerError if a worker is no more.
         """
         self._stop_file.unlink(missing_ok=True)
+        if self._stopping:  # asked since, or before this began
+            self._stop_file.touch()
         for trial in self.missing:
             trial.tell(None)
         futures = {executor.submit(learn, trial): trial for trial in self.missing}
@@ -116,7 +120,7 @@ class Comparison:
         paces = {t: p.seconds / p.share for t, p in self.running.items() if p.share > 0.01}
         paces |= {t: r.seconds for t, r in self.results.items() if r and r.seconds}
         known = {t: s for t, s in paces.items() if t.config.cell != NGram.kind}
-        unit, amount = self.plan.config.budget
+        unit, amount = self.config.budget
         if not known and unit != "minutes":
             return None
         left = []

@@ -101,13 +101,11 @@ def experiment_folder(corpus: Corpus, config: TrainConfig, out: Path | None = No
 
 
 def runs_in(folder: Path) -> list[Path]:
-    """The runs of an experiment that can be used; a folder that is none is itself a run."""
-    if not (folder / RECORD).is_file():
-        return [folder]
-    found = sorted(path.parent for path in folder.glob("*/best.npz"))
-    if not found:
+    """The run in a folder, or all those in its folders, if it holds such."""
+    within = sorted(path.parent for path in folder.glob("*/best.npz"))
+    if not within and (folder / RECORD).is_file():
         raise CheckpointError(f"No run of {folder} has got anywhere yet.")
-    return found
+    return within or [folder]
 
 
 def _usual(name: str) -> Iterator[Path]:

@@ -87,6 +87,7 @@ class Picture:
                         axes.plot(x, curve.nats, f"C{n}.-", label=label, linewidth=1, markersize=3)
                     label = "_"  # once in the legend
             axes.set_xlabel(panel)
+            axes.set_xlim(left=0)
             axes.grid(alpha=0.3)
         panels[0].set_ylabel("validation loss, nats per character")
         self._figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,12 @@ import click
 from click.core import ParameterSource
 
 from charrnn.cli.compare_view import watcher
-from charrnn.cli.display import note, units
-from charrnn.cli.inputs import json_option, open_checkpoint
+from charrnn.cli.display import note
+from charrnn.cli.inputs import json_option
 from charrnn.cli.signals import signals
 from charrnn.cli.standings_view import learning, print_standings, to_json, write_csv
-from charrnn.cli.texts import corpus_source, encode_source, kept
+from charrnn.cli.texts import kept
+from charrnn.cli.trained_runs import trained_runs
 from charrnn.cli.training_options import (
     at_their_places,
     config_file_option,
@@ -27,15 +26,15 @@ from charrnn.cli.training_options import (
     given_options,
     text_of,
 )
-from charrnn.compare import Comparison, by_model, measured
+from charrnn.compare import Comparison
 from charrnn.config import TrainConfig
 from charrnn.crew import own_cores
-from charrnn.errors import ConfigError, CorpusError, VocabularyError
+from charrnn.errors import ConfigError
 from charrnn.executors import Staff, kill, staff
-from charrnn.experiment import Plan, runs_in
+from charrnn.experiment import Plan
 from charrnn.plots import Picture
-from charrnn.results import Result, Standing, rank
-from charrnn.run import Run, is_there
+from charrnn.results import Standing, rank
+from charrnn.run import is_there
 
 _PARAMS = 130_000
 _NOT_COMMON = ("task", "mask", "bidirectional", "class_weights", "cell", "order", "workers",
@@ -128,7 +127,7 @@ def command(
         picture = Picture(plot) if plot else None
         if on is not None:
             _refuse_training(ctx)
-            found, code = _trained(arguments, on, options["encoding"], quiet), 0
+            found, code = trained_runs(arguments, on, options["encoding"], quiet), 0
             data = {"text": on}
         else:
             comparison = _comparison(ctx, arguments, options)
@@ -140,6 +139,9 @@ def command(
             click.echo(json.dumps(data | to_json(found), ensure_ascii=False))
         else:
             print_standings(found)
+            if on is None and found[0].results and not quiet:
+                best = min(found[0].results, key=lambda r: r.loss.nats_per_char)
+                note(f"Write with the best: charrnn sample {shlex.quote(str(best.run.path))}")
         if csv_file:
             write_csv(found, csv_file)
         if picture:
@@ -188,7 +190,7 @@ def _run(
     comparison: Comparison, workers: Staff, wanted: int | None, quiet: bool
 ) -> tuple[list[Standing], int]:
     """Do what is missing; returns the models as they rank, and 0 or the code to leave with."""
-    timed = comparison.plan.config.budget[0] == "minutes"
+    timed = comparison.config.budget[0] == "minutes"
     count = workers.ranks or wanted or (1 if timed else len(own_cores()))
     count = max(1, min(count, len(comparison.missing)))
     caught: list[int] = []
@@ -213,27 +215,3 @@ def _refuse_training(ctx: click.Context) -> None:
         if name not in _FOR_TRAINED and source != ParameterSource.DEFAULT:
             option = "config" if name == "config_file" else name.replace("_", "-")
             raise click.UsageError(f"With --on nothing is trained; leave out --{option}.")
-
-
-def _trained(
-    arguments: Sequence[str], on: str, encoding: str | None, quiet: bool
-) -> list[Standing]:
-    """Trained runs as they rank on a text."""
-    source = kept(corpus_source(on))
-    sha256 = hashlib.sha256(b"".join(source.blocks())).hexdigest()
-    found: dict[Path, Result] = {}
-    for run in (run for argument in arguments for run in runs_in(Path(argument))):
-        path, checkpoint = open_checkpoint(str(run))
-        try:
-            ids, _ = encode_source(checkpoint, source, encoding, "error")
-        except VocabularyError as error:
-            raise VocabularyError(f"{path}: {error}") from None
-        if not len(ids):
-            raise CorpusError(f"{source.name} has no characters to compare on.")
-        result = measured(Run(path.parent), checkpoint, ids)
-        found[path.resolve()] = result
-        if not quiet:
-            note(f"{path}: {units(result.loss)}")
-    if learned := sum(result.sha256 == sha256 for result in found.values()):
-        note(f"{learned} of these runs learned from this very text, {source.name}.")
-    return rank(by_model(found.values()))

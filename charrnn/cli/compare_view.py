@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,6 +17,7 @@ from charrnn.compare import Comparison
 from charrnn.config import TrainConfig
 from charrnn.evaluate import Loss
 from charrnn.models import NGram
+from charrnn.results import Standing
 from charrnn.sizing import parameters, shape
 from charrnn.trial import Progress, Trial
 
@@ -86,6 +88,16 @@ class Plain(Watcher):
         return "time left not known yet" if left is None else f"about {clock(left)} left"
 
 
+class _Row(NamedTuple):
+    """A model: its title, what is shown of it, and its losses in validation and test (infinite
+    while there are none).
+    """
+
+    title: str
+    cells: list[str]
+    losses: list[float]
+
+
 class LiveTable(Plain):
     """The models as they stand, and the runs that go on; gone when the final table comes."""
 
@@ -114,42 +126,45 @@ class LiveTable(Plain):
             self.say(_outcome(self.comparison, ended))
 
     def draw(self) -> Group:
-        """The panel as it stands."""
+        """The panel as it stands. The table comes last: of a long one, the end may be cut off."""
         bars = [self._bar(t, p) for t, p in list(self.comparison.running.items())]
         gone = clock(time.monotonic() - self.began)
-        done = f"{self._count} runs done, {gone} gone, {self._left}"
-        return Group(self._table(), *bars, Text(done, style="dim"))
+        done = Text(f"{self._count} runs done, {gone} gone, {self._left}", style="dim")
+        return Group(done, *bars, self._table())
 
     def _table(self) -> Table:
+        """A line for each model; the lowest perplexities so far are bold."""
+        rows = [self._row(model) for model in self.comparison.models]
+        heads = [("parameters", 66), ("runs", 0), ("validation", 0), ("test", 0)]
+        shown = [n for n, (_, width) in enumerate(heads) if self.console.width >= width]
         table = Table(box=None, pad_edge=False, header_style="dim")
-        table.add_column("perplexity of", no_wrap=True)
-        heads = ["parameters", "runs", "validation", "test"]
-        shown = range(4) if self.console.width >= 66 else range(1, 4)
+        table.add_column("perplexity of", no_wrap=True, overflow="ellipsis")
         for n in shown:
-            table.add_column(heads[n], justify="right", no_wrap=True)
-        for model, standing in zip(
-            self.comparison.models, self.comparison.standings(), strict=True
-        ):
-            of = [t for t in self.comparison.trials if t.config.title == model.title]
-            done = [t for t in of if t in self.comparison.results]
-            size = _size(model, len(self.comparison.corpus.vocabulary))
-            row = [size, f"{len(done)}/{len(of)}", self._validation(of), ""]
-            if standing.results:
-                row[0] = f"{standing.results[0].parameters:,}"
-                spread = f" ± {standing.spread['perplexity']:.3f}" if standing.spread else ""
-                row[3] = cells(standing.loss)[2] + spread
-            elif standing.diverged:
-                row[3] = "diverged"
-            table.add_row(Text(model.title), *(row[n] for n in shown))
+            table.add_column(heads[n][0], justify="right", no_wrap=True)
+        lowest = [min(losses) for losses in zip(*(row.losses for row in rows), strict=True)]
+        for row in rows:
+            best = (loss == low for loss, low in zip(row.losses, lowest, strict=True))
+            styles = ["", "", *("bold" * b for b in best)]
+            table.add_row(Text(row.title), *(Text(row.cells[n], styles[n]) for n in shown))
         return table
 
-    def _validation(self, trials: list[Trial]) -> str:
-        """The best of a model's runs so far."""
-        found = [p.best for t in trials if (p := self.comparison.running.get(t))]
-        ended = [r for t in trials if (r := self.comparison.results.get(t))]
-        found += [point.nats for r in ended for point in r.curve]
-        known = [nats for nats in found if nats is not None]
-        return cells(Loss(min(known), 1))[2] if known else ""
+    def _row(self, model: TrainConfig) -> _Row:
+        c = self.comparison
+        of = [t for t in c.trials if t.config.title == model.title]
+        ended = [c.results[t] for t in of if t in c.results]
+        standing = Standing(model.title, tuple(r for r in ended if r))
+        found = [p.best for t in of if (p := c.running.get(t))]
+        found += [point.nats for r in standing.results for point in r.curve]
+        valid = min((nats for nats in found if nats is not None), default=math.inf)
+        size, test, nats = _size(model, len(c.corpus.vocabulary)), "", math.inf
+        if standing.results:
+            size, nats = f"{standing.results[0].parameters:,}", standing.loss.nats_per_char
+            spread = f" ± {standing.spread['perplexity']:.3f}" if standing.spread else ""
+            test = cells(standing.loss)[2] + spread
+        elif ended:
+            test = "diverged"
+        reached = cells(Loss(valid, 1))[2] if math.isfinite(valid) else ""
+        return _Row(model.title, [size, f"{len(ended)}/{len(of)}", reached, test], [valid, nats])
 
     def _bar(self, trial: Trial, progress: Progress) -> Text:
         share = min(1.0, progress.share)
@@ -162,23 +177,22 @@ class LiveTable(Plain):
 
 def opening(comparison: Comparison, workers: int) -> list[str]:
     """What is about to be done."""
-    corpus, config = comparison.corpus, comparison.plan.config
+    corpus, symbols = comparison.corpus, len(comparison.corpus.vocabulary)
     parts = ", ".join(f"{chars:,} {PART_NAMES[p]}" for p, chars in corpus.chars.items() if chars)
-    unit, amount = config.budget
-    unit = unit.removesuffix("s") if amount == 1 else unit
     lines = [f"{corpus.name}: {parts} {corpus.contents}"]
-    symbols = len(corpus.vocabulary)
     networks = [m for m in comparison.models if m.cell != NGram.kind]
-    if networks:
-        of = [f"{m.title} {_size(m, symbols)}" for m in networks]
-        lines.append(f"Parameters: {'; '.join(of)}")
     done, several = len(comparison.results), len(comparison.trials)
-    lines.append(
-        f"{comparison.folder}: {several} run{'s' * (several > 1)}"
-        + (f", {done} of them done before" if done else "")
-        + (f"; {amount:g} {unit} each, {workers} at a time" if done < several else "")
-    )
-    return lines
+    last = f"{comparison.folder}: {several} run{'s' * (several > 1)}"
+    if done:
+        last += f", {done} of them done before"
+    if networks:
+        sizes = [f"{m.title} {_size(m, symbols)}" for m in networks]
+        lines.append(f"Parameters: {'; '.join(sizes)}")
+        unit, amount = comparison.config.budget
+        if done < several:
+            unit = unit.removesuffix("s") if amount == 1 else unit
+            last += f"; {amount:g} {unit} each, {workers} at a time"
+    return [*lines, last]
 
 
 def _size(model: TrainConfig, symbols: int) -> str:

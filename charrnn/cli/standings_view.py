@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 from rich.console import Console
 
 from charrnn.cli.display import cells, clock, finite, print_table, print_words
@@ -26,18 +27,22 @@ class Column(NamedTuple):
     rank: int
     cells: list[str]
 
+    @property
+    def width(self) -> int:
+        """Characters of the longest cell."""
+        return max(map(len, (self.head, *self.cells)))
+
 
 def print_standings(standings: Sequence[Standing]) -> None:
     """The table, on standard output; and on standard error what it does and does not say."""
     columns = _columns(standings)
     console = Console()
-    shown = _fitting(columns, console.width if console.is_terminal else 1000)
-    rows = list(zip(*(c.cells for c in shown), strict=True))
-    print_table([c.head for c in shown], rows, right=[c.head for c in shown[1:]])
+    for n, shown in enumerate(_pages(columns, console.width if console.is_terminal else 1000)):
+        if n:
+            click.echo()
+        rows = list(zip(*(c.cells for c in shown), strict=True))
+        print_table([c.head for c in shown], rows, right=[c.head for c in shown[1:]])
     print_words(*_verdict(standings))
-    if len(shown) < len(columns):
-        hidden = ", ".join(c.head for c in columns if c not in shown)
-        print_words(f"No room here for: {hidden}; a wider terminal, --json and --csv have them.")
 
 
 def _columns(standings: Sequence[Standing]) -> list[Column]:
@@ -92,15 +97,19 @@ def _p(standing: Standing) -> str:
     return "<0.001" if standing.behind.p < 0.001 else f"{standing.behind.p:.3f}"
 
 
-def _fitting(columns: Sequence[Column], room: int) -> list[Column]:
-    """As many columns as there is room for, the most important first, in their order."""
-    kept: list[Column] = []
-    for column in sorted(columns, key=lambda c: c.rank):
-        room -= max(map(len, (column.head, *column.cells))) + (2 if kept else 0)
-        if room < 0 and kept:
-            break
-        kept.append(column)
-    return [c for c in columns if c in kept]
+def _pages(columns: Sequence[Column], width: int) -> list[list[Column]]:
+    """Tables one below the other, the names at the left of each: as many columns as there is room
+    for, the most important first, in their order.
+    """
+    names, *left = sorted(columns, key=lambda c: c.rank)
+    pages = []
+    while left:
+        kept, room = [names], width - names.width
+        while left and (left[0].width + 2 <= room or len(kept) == 1):
+            room -= left[0].width + 2
+            kept.append(left.pop(0))
+        pages.append([c for c in columns if c in kept])
+    return pages
 
 
 def _verdict(standings: Sequence[Standing]) -> list[str]:
