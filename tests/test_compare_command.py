@@ -5,10 +5,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,16 +15,8 @@ import pytest
 
 from charrnn import checkpoint as files
 from charrnn.cli import run
-from charrnn.cli.standings_view import print_standings, to_json
-from charrnn.config import TrainConfig
-from charrnn.results import Result, Standing, rank
-from charrnn.run import Run
+from tests.comparing import COMMAND, SMALL, charrnn
 from tests.conftest import VERSE
-
-SMALL = ["--hidden", "8", "--layers", "1", "--batch", "4", "--seq", "16",
-         "--split", "0.7,0.1,0.2"]  # fmt: skip
-CELLS = ["--cells", "rnn,gru", "--seeds", "2", "--ngram", "1,3"]
-COMMAND = [sys.executable, "-m", "charrnn", "compare", "verse.txt", *SMALL, *CELLS]
 
 
 @pytest.fixture(scope="module")
@@ -39,46 +29,6 @@ def folder(tmp_path_factory) -> Path:
     (path / "done.json").write_text(done.stdout, "utf-8")
     (path / "done.txt").write_text(done.stderr, "utf-8")
     return path
-
-
-def charrnn(where: Path, *arguments: str):
-    return subprocess.run(
-        [*COMMAND, *arguments], cwd=where, capture_output=True, text=True, timeout=300, check=False
-    )
-
-
-def start(where: Path, *arguments: str) -> subprocess.Popen:
-    """In a process group of its own, as a shell would."""
-    return subprocess.Popen(
-        [*COMMAND, *arguments], cwd=where, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
-def wait_for_work(experiment: Path, runs: int) -> None:
-    until = time.monotonic() + 200
-    while len(list(experiment.glob("*/.progress"))) < runs:
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-def group(process: subprocess.Popen) -> list[int]:
-    """All living processes of the group that this one leads."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, of = stat.read_text().rpartition(")")[2].split()[:3]
-        except OSError:
-            continue
-        if int(of) == process.pid and state != "Z":
-            found.append(int(stat.parent.name))
-    return found
-
-
-def workers(process: subprocess.Popen) -> list[int]:
-    """Those of the group that do runs."""
-    lines = {p: Path(f"/proc/{p}/cmdline").read_text() for p in group(process)}
-    return [p for p, line in lines.items() if "spawn_main" in line]
 
 
 def test_the_document_has_every_model_with_its_runs(folder):
@@ -151,71 +101,13 @@ def test_learning_curves_are_drawn(folder):
         assert words in picture
 
 
-def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder):
-    long = ["--eval-every", "50", "--out", "long", "--workers", "2", "--ngram", "none"]
-    process = start(folder, *long, "--steps", "100000")
-    wait_for_work(folder / "long", 2)
-    time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
-    out, err = process.communicate(timeout=200)
-    assert (process.returncode, out) == (130, "")
-    assert "Traceback" not in err
-    assert err.splitlines()[-1].startswith("Stopped with 0 of 4 runs done; go on with: charrnn")
-    assert not group(process)
-    for name in ("rnn-1x8-seed1", "gru-1x8-seed1"):
-        assert files.read_meta(folder / "long" / name / "last.npz")["position"]["step"] > 0
-    assert not list((folder / "long").rglob(".*"))
-    process = start(folder, *long, "--steps", "100000")
-    wait_for_work(folder / "long", 2)
-    os.killpg(process.pid, signal.SIGTERM)
-    process.communicate(timeout=200)
-    assert process.returncode == 143
-
-
-def test_a_second_ctrl_c_ends_at_once(folder):
-    process = start(folder, "--steps", "100000", "--out", "hasty", "--ngram", "none")
-    wait_for_work(folder / "hasty", 1)
-    for worker in workers(process):
-        os.kill(worker, signal.SIGSTOP)  # they cannot answer the first
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
-    assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=200)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert not [p for p in group(process) if p != process.pid]
-
-
-def test_nobody_is_left_behind_by_a_kill(folder):
-    process = start(folder, "--steps", "100000", "--out", "killed", "--ngram", "none")
-    wait_for_work(folder / "killed", 1)
-    process.kill()
-    process.communicate(timeout=200)
-    until = time.monotonic() + 100
-    while group(process) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not group(process)
-
-
-def test_a_worker_that_is_killed_is_one_clear_line(folder):
-    arguments = ["--steps", "100000", "--out", "shot", "--ngram", "none", "--workers", "1"]
-    process = start(folder, *arguments, "--quiet")
-    wait_for_work(folder / "shot", 1)
-    for worker in workers(process):
-        os.kill(worker, signal.SIGKILL)
-    out, err = process.communicate(timeout=200)
-    assert (process.returncode, out) == (1, "")
-    assert err.startswith("Error: A worker process has ended")
-    assert err.count("\n") == 1
-
-
 def test_it_is_drawn_live_in_a_narrow_terminal(folder):
     pexpect = pytest.importorskip("pexpect")
+    env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
     child = pexpect.spawn(
         COMMAND[0], [*COMMAND[1:], "--steps", "12", "--out", "live"],
         cwd=str(folder), dimensions=(30, 60), timeout=200, encoding="utf-8",
-        env={**os.environ, "TERM": "xterm-256color"},
+        env={**env, "TERM": "xterm-256color"},
     )  # fmt: skip
     screen = child.read()
     child.close()
@@ -290,43 +182,3 @@ def test_an_unknown_character_is_told_with_the_run_that_does_not_know_it(
     (folder / "odd.txt").write_text("The 語", "utf-8")
     assert run(["compare", "done", "--on", "odd.txt"]) == 1
     assert "done/gru-1x8-seed1/best.npz: The model has never seen" in capsys.readouterr().err
-
-
-def result(cell, nats, seed=1, noise=0.0):
-    """A run with mean losses about `nats` in ten blocks."""
-    blocks = nats + noise * np.sin(np.arange(10) * seed * 1.7)
-    config = TrainConfig(cell=cell, hidden=8, layers=1, seed=seed)
-    return Result(Run(Path("x")), config, "", 1000, 10_000, blocks, 2.0, 1e5, 60.0, ())
-
-
-def shown(capsys, *standings):
-    print_standings(rank(standings))
-    out, err = capsys.readouterr()
-    return out, " ".join(err.split())
-
-
-def test_the_table_says_in_words_what_is_more_than_chance(capsys):
-    best = Standing("lstm", (result("lstm", 1.5), result("lstm", 1.51, 2)))
-    near = Standing("gru", (result("gru", 1.505), result("gru", 1.52, 2)))
-    far = Standing("ngram", (result("ngram", 3.0, noise=0.1),))
-    out, words = shown(capsys, near, far, best)
-    assert [line.split()[0] for line in out.splitlines()] == ["model", "lstm", "gru", "ngram"]
-    assert re.search(r"lstm +1,000 +1\.5050 ± 0\.0071 +2\.1713 ± 0\.0102 +4\.504 ± 0\.032", out)
-    assert "lstm is best; that it is ahead of gru (p = " in words
-    assert "All others are behind by more." in words
-    assert "over 10 blocks of 1,000 characters, paired. Allows for 2 comparisons" in words
-    assert "lstm is best, by more than chance." in shown(capsys, best, far)[1]
-
-
-def test_what_is_not_tested_is_said(capsys):
-    alone = Standing("gru", (result("gru", 1.5, noise=0.1),), diverged=1)
-    other = Standing("rnn", (result("rnn", 1.6), result("rnn", 1.7, 2)))
-    lost = Standing("lstm", (), diverged=2)
-    out, words = shown(capsys, lost, other, alone)
-    assert "gru (1 diverged)" in out
-    assert out.splitlines()[-1].startswith("lstm: diverged")
-    assert "One run of gru: what another seed would have given is not tested." in words
-    assert "Runs that diverged are left out of the means." in words
-    assert to_json([lost])["models"] == [{"model": "lstm", "diverged": 2, "runs": []}]
-    out, words = shown(capsys, lost)
-    assert "p:" not in words

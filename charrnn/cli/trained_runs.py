@@ -23,7 +23,9 @@ def trained_runs(
 ) -> list[Standing]:
     """Trained runs as they rank on a text."""
     source = kept(corpus_source(on))
-    sha256 = hashlib.sha256(b"".join(source.blocks())).hexdigest()
+    digest = hashlib.sha256()
+    for block in source.blocks():
+        digest.update(block)
     found: dict[Path, Result] = {}
     unknown: list[str] = []
     for run in (run for argument in arguments for run in runs_in(Path(argument))):
@@ -40,7 +42,7 @@ def trained_runs(
             note(f"{path}: {units(result.loss)}")
         if folded := int(np.count_nonzero(ids == checkpoint.vocabulary.unknown_id)):
             unknown.append(f"{path} {folded:,}")
-    if learned := sum(result.sha256 == sha256 for result in found.values()):
+    if learned := sum(result.sha256 == digest.hexdigest() for result in found.values()):
         note(f"{learned} of these runs learned from this very text, {source.name}.")
     if unknown:
         note(f"Symbols read as the unknown one, whose letters cost nothing: {', '.join(unknown)}.")
