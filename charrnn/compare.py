@@ -188,8 +188,9 @@ def by_model(results: Iterable[Result]) -> list[Standing]:
     lengths = {r.chars for each in found.values() for r in each}
     if len(lengths) > 1:
         raise CorpusError(
-            "The runs do not read the text alike, as so many symbols: "
-            f"{', '.join(f'{n:,}' for n in sorted(lengths))}; bytes and characters do not compare."
+            "The runs do not read the text alike, as so many characters: "
+            f"{', '.join(f'{n:,}' for n in sorted(lengths))}. Bytes and characters do not compare, "
+            "nor do words of which some are unknown."
         )
     titles = [config.title for config, _ in found]
     return [

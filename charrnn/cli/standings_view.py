@@ -119,6 +119,8 @@ def _verdict(standings: Sequence[Standing]) -> list[str]:
     if len(placed) > 1:
         tested = placed[1].behind is not None
         words += [_ranking(placed), _test(placed)] if tested else [_TOO_SHORT]
+    if any(s.config.cell == NGram.kind and s.config.order == 1 for s in placed):
+        words.append("ngram 1 is the order-0 entropy: how often each character occurs, no more.")
     if alone := [s.title for s in placed if s.alone]:
         words.append(
             f"One run of {', '.join(alone)}: what another seed would have given is not tested."
