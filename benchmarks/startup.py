@@ -25,7 +25,7 @@ from benchmarks.rounds import ROOT, Spread, interleaved
 from benchmarks.tables import keep, markdown, show, spread
 from charrnn.checkpoint import Checkpoint, save
 from charrnn.config import TrainConfig
-from charrnn.models import CharRNN, NetworkConfig
+from charrnn.models import CharRNN
 from charrnn.vocabulary import Vocabulary
 
 IMPORTS = "import numpy, click, rich"
@@ -53,9 +53,8 @@ def commands(checkpoint: Path) -> dict[str, list[str]]:
 
 def untrained(path: Path) -> None:
     """A checkpoint of the default network, which loads like any other."""
-    config = TrainConfig()
     vocabulary = Vocabulary([10, *range(32, 96)])
-    shape = NetworkConfig(len(vocabulary), config.cell, config.hidden, config.layers)
+    shape = TrainConfig().fitted(1_000_000).network(len(vocabulary))
     save(Checkpoint(CharRNN.initialised(shape, np.random.default_rng(1)), vocabulary), path)
 
 

@@ -32,7 +32,6 @@ from charrnn.models import NGram
 from charrnn.params import Ids
 from charrnn.results import Result, Standing
 from charrnn.run import Run
-from charrnn.session import settled
 from charrnn.significance import block_sums
 from charrnn.tasks import Text
 from charrnn.trial import Progress, Trial, learn
@@ -55,7 +54,7 @@ class Comparison:
             raise ConfigError(
                 f"The split {corpus.split} leaves nothing to test on; try 0.9,0.05,0.05."
             )
-        self.config = settled(plan.config, corpus)
+        self.config = plan.common(corpus)
         """The options of all runs."""
         self.folder = experiment_folder(corpus, self.config, out)
         self.models = plan.models(corpus)

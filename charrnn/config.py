@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, get_args
 
+from charrnn import defaults
 from charrnn.cells import CELLS
 from charrnn.codes import Unit
 from charrnn.corpus import Split
-from charrnn.errors import ConfigError, why
-from charrnn.models import NETWORKS, NGram
+from charrnn.errors import ConfigError
+from charrnn.models import NETWORKS, NetworkConfig, NGram
 from charrnn.optim import OPTIMIZERS, SCHEDULES
 from charrnn.options import ByTask, check, check_kind, kinds_of, one_of, option
 from charrnn.reading import TextOptions
@@ -25,6 +24,9 @@ CLASS_WEIGHTS = {"none": 0.0, "root": 0.5, "balanced": 1.0}
 """A text counts as the frequency of its class to minus this power."""
 TASK_NAMES = ("lm", "fill", "classify")
 """What `--task` takes; `tasks.TASKS` has them."""
+_BUDGETS = ("steps", "minutes", "epochs")
+_FITTED = ("hidden", "dropout")
+"""What is chosen by the text where it is left open."""
 _OF_NGRAMS = {"order"}
 _OF_TASKS = {
     "lm": {"reset"}, "fill": {"mask"}, "classify": {"bidirectional", "class_weights"},
@@ -32,9 +34,6 @@ _OF_TASKS = {
 """What means something to one task only."""
 _OF_BOTH = {"task", "cell", "seed", "unit", "encoding", "keep_newlines", "min_count", "split",
             "valid", "test", "eval_chars", "sample_every"}  # fmt: skip
-
-
-_EPOCHS = ByTask(20, classify=15)
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,18 @@ class TrainConfig:
     )  # fmt: skip
     cell: str = option("gru", "Recurrent cell; or ngram, which counts.", choices=LEARNERS)
     order: int = option(6, "Length of the n-grams, 1 to 12, with --cell ngram.")
-    hidden: int = option(ByTask(192, classify=128), "Hidden size: units in a layer.")
+    hidden: int | None = option(
+        ByTask(None, classify=128),
+        "Hidden size: units in a layer.  [default: by the length of the text and the budget, or "
+        "128 with --task classify]",
+    )
     layers: int = option(ByTask(2, classify=1), "Recurrent layers, stacked.")
     residual: bool = option(False, "Layers above the first add to what is below them.")
     bidirectional: bool = option(True, "With --task classify, layers read backwards, too.")
-    dropout: float = option(
-        ByTask(0.1, classify=0.3), "Share of a layer's outputs dropped in training."
+    dropout: float | None = option(
+        ByTask(None, classify=0.3),
+        "Share of a layer's outputs dropped in training.  [default: by the length of the text, the "
+        "budget and the hidden size, or 0.3 with --task classify]",
     )
     batch: int = option(50, "Lanes of text read side by side.")
     seq: int = option(
@@ -64,13 +69,20 @@ class TrainConfig:
         "Symbols between two updates: the length of truncated BPTT. With --task classify, those "
         "that are read of a text.",
     )
+    init: float = option(
+        0.0, "First weights, not biases, lie evenly within this; 0: as the cell likes them."
+    )
     reset: float = option(0.01, "Chance that a lane forgets its state before a chunk.")
     mask: float = option(0.15, "Share of the characters that is hidden, with --task fill.")
     class_weights: str = option(
         "none", "With --task classify: balanced has every class count the same, root is half way.",
         choices=CLASS_WEIGHTS,
     )  # fmt: skip
-    epochs: float | None = option(None, f"Budget: passes over the text.  [default: {_EPOCHS}]")
+    epochs: float | None = option(
+        None,
+        "Budget: passes over the text.  [default: by the length of the text, 2 to 40, or 15 with "
+        "--task classify]",
+    )
     steps: int | None = option(None, "Budget: updates.")
     minutes: float | None = option(None, "Budget: minutes; the schedule follows the clock.")
     optimizer: str = option("adam", "Update rule.", choices=OPTIMIZERS)
@@ -123,16 +135,18 @@ class TrainConfig:
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("schedule", self.schedule, SCHEDULES)
         one_of("unit", self.unit, get_args(Unit))
-        for name in ("hidden", "layers", "batch", "seq", "min_count", "patience"):
+        for name in ("layers", "batch", "seq", "min_count", "patience"):
             check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("epochs", "steps", "minutes", "lr"):
+        for name in ("hidden", "epochs", "steps", "minutes", "lr"):
             value = getattr(self, name)
             check(name, value, value is None or value > 0, "above 0")
-        for name in ("clip", "clip_value", "workers", "warmup", "weight_decay", "seed",
+        for name in ("clip", "clip_value", "workers", "warmup", "weight_decay", "seed", "init",
                      "decay_after", "eval_every", "eval_chars", "sample_every"):  # fmt: skip
             check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         check("order", self.order, 1 <= self.order <= 12, "between 1 and 12")
-        check("dropout", self.dropout, 0 <= self.dropout < 1, "at least 0 and below 1")
+        for name in ("dropout",):
+            value = getattr(self, name)
+            check(name, value, value is None or 0 <= value < 1, "at least 0 and below 1")
         check("reset", self.reset, 0 <= self.reset <= 1, "between 0 and 1")
         check("mask", self.mask, 0 < self.mask <= 1, "above 0 and at most 1")
         check("decay", self.decay, 0 < self.decay <= 1, "above 0 and at most 1")
@@ -140,14 +154,42 @@ class TrainConfig:
             raise ConfigError("Give one budget: epochs, steps or minutes.")
         Split.parse(self.split)
 
+    def fitted(self, symbols: int) -> TrainConfig:
+        """With all that is left open chosen for a training part of so many symbols (`defaults`).
+
+        A part that is no running text, but examples of classes, changes nothing but the epochs.
+        """
+        if self.cell == NGram.kind:
+            return self
+        config, open_ = self, {name for name in _FITTED if getattr(self, name) is None}
+        if all(getattr(self, unit) is None for unit in _BUDGETS):
+            config = replace(
+                config, epochs=ByTask(defaults.epochs(symbols), classify=15).of(self.task)
+            )
+        e = defaults.passes(symbols, self.batch, self.seq, *config.budget)
+        if "hidden" in open_:
+            config = replace(config, hidden=defaults.hidden(symbols, e))
+        if "dropout" in open_:
+            config = replace(config, dropout=defaults.dropout(symbols, e))
+        return config
+
+    def beyond(self, given: TrainConfig) -> dict[str, Any]:
+        """The options that `given` leaves open and that are settled here."""
+        mine, theirs = vars(self), vars(given)
+        return {n: v for n, v in mine.items() if v is not None and theirs[n] is None}
+
     @property
     def budget(self) -> tuple[str, float]:
-        """The unit and the amount of training: some epochs where nothing is said."""
-        for unit in ("steps", "minutes", "epochs"):
-            amount = getattr(self, unit)
-            if amount is not None:
-                return unit, float(amount)
-        return "epochs", float(_EPOCHS.of(self.task))
+        """The unit and the amount of training, once it is `fitted`."""
+        return next((u, float(n)) for u in _BUDGETS if (n := getattr(self, u)) is not None)
+
+    def network(self, symbols: int) -> NetworkConfig:
+        """The shape of a network for a vocabulary of so many symbols, once it is `fitted`."""
+        assert self.hidden is not None
+        assert self.dropout is not None
+        return NetworkConfig(
+            symbols, self.cell, self.hidden, self.layers, self.dropout, self.residual
+        )
 
     @property
     def rate(self) -> float:
@@ -201,23 +243,3 @@ class TrainConfig:
             return config
         except ConfigError as error:
             raise ConfigError(f"{origin}: {error}" if origin else str(error)) from None
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The options in a TOML file. Python 3.10 needs the extra `charrnn[toml]` for this."""
-    toml: Any = None
-    for name in ("tomllib", "tomli"):
-        try:
-            toml = importlib.import_module(name)
-            break
-        except ImportError:
-            continue
-    if toml is None:
-        raise ConfigError("Python 3.10 reads TOML with an extra: pip install 'charrnn[toml]'.")
-    try:
-        data: dict[str, Any] = toml.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"Cannot read {path}: {why(error)}.") from None
-    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}.") from None
-    return data

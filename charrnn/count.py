@@ -54,7 +54,7 @@ class Counting(Session):
     def events(self) -> Iterator[Event]:
         """Measure the model on each part, let it write a line, save it."""
         size = self.model.size
-        yield Started(size, 0, 0, 1, self.corpus.chars, 0, 1, 1)
+        yield Started(size, 0, 0, 1, self.corpus.chars, 0, 1, 1, self.chosen)
         started = time.perf_counter()
         self.losses = losses = self._losses(self.model)
         self.seconds += time.perf_counter() - started

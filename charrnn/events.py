@@ -25,6 +25,8 @@ class Started:
     """Processes that share the lanes."""
     workers: int
     """Threads of each of them."""
+    chosen: dict[str, Any]
+    """Options that were left open, and what they are for this text and budget."""
 
 
 @dataclass(frozen=True)

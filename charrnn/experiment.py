@@ -18,7 +18,7 @@ from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError, why
 from charrnn.models import NETWORKS, NGram
 from charrnn.session import settled
-from charrnn.sizing import hidden_for, shape
+from charrnn.sizing import hidden_for
 from charrnn.tasks import Text
 from charrnn.trial import Trial
 
@@ -51,19 +51,26 @@ class Plan:
         if not self.cells and not self.orders:
             raise ConfigError("There is nothing to compare; name some --cells, or --ngram orders.")
 
-    def models(self, corpus: Corpus) -> list[TrainConfig]:
-        """The options of each model's first run on this corpus."""
+    def common(self, corpus: Corpus) -> TrainConfig:
+        """The options of all runs on this corpus, whatever cells are compared: what is left open is
+        chosen once, for the network that `config` names.
+        """
         plain = replace(self.config, workers=1, sample_every=0)
-        grams = (replace(plain, cell=NGram.kind, order=n) for n in dict.fromkeys(self.orders))
-        networks = (replace(plain, cell=cell) for cell in dict.fromkeys(self.cells))
-        found = [settled(model, corpus) for model in (*grams, *networks)]
-        return [self._sized(model, len(corpus.vocabulary)) for model in found]
+        return settled(replace(plain, hidden=self._hidden(plain, corpus)), corpus)
 
-    def _sized(self, model: TrainConfig, symbols: int) -> TrainConfig:
-        """A network with as many parameters as all are to have."""
-        if self.params is None or model.cell == NGram.kind:
-            return model
-        return replace(model, hidden=hidden_for(shape(model, symbols), self.params))
+    def models(self, corpus: Corpus) -> list[TrainConfig]:
+        """The options of each model's first run."""
+        common = self.common(corpus)
+        grams = (replace(common, cell=NGram.kind, order=n) for n in dict.fromkeys(self.orders))
+        networks = (replace(common, cell=cell) for cell in dict.fromkeys(self.cells))
+        return [*grams, *(replace(c, hidden=self._hidden(c, corpus)) for c in networks)]
+
+    def _hidden(self, config: TrainConfig, corpus: Corpus) -> int | None:
+        """The hidden size with which all have as many parameters, if that is asked for."""
+        if self.params is None:
+            return config.hidden
+        shape = replace(config, hidden=1, dropout=0.0).network(len(corpus.vocabulary))
+        return hidden_for(shape, self.params)
 
     def trials(self, text: Text, corpus: Corpus, folder: Path) -> list[Trial]:
         """The runs: n-grams, then the first of each cell, then the second of each, and so on."""

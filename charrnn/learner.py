@@ -29,7 +29,7 @@ from charrnn.optim import (
     decay_weights,
     warm_up,
 )
-from charrnn.params import Array
+from charrnn.params import Array, draw_weights, uniform
 from charrnn.position import Position, Stopwatch
 from charrnn.tasks import TASKS
 from charrnn.team import Team, sensible_workers
@@ -53,11 +53,16 @@ class Learner:
         self.crew.same(corpus.sha256, _OTHER_TEXT)
         own = replace(config, valid=None, test=None)  # paths, which may differ
         self.crew.same(own, "was started with other options than rank 0")
-        workers = config.workers or sensible_workers(config.batch, config.hidden, self.crew)
-        self.config = replace(config, workers=workers)
-        self.task = TASKS[config.task](corpus, self.config)
-        self.model = self.task.model(np.random.default_rng([0, config.seed]))
+        config = config.fitted(len(corpus.parts["train"]))
+        self.task = TASKS[config.task](corpus, config)
+        rng = np.random.default_rng([0, config.seed])
+        self.model = self.task.model(rng)
+        if config.init:
+            draw_weights(self.model.params, uniform(config.init), rng)
         self.lanes = self.task.batches()
+        hidden = config.hidden or 0
+        workers = config.workers or sensible_workers(self.lanes.batch, hidden, self.crew)
+        self.config = replace(config, workers=workers)
         self.team = Team(self.model, self.lanes.batch, workers, self.crew)
         self.optimizer = OPTIMIZERS[config.optimizer](self.model.params.flat.size)
         self.grads = self.model.params.zeros()

@@ -1,13 +1,17 @@
-"""One option of a record of options: its default, its help, its kind and its range."""
+"""One option of a record of options: its default, its help, its kind and its range; and files that
+hold options.
+"""
 
 from __future__ import annotations
 
+import importlib
 import math
 from dataclasses import field, fields
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, why
 
 
 class ByTask:
@@ -63,3 +67,23 @@ def one_of(name: str, value: object, choices: Any) -> None:
     """A ConfigError that lists the choices, if a value is none of them."""
     if value not in choices:
         raise ConfigError(f"There is no {name} '{value}'; there are: {', '.join(choices)}.")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The options in a TOML file. Python 3.10 needs the extra `charrnn[toml]` for this."""
+    toml: Any = None
+    for name in ("tomllib", "tomli"):
+        try:
+            toml = importlib.import_module(name)
+            break
+        except ImportError:
+            continue
+    if toml is None:
+        raise ConfigError("Python 3.10 reads TOML with an extra: pip install 'charrnn[toml]'.")
+    try:
+        data: dict[str, Any] = toml.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"Cannot read {path}: {why(error)}.") from None
+    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}.") from None
+    return data

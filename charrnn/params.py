@@ -107,6 +107,13 @@ class Params:
         return Params(self.shapes, self.flat.astype(dtype))
 
 
+def draw_weights(params: Params, init: Init, rng: np.random.Generator) -> None:
+    """Draw every matrix anew, leaving biases alone."""
+    for name in params:
+        if params[name].ndim > 1:
+            params[name][...] = init(rng, params[name].shape)
+
+
 def prefixed(name: str, specs: Iterable[Spec]) -> Iterator[Spec]:
     """The same specs, each name with `name.` before it."""
     for spec in specs:

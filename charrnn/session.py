@@ -23,6 +23,8 @@ class Session(ABC):
     """A model learning a corpus. `events()` does the work; `stop()` ends it at the next pause."""
 
     model: Model
+    chosen: dict[str, Any]
+    """Options that were left open, and what they are for this text and budget."""
 
     @property
     def reordered(self) -> bool:
@@ -39,6 +41,7 @@ class Session(ABC):
         """With `run`, checkpoints and a log are written there, by rank 0 of the crew."""
         self.corpus, self.run, self.crew = corpus, run, crew or Crew()
         self.config = settled(config, corpus)
+        self.chosen = self.config.beyond(config)
         self.task = TASKS[config.task](corpus, self.config)
 
     @abstractmethod
@@ -84,9 +87,9 @@ class Session(ABC):
 
 
 def settled(config: TrainConfig, corpus: Corpus) -> TrainConfig:
-    """The options with which a corpus is learned: those that it decides take its values."""
-    text = corpus.options
+    """The options with which a corpus is learned: those that it decides, and those left open."""
+    text, fitted = corpus.options, config.fitted(len(corpus.parts["train"]))
     return replace(
-        config, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
+        fitted, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
         keep_newlines=text.keep_newlines, min_count=text.min_count,
     )  # fmt: skip

@@ -6,15 +6,8 @@ from bisect import bisect_left
 from dataclasses import replace
 from math import prod
 
-from charrnn.config import TrainConfig
 from charrnn.errors import ConfigError
 from charrnn.models import CharRNN, NetworkConfig
-
-
-def shape(config: TrainConfig, symbols: int) -> NetworkConfig:
-    """The network that these options ask for, with a vocabulary of this size."""
-    c = config
-    return NetworkConfig(symbols, c.cell, c.hidden, c.layers, c.dropout, c.residual)
 
 
 def parameters(shape: NetworkConfig) -> int:

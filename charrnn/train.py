@@ -106,7 +106,7 @@ class Trainer(Session):
         learner, lanes = self.learner, self.learner.lanes
         yield Started(
             self.model.size, lanes.batch, lanes.seq, lanes.chunks, self.corpus.chars,
-            learner.at.step, self.crew.size, learner.team.workers,
+            learner.at.step, self.crew.size, learner.team.workers, self.chosen,
         )  # fmt: skip
         self._good = learner.pack()
         every = self.config.eval_every or max(50, min(lanes.chunks, 1000))

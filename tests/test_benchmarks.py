@@ -1,6 +1,7 @@
 """Every benchmark runs at toy size and prints a table with all its rows; no time is judged."""
 
 import json
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -116,3 +117,46 @@ def test_quality_shows_a_loss_for_every_contestant_that_is_here(tmp_path):
     assert "charrnn, nats/char" in head
     assert rows
     assert all(point["nats"] > 0 for curve in curves.values() for point in curve)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("char_rnn", ["own-gru"]),
+        ("war_and_peace", ["rnn-1x141", "own-gru-3x44"]),
+        ("tang_poems", ["gru", "2-gram"]),
+    ],
+)
+def test_published_results_are_rows_of_finished_runs(name, rows, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text(
+        "\n".join(f"{n * n % 97} men, {n * n % 89} doors." for n in range(900)), "utf-8"
+    )
+    chosen = [part for row in rows for part in ("--row", row)]
+    command = (f"published.{name}", str(text), "--toy", "--out", str(tmp_path / "runs"), *chosen)
+    done = run(*command)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("    charrnn train ") == len(rows)
+    logs = [tmp_path / "runs" / row / "log.jsonl" for row in rows]
+    before = [log.stat().st_mtime_ns for log in logs]
+    assert run(*command).returncode == 0
+    assert [log.stat().st_mtime_ns for log in logs] == before
+
+
+def test_an_interrupted_row_of_published_results_is_trained_to_its_end(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(f"{n * n % 97} men." for n in range(900)), "utf-8")
+    command = ("published.war_and_peace", str(text), "--toy", "--row", "gru-1x76")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    done = run(*command, "--out", str(whole))
+    shutil.copytree(whole, cut)
+    log = (cut / "gru-1x76" / "log.jsonl").read_text("utf-8").splitlines()
+    (cut / "gru-1x76" / "log.jsonl").write_text("\n".join(log[:-1]) + "\n", "utf-8")
+    again = run(*command, "--out", str(cut))
+    assert again.returncode == 0, again.stderr
+    assert _figures(again.stdout) == _figures(done.stdout)
+
+
+def _figures(table: str) -> list[str]:
+    """The cells of the last row, but for the seconds."""
+    return [line for line in table.splitlines() if line.startswith("|")][-1].split("|")[:-2]

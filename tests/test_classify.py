@@ -325,10 +325,10 @@ def test_options_of_classifiers_mean_nothing_to_language_models():
 
 def test_defaults_depend_on_the_task():
     lm, classify = TrainConfig(), TrainConfig(task="classify")
-    assert (lm.hidden, lm.layers, lm.split) == (192, 2, "0.9,0.05,0.05")
+    assert (lm.hidden, lm.layers, lm.split) == (None, 2, "0.9,0.05,0.05")
     assert (classify.layers, classify.split) == (1, "0.8,0.1,0.1")
     assert TrainConfig(task="classify", hidden=192).hidden == 192
-    assert classify.budget != lm.budget
+    assert classify.fitted(1000).budget != lm.fitted(1000).budget
 
 
 def test_a_recognition_is_a_loss_of_texts():

@@ -13,6 +13,7 @@ from charrnn.config import TrainConfig
 from charrnn.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergedError
 from charrnn.events import Evaluated, Finished, Recovered, Sampled, Saved, Started, Stepped, to_json
+from charrnn.learner import Learner
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.run import Run
 from charrnn.team import Team
@@ -60,6 +61,19 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(small_corpus)
     a, b, c = (train(small_corpus, seed=s)[0] for s in (1, 1, 2))
     np.testing.assert_array_equal(flat(a), flat(b))
     assert not np.array_equal(flat(a), flat(c))
+
+
+def test_first_weights_lie_within_what_is_asked_for(small_corpus):
+    usual, narrow = (
+        Learner(small_corpus, dataclasses.replace(SMALL, cell="lstm", init=init)).model.params
+        for init in (0.0, 0.01)
+    )
+    for name in usual:
+        if name.endswith("b") or name == "out.c":
+            np.testing.assert_array_equal(usual[name], narrow[name])
+        else:
+            assert np.abs(usual[name]).max() > 0.1
+            assert 0.009 < np.abs(narrow[name]).max() <= 0.01
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -18,7 +18,7 @@ from charrnn.config import TrainConfig
 from charrnn.evaluate import Loss
 from charrnn.models import NGram
 from charrnn.results import Standing
-from charrnn.sizing import parameters, shape
+from charrnn.sizing import parameters
 from charrnn.trial import Progress, Trial
 
 _REMINDER = 60.0  # seconds between two plain lines that say how far it is
@@ -188,6 +188,11 @@ def opening(comparison: Comparison, workers: int) -> list[str]:
     if networks:
         sizes = [f"{m.title} {_size(m, symbols)}" for m in networks]
         lines.append(f"Parameters: {'; '.join(sizes)}")
+        chosen = comparison.config.beyond(comparison.plan.config)
+        chosen.pop("hidden", None)  # told with the parameters
+        if chosen:
+            options = " ".join(f"--{name} {value:g}" for name, value in chosen.items())
+            lines.append(f"Chosen for this text and budget: {options}")
         unit, amount = comparison.config.budget
         if done < several:
             unit = unit.removesuffix("s") if amount == 1 else unit
@@ -199,7 +204,7 @@ def _size(model: TrainConfig, symbols: int) -> str:
     """How many parameters a network has; of n-grams nobody knows before they are counted."""
     if model.cell == NGram.kind:
         return ""
-    return f"{parameters(shape(model, symbols)):,}"
+    return f"{parameters(model.network(symbols)):,}"
 
 
 def _outcome(comparison: Comparison, trial: Trial) -> str:

@@ -187,10 +187,14 @@ def _opening(event: Started, trainer: Session) -> str:
 
 
 def _adapted(event: Started, trainer: Session) -> list[str]:
-    """How the text was read, if that needs a word; who shares the lanes, if that is more than one
-    process or has changed; and a line if the text was too short for what was asked for.
+    """How the text was read, if that needs a word; which options were chosen for it; who shares the
+    lanes, if that is more than one process or has changed; and a line if the text was too short for
+    what was asked for.
     """
     c, lines = trainer.config, list(trainer.corpus.notes)
+    if event.chosen:
+        options = " ".join(f"--{name} {value:g}" for name, value in event.chosen.items())
+        lines.append(f"Chosen for this text and budget: {options}")
     if event.ranks > 1:
         workers = f"{event.workers} worker{'s' * (event.workers > 1)} each"
         lines.append(f"{event.ranks} ranks, {workers}.")

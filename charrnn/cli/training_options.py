@@ -12,8 +12,8 @@ import click
 from click.core import ParameterSource
 
 from charrnn.cli.texts import corpus_source
-from charrnn.config import TrainConfig, read_toml
-from charrnn.options import ByTask
+from charrnn.config import TrainConfig
+from charrnn.options import ByTask, read_toml
 from charrnn.tasks import Text
 
 BUDGET = ("epochs", "steps", "minutes")

@@ -42,7 +42,7 @@ class Classify(Task):
     def model(self, rng: np.random.Generator) -> Classifier:
         c, examples = self.config, self.corpus
         shape = ClassifierConfig(
-            len(examples.vocabulary), c.cell, c.hidden, c.layers, c.dropout, c.residual,
+            **vars(c.network(len(examples.vocabulary))),
             classes=examples.classes, bidirectional=c.bidirectional, longest=examples.longest,
             weights=class_weights(examples, CLASS_WEIGHTS[c.class_weights]),
         )  # fmt: skip

@@ -10,7 +10,6 @@ from charrnn.evaluate import Loss
 from charrnn.gaps import by_certainty, measure
 from charrnn.masking import Windows, hidden_in_text, hide
 from charrnn.models import Filler
-from charrnn.sizing import shape
 from charrnn.tasks.base import Task, per_char
 
 _SAMPLE_LENGTH = 72
@@ -23,7 +22,8 @@ class Fill(Task):
     name: ClassVar[str] = "fill"
 
     def model(self, rng: np.random.Generator) -> Filler:
-        return Filler.initialised(shape(self.config, len(self.corpus.vocabulary)), rng)
+        shape = self.config.network(len(self.corpus.vocabulary))
+        return Filler.initialised(shape, rng)
 
     def batches(self) -> Windows:
         c, gap = self.config, len(self.corpus.vocabulary)

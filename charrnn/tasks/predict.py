@@ -10,7 +10,6 @@ from charrnn.corpus import Lanes
 from charrnn.evaluate import Loss, evaluate
 from charrnn.models import CharRNN, LanguageModel
 from charrnn.sample import Style
-from charrnn.sizing import shape
 from charrnn.tasks.base import Task, per_char
 from charrnn.text_model import TextModel
 
@@ -23,7 +22,8 @@ class Predict(Task):
     name: ClassVar[str] = "lm"
 
     def model(self, rng: np.random.Generator) -> CharRNN:
-        return CharRNN.initialised(shape(self.config, len(self.corpus.vocabulary)), rng)
+        shape = self.config.network(len(self.corpus.vocabulary))
+        return CharRNN.initialised(shape, rng)
 
     def batches(self) -> Lanes:
         return Lanes.of(self.corpus.train, self.config.batch, self.config.seq)

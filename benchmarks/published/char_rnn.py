@@ -1,0 +1,57 @@
+"""Tiny Shakespeare on the split of char-rnn (Karpathy 2015), by its recipe and by this program's.
+
+    python -m benchmarks.published.char_rnn tinyshakespeare.txt [--row recipe] [--out runs]
+
+char-rnn cuts the text into 50 lanes and each lane into chunks of 50 characters, of which the first
+95 % are trained on and the rest are validation: every lane, and so every play, is in both. Two
+files are written to `--out`, the parts of all lanes to train on and those to validate on; with 50
+lanes each lane of the first file is the part of one of the text. The published figure is the
+validation loss of the best epoch. Here a lane's part is read after that of the lane before, there
+from the start state.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.published.rows import Row, Table, script
+
+_LANES, _SEQ, _TRAIN = 50, 50, 0.95
+_SIZE = {"batch": _LANES, "seq": _SEQ, "cell": "lstm", "layers": 2, "hidden": 128, "epochs": 50}
+_RECIPE = {
+    "optimizer": "rmsprop", "lr": 2e-3, "schedule": "step", "decay": 0.97, "decay_after": 10,
+    "init": 0.08, "reset": 0, "dropout": 0, "clip": 0, "clip_value": 5,
+}  # fmt: skip
+_BEST = 1.394
+
+
+def interleaved(text: Path, out: Path) -> tuple[Path, dict[str, Any]]:
+    """The two files of char-rnn's split. One character more ends the first, the last target."""
+    read = text.read_text("utf-8")
+    chunks = len(read) // (_LANES * _SEQ)
+    length, kept = chunks * _SEQ, int(chunks * _TRAIN) * _SEQ
+    lanes = [read[n * length : (n + 1) * length] for n in range(_LANES)]
+    train, valid = out / f"{text.stem}-lanes.txt", out / f"{text.stem}-lanes-valid.txt"
+    train.write_text("".join(lane[:kept] for lane in lanes) + lanes[-1][kept], "utf-8")
+    valid.write_text("".join(lane[kept:] for lane in lanes), "utf-8")
+    return train, {"valid": valid, "split": "1,0,0"}
+
+
+main = script(
+    Table(
+        "Tiny Shakespeare, the split of char-rnn",
+        [
+            Row("recipe", "char-rnn's recipe", {**_SIZE, **_RECIPE}, _BEST, "valid"),
+            Row("own", "own recipe", {**_SIZE, "dropout": 0.1}, _BEST, "valid"),
+            Row("own-gru", "own recipe, gru of as many parameters",
+                {**_SIZE, "cell": "gru", "hidden": 149, "dropout": 0.1}, _BEST, "valid"),
+        ],
+        "Nats per character of the validation part.",
+        prepare=interleaved,
+    ),
+    __doc__,
+)  # fmt: skip
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Poems of the Tang, one couplet a line, 90/5/5: networks beside n-grams, and couplets they write.
+
+    python -m benchmarks.published.tang_poems tang_poetry.txt [--row gru] [--out runs]
+
+Nothing comparable was published; the n-grams are the measure. Ten couplets of the best network are
+printed, and how many of 500 have the form: two halves of five or of seven characters, the first
+ended by a comma, the second by a full stop.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import click
+
+from benchmarks.published.rows import Figures, Row, Table, charrnn, script
+
+_SPLIT = {"split": "0.9,0.05,0.05"}
+_NETWORK = {**_SPLIT, "layers": 1, "hidden": 384, "dropout": 0.5, "epochs": 12}
+_FORM = re.compile(r"(\w{5},\w{5}|\w{7},\w{7})。".replace(",", "，"))
+_WRITTEN, _SHOWN = 500, 10
+
+
+def write(text: Path, out: Path, figures: Figures) -> None:
+    """Couplets of the network with the lowest test loss."""
+    networks = {
+        n: f["losses"]["test"]["nats_per_char"] for n, f in figures.items() if "gram" not in n
+    }
+    if not networks:
+        return
+    best = min(networks, key=lambda name: networks[name])
+    options = ["--temp", "0.8", "--count", str(_WRITTEN), "--length", "40", "--stop", "\n"]
+    written = json.loads(charrnn("sample", out / best, *options, "--json"))["samples"]
+    couplets = [sample["text"].strip("\n") for sample in written]
+    formed = sum(bool(_FORM.fullmatch(couplet)) for couplet in couplets)
+    read = set(text.read_text("utf-8").splitlines())
+    copied = sum(couplet in read for couplet in couplets)
+    click.echo("".join(f"    {couplet}\n" for couplet in couplets[:_SHOWN]))
+    click.echo(f"{formed} of {_WRITTEN} couplets of {best} have the form; {copied} are copied.")
+
+
+main = script(
+    Table(
+        "Tang poems, 90/5/5",
+        [
+            Row("lstm", "lstm 1x384", {**_NETWORK, "cell": "lstm"}),
+            Row("gru", "gru 1x384", {**_NETWORK, "cell": "gru"}),
+            *(
+                Row(f"{n}-gram", f"n-grams of order {n}", {**_SPLIT, "cell": "ngram", "order": n})
+                for n in range(1, 7)
+            ),
+        ],
+        "Nats per character of the test part; 5,387 kinds of characters.",
+        after=write,
+    ),
+    __doc__,
+)
+
+if __name__ == "__main__":
+    main()
