@@ -123,16 +123,24 @@ def _usual(name: str) -> Iterator[Path]:
 
 
 def _record(corpus: Corpus, config: TrainConfig) -> dict[str, Any]:
-    options = {k: v for k, v in config.to_json().items() if k not in _OF_ONE_RUN}
-    return {"corpus": {"name": corpus.name, "sha256": corpus.sha256}, "options": options}
+    text = {"name": corpus.name, "sha256": corpus.sha256}
+    return {"corpus": text, "options": _shared(config)}
+
+
+def _shared(config: TrainConfig) -> dict[str, Any]:
+    """The options that all runs of an experiment have in common."""
+    return {k: v for k, v in config.to_json().items() if k not in _OF_ONE_RUN}
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    """The record of an experiment; None where there is none."""
+    """The record of an experiment; None where there is none. Options that are newer than it have
+    their defaults.
+    """
     try:
         record: dict[str, Any] = json.loads((folder / RECORD).read_text("utf-8"))
-        return record if {"corpus", "options"} <= set(record) else None
-    except (OSError, ValueError, TypeError):
+        options = TrainConfig.from_mapping(record["options"], RECORD)
+        return {"corpus": record["corpus"], "options": _shared(options)}
+    except (OSError, ValueError, TypeError, KeyError, ConfigError):
         return None
 
 

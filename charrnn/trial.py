@@ -139,7 +139,8 @@ def _session(trial: Trial, corpus: Corpus) -> Session:
     if not run.last.exists():
         run.log_file.unlink(missing_ok=True)
         return session_for(corpus, trial.config, run)
-    if files.read_meta(run.last)["config"] != trial.config.to_json():
+    before = TrainConfig.from_mapping(files.read_meta(run.last)["config"], str(run.last))
+    if before != trial.config:
         raise CheckpointError(
             f"{run.path} was trained further, or with other options; remove it, or compare "
             "somewhere else with --out."

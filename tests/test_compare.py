@@ -1,7 +1,6 @@
 """Comparisons: the same for all, whoever does the runs and however often they are interrupted."""
 
-import json
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
@@ -9,42 +8,17 @@ import numpy as np
 import pytest
 
 from charrnn import checkpoint as files
-from charrnn.compare import Comparison, by_model, measured
-from charrnn.config import TrainConfig
-from charrnn.errors import CheckpointError, ConfigError, CorpusError, WorkerError
+from charrnn.compare import Comparison
+from charrnn.errors import CheckpointError, CorpusError, WorkerError
 from charrnn.evaluate import evaluate
-from charrnn.experiment import RECORD, Plan, experiment_folder, runs_in
+from charrnn.experiment import Plan
 from charrnn.reading import Source
 from charrnn.results import rank
-from charrnn.run import Run
-from charrnn.tasks import Text
 from charrnn.text_model import load
 from charrnn.train import Trainer
 from charrnn.trial import Progress, learn
+from tests.comparing import CONFIG, PLAN, TEXT, Here, compared
 from tests.conftest import VERSE
-
-CONFIG = TrainConfig(hidden=8, layers=1, batch=4, seq=16, steps=12, eval_every=4, dropout=0.2,
-                     split="0.7,0.1,0.2")  # fmt: skip
-TEXT = Text((Source("verse.txt", VERSE[:5000].encode()),), CONFIG)
-PLAN = Plan(CONFIG, ("rnn", "gru"), 2, (1, 3))
-
-
-class Here(Executor):
-    """Does the work at once, in this thread."""
-
-    def submit(self, fn, /, *args, **kwargs):
-        done = Future()
-        try:
-            done.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            done.set_exception(error)
-        return done
-
-
-def compared(out, plan=PLAN, text=TEXT):
-    comparison = Comparison(plan, text, out)
-    list(comparison.events(Here()))
-    return comparison
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +67,6 @@ def test_losses_are_those_of_the_best_model_on_the_test_part(whole):
             assert [p.seconds for p in result.curve] == sorted(p.seconds for p in result.curve)
 
 
-def test_parameters_are_matched_by_the_hidden_size(whole):
-    plan = replace(PLAN, cells=("rnn", "lstm"), params=5000)
-    sizes = {m.cell: m.hidden for m in plan.models(whole.corpus) if m.cell != "ngram"}
-    assert sizes["rnn"] > sizes["lstm"] > 8
-
-
 def test_who_does_the_runs_and_how_many_at_a_time_changes_no_bit(whole, tmp_path):
     comparison = Comparison(PLAN, TEXT, tmp_path / "three")
     with ThreadPoolExecutor(3) as pool:
@@ -141,35 +109,12 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
     assert ours == theirs
 
 
-def test_what_is_done_is_not_done_again_and_more_is_added(whole, monkeypatch):
-    monkeypatch.setattr("charrnn.compare.learn", lambda trial: pytest.fail(f"{trial.name} again"))
-    assert not Comparison(PLAN, TEXT, whole.folder).missing
-    more = Comparison(replace(PLAN, seeds=3, cells=("gru", "lstm")), TEXT, whole.folder)
-    missing = [t.path.name for t in more.missing]
-    assert missing == ["lstm-1x8-seed1", "lstm-1x8-seed2", "gru-1x8-seed3", "lstm-1x8-seed3"]
-
-
-def test_other_options_want_another_folder(whole, tmp_path, monkeypatch):
-    other = replace(PLAN, config=replace(PLAN.config, lr=0.5, steps=13))
-    with pytest.raises(ConfigError, match=r"--steps 12 \(now 13\), --lr None \(now 0\.5\)"):
-        Comparison(other, TEXT, whole.folder)
-    text = replace(TEXT, sources=(Source("verse.txt", VERSE[:4000].encode()),))
-    with pytest.raises(ConfigError, match="was begun with another text"):
-        Comparison(PLAN, text, whole.folder)
-    with pytest.raises(ConfigError, match="holds something else"):
-        Comparison(PLAN, TEXT, whole.folder / "ngram-1")
-    monkeypatch.chdir(tmp_path)
-    usual = [experiment_folder(whole.corpus, c) for c in (PLAN.config, other.config, PLAN.config)]
-    assert [str(f) for f in usual] == [
-        f"checkpoints/compare-verse{n}" for n in ("", "-2", "")
-    ]  # fmt: skip
-
-
-def test_hidden_and_layers_may_change_for_they_are_in_the_names(whole):
-    more = Comparison(replace(PLAN, config=replace(PLAN.config, hidden=9)), TEXT, whole.folder)
-    assert {t.path.name for t in more.missing} == {
-        "rnn-1x9-seed1", "rnn-1x9-seed2", "gru-1x9-seed1", "gru-1x9-seed2"
-    }  # fmt: skip
+def test_a_stop_that_comes_before_it_begins_is_not_lost(tmp_path):
+    comparison = Comparison(PLAN, TEXT, tmp_path / "x")
+    comparison.stop()
+    assert not [trial for trial in comparison.events(Here()) if trial]
+    assert comparison.missing == comparison.trials
+    assert not list(comparison.folder.rglob(".*"))
 
 
 def test_a_run_that_was_trained_further_is_not_taken_for_the_old_one(tmp_path):
@@ -250,41 +195,6 @@ def test_a_worker_that_is_no_more_is_a_clear_error(tmp_path):
         list(Comparison(PLAN, TEXT, tmp_path / "x").events(Broken()))
 
 
-def test_trained_runs_are_grouped_by_what_they_are(whole):
-    ids = whole.corpus.test
-    results = [
-        measured(Run(path), files.load(path / "best.npz"), ids) for path in runs_in(whole.folder)
-    ]
-    standings = {s.title: s for s in by_model(results)}
-    assert standings.keys() == {"ngram 1", "ngram 3", "rnn 1x8", "gru 1x8"}
-    for before in whole.standings():
-        now = standings[before.title]
-        assert now.loss == before.loss
-        np.testing.assert_array_equal(now.losses, before.losses)
-    other = replace(results[0], config=replace(results[0].config, lr=0.1))
-    assert len(by_model([results[0], other])) == 2
-    with pytest.raises(CorpusError, match="999, 1,000"):
-        by_model([results[0], replace(results[1], chars=999)])
-
-
-def test_a_plan_that_makes_no_sense_says_why():
-    for change, words in [
-        ({"cells": ("nope",)}, "no cell 'nope'"),
-        ({"orders": (13,)}, "order is 13"),
-        ({"seeds": 0}, "seeds is 0"),
-        ({"cells": (), "orders": ()}, "nothing to compare"),
-    ]:
-        with pytest.raises(ConfigError, match=words):
-            replace(PLAN, **change)
-
-
-def test_a_comparison_needs_something_to_test_on(tmp_path):
-    text = replace(TEXT, config=replace(CONFIG, split="0.9,0.1,0"))
-    with pytest.raises(ConfigError, match="nothing to test on"):
-        Comparison(PLAN, text, tmp_path / "x")
-    assert not (tmp_path / "x").exists()
-
-
 def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path):
     plan = replace(PLAN, cells=("rnn",), seeds=1, orders=())
     (trial,) = Comparison(plan, TEXT, tmp_path / "x").trials
@@ -299,8 +209,14 @@ def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path):
     assert not trial.run.log_file.exists()
 
 
-def test_the_record_is_plain_json(whole):
-    record = json.loads((whole.folder / RECORD).read_text("utf-8"))
-    assert record["corpus"]["name"] == "verse"
-    assert record["options"]["steps"] == 12
-    assert not {"cell", "hidden", "layers", "seed"} & set(record["options"])
+def test_words_have_their_losses_per_character(tmp_path):
+    """So that models of words and of characters can be compared on a text."""
+    plan = Plan(replace(CONFIG, unit="word"), ("rnn",), 1, (2,))
+    words = compared(tmp_path / "words", plan, replace(TEXT, config=plan.config))
+    chars = compared(tmp_path / "chars", Plan(CONFIG, ("rnn",), 1, (2,)))
+    for comparison in (words, chars):
+        for trial, result in comparison.results.items():
+            log = trial.run.records()
+            told = next(r for r in log if r["event"] == "finished")["losses"]["test"]
+            assert result.loss.nats_per_char == pytest.approx(told["nats_per_char"], rel=1e-9)
+            assert result.loss.chars == told["chars"]
