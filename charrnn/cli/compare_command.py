@@ -32,6 +32,7 @@ from charrnn.crew import own_cores
 from charrnn.errors import ConfigError
 from charrnn.executors import Staff, kill, staff
 from charrnn.experiment import Plan
+from charrnn.models import NGram
 from charrnn.plots import Picture
 from charrnn.results import Standing, rank
 from charrnn.run import is_there
@@ -89,7 +90,7 @@ Examples:
     help="Orders of n-gram models to compare with, or none. Order 1 is the order-0 "
     "entropy: it knows how often each character occurs.",
 )
-@config_options(without=("hidden", *_NOT_COMMON))
+@config_options(without=("hidden", *_NOT_COMMON), task="lm")
 @config_file_option
 @click.option(
     "--workers",
@@ -139,9 +140,8 @@ def command(
             click.echo(json.dumps(data | to_json(found), ensure_ascii=False))
         else:
             print_standings(found)
-            if on is None and found[0].results and not quiet:
-                best = min(found[0].results, key=lambda r: r.loss.nats_per_char)
-                note(f"Write with the best: charrnn sample {shlex.quote(str(best.run.path))}")
+            if on is None and not quiet:
+                _what_next(found)
         if csv_file:
             write_csv(found, csv_file)
         if picture:
@@ -173,6 +173,17 @@ def _comparison(
     valid, test = (source and kept(source) for source in (text.valid, text.test))
     text = replace(text, sources=tuple(map(kept, text.sources)), valid=valid, test=test)
     return Comparison(plan, text, options["out"])
+
+
+def _what_next(found: list[Standing]) -> None:
+    """What can be done with runs that have just been compared."""
+    placed = [s for s in found if s.results]
+    networks = [s for s in placed if s.config.cell != NGram.kind]
+    if len(networks) > 1 and placed[0] is not networks[0]:
+        note("Add --ngram none to test the networks among themselves; none is trained again.")
+    if placed:
+        best = min(placed[0].results, key=lambda r: r.loss.nats_per_char)
+        note(f"Write with the best: charrnn sample {shlex.quote(str(best.run.path))}")
 
 
 def _names(given: str) -> tuple[str, ...]:

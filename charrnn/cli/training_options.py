@@ -23,8 +23,10 @@ config_file_option = click.option(
 )
 
 
-def config_options(without: Container[str] = ()) -> Callable[[Any], Any]:
-    """One command-line option for every field of TrainConfig but these."""
+def config_options(without: Container[str] = (), task: str | None = None) -> Callable[[Any], Any]:
+    """One command-line option for every field of TrainConfig but these; with the defaults of all
+    tasks, or of this one.
+    """
 
     def decorate(function: Any) -> Any:
         hints = typing.get_type_hints(TrainConfig)
@@ -41,7 +43,9 @@ def config_options(without: Container[str] = ()) -> Callable[[Any], Any]:
                 settings = {"is_flag": True}
                 flag += f"/--no-{flag}" * default
             if isinstance(default, ByTask):
-                text, default = f"{text}  [default: {default}]", None
+                usual = default if task is None else default.of(task)
+                known = "" if default.usual is None else f"  [default: {usual}]"
+                text, default = text + known, None
             if "metavar" in f.metadata:
                 settings["metavar"] = f.metadata["metavar"]
             function = click.option(
