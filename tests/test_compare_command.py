@@ -112,7 +112,8 @@ def test_it_is_drawn_live_in_a_narrow_terminal(folder):
     screen = child.read()
     child.close()
     assert child.exitstatus == 0
-    for shown in ("runs done", "validation", "left", "behind", "Welch's t test"):
+    for shown in ("runs done", "validation", "left", "behind", "Welch's t test", "order-0 entropy",
+                  "best epoch", "Write with the best: charrnn sample live/ngram-3"):  # fmt: skip
         assert shown in screen, shown
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen)
     assert max(map(len, re.split(r"[\r\n]+", plain))) <= 60
@@ -182,3 +183,28 @@ def test_an_unknown_character_is_told_with_the_run_that_does_not_know_it(
     (folder / "odd.txt").write_text("The 語", "utf-8")
     assert run(["compare", "done", "--on", "odd.txt"]) == 1
     assert "done/gru-1x8-seed1/best.npz: The model has never seen" in capsys.readouterr().err
+
+
+def test_a_folder_of_any_runs_is_measured_words_beside_characters(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    for name, options in [("letters", ()), ("words", ("--unit", "word", "--min-count", "2"))]:
+        tiny = ["--cell", "ngram", "--order", "2", "--quiet", *options]
+        assert run(["train", "verse.txt", *tiny, "--out", "any", "--name", name]) == 0
+    (folder / "short.txt").write_text(" the" * 60, "utf-8")
+    assert run(["compare", "any", "--on", "short.txt", "--json"]) == 0
+    models = json.loads(capsys.readouterr().out)["models"]
+    assert {m["model"] for m in models} == {"ngram 2 (any/letters)", "ngram 2 (any/words)"}
+    assert {m["chars"] for m in models} == {240}
+    (folder / "odd.txt").write_text(" the" * 60 + " Zounded", "utf-8")
+    assert run(["compare", "any", "--on", "odd.txt"]) == 1
+    err = capsys.readouterr().err
+    assert "read as the unknown one" in err
+    assert "do not read the text alike" in err
+
+
+def test_what_predicts_no_text_is_named(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder)
+    fill = ["--task", "fill", *SMALL, "--steps", "2", "--quiet", "--name", "gaps"]
+    assert run(["train", "verse.txt", *fill]) == 0
+    assert run(["compare", "checkpoints/gaps", "--on", "verse.txt"]) == 1
+    assert "checkpoints/gaps/best.npz: This model" in capsys.readouterr().err

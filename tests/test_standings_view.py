@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from charrnn.cli.standings_view import print_standings, to_json
+from charrnn.cli.standings_view import _columns, _pages, print_standings, to_json
 from charrnn.config import TrainConfig
 from charrnn.results import Result, Standing, rank
 from charrnn.run import Run
@@ -49,3 +50,16 @@ def test_what_is_not_tested_is_said(capsys):
     assert to_json([lost])["models"] == [{"model": "lstm", "diverged": 2, "runs": []}]
     out, words = shown(capsys, lost)
     assert "p:" not in words
+
+
+@pytest.mark.parametrize("width", [20, 40, 50, 80, 1000])
+def test_what_has_no_room_beside_the_rest_comes_below_with_the_names_again(width):
+    standings = rank([Standing("gru", (result("gru", 1.5), result("gru", 1.51, 2)))])
+    columns = _columns(standings)
+    pages = _pages(columns, width)
+    assert sorted(c.rank for page in pages for c in page[1:]) == list(range(1, len(columns)))
+    for page in pages:
+        assert page[0].head == "model"
+        assert [c for c in columns if c in page] == page
+        assert len(page) == 2 or sum(c.width + 2 for c in page) - 2 <= width
+    assert "perplexity" in {c.head for c in pages[0]}

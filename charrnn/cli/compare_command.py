@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from charrnn.cli.compare_view import watcher
-from charrnn.cli.display import note
+from charrnn.cli.display import note, print_words
 from charrnn.cli.inputs import json_option
 from charrnn.cli.signals import signals
 from charrnn.cli.standings_view import learning, print_standings, to_json, write_csv
@@ -180,7 +180,7 @@ def _what_next(found: list[Standing]) -> None:
     placed = [s for s in found if s.results]
     networks = [s for s in placed if s.config.cell != NGram.kind]
     if len(networks) > 1 and placed[0] is not networks[0]:
-        note("Add --ngram none to test the networks among themselves; none is trained again.")
+        print_words("Add --ngram none to test the networks among themselves; none is trained again.")
     if placed:
         best = min(placed[0].results, key=lambda r: r.loss.nats_per_char)
         note(f"Write with the best: charrnn sample {shlex.quote(str(best.run.path))}")
