@@ -195,7 +195,7 @@ def test_a_folder_of_any_runs_is_measured_words_beside_characters(folder, capsys
     models = json.loads(capsys.readouterr().out)["models"]
     assert {m["model"] for m in models} == {"ngram 2 (any/letters)", "ngram 2 (any/words)"}
     assert {m["chars"] for m in models} == {240}
-    (folder / "odd.txt").write_text(" the" * 60 + " Zounded", "utf-8")
+    (folder / "odd.txt").write_text(" the" * 60 + " thethethe", "utf-8")
     assert run(["compare", "any", "--on", "odd.txt"]) == 1
     err = capsys.readouterr().err
     assert "read as the unknown one" in err

@@ -180,7 +180,7 @@ def _what_next(found: list[Standing]) -> None:
     placed = [s for s in found if s.results]
     networks = [s for s in placed if s.config.cell != NGram.kind]
     if len(networks) > 1 and placed[0] is not networks[0]:
-        print_words("Add --ngram none to test the networks among themselves; none is trained again.")
+        print_words("Add --ngram none to test the networks alone; none is trained again.")
     if placed:
         best = min(placed[0].results, key=lambda r: r.loss.nats_per_char)
         note(f"Write with the best: charrnn sample {shlex.quote(str(best.run.path))}")
