@@ -209,6 +209,16 @@ def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path):
     assert not trial.run.log_file.exists()
 
 
+def test_the_state_that_was_best_in_validation_is_measured_not_the_last(tmp_path):
+    wild = replace(CONFIG, lr=1.0, eval_every=1, schedule="constant")
+    comparison = compared(tmp_path / "x", Plan(wild, ("rnn",), 1))
+    ((trial, result),) = comparison.results.items()
+    best, last = files.load(trial.run.best), files.load(trial.run.last)
+    assert best.meta["metrics"]["best_step"] < last.meta["position"]["step"]
+    wanted = evaluate(best.language_model, comparison.corpus.test)
+    assert result.loss.nats_per_char == pytest.approx(wanted.nats_per_char, rel=1e-12)
+
+
 def test_words_have_their_losses_per_character(tmp_path):
     """So that models of words and of characters can be compared on a text."""
     plan = Plan(replace(CONFIG, unit="word"), ("rnn",), 1, (2,))
