@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,12 +25,24 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-def start(where: Path, *arguments: str) -> subprocess.Popen:
-    """In a process group of its own, as a shell would."""
-    return subprocess.Popen(
-        [*COMMAND, *arguments], cwd=where, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+@pytest.fixture
+def start(folder) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts comparisons, each in a process group of its own, as a shell would."""
+    started = []
+
+    def begin(*arguments: str) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [*COMMAND, *arguments], cwd=folder, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        for left in group(process):
+            with suppress(OSError):
+                os.kill(left, signal.SIGKILL)
 
 
 def wait_until(condition) -> None:
@@ -75,9 +88,9 @@ def workers(process: subprocess.Popen) -> list[int]:
     return [p for p, line in group(process).items() if "spawn_main" in line]
 
 
-def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder):
+def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder, start):
     arguments = [*LONG, "--eval-every", "50", "--out", "long", "--workers", "2"]
-    process = start(folder, *arguments)
+    process = start(*arguments)
     wait_for_work(folder / "long", 2)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
     out, err = process.communicate(timeout=200)
@@ -91,7 +104,7 @@ def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder):
         for name in ("rnn-1x8-seed1", "gru-1x8-seed1")
     }
     assert min(steps.values()) > 0
-    process = start(folder, *arguments)
+    process = start(*arguments)
     for name, step in steps.items():
         wait_until(lambda n=name, s=step: shares(folder / "long").get(n, 0) > s / 100_000)
     os.killpg(process.pid, signal.SIGTERM)
@@ -100,8 +113,8 @@ def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder):
     wait_for_nobody(process)
 
 
-def test_a_second_ctrl_c_ends_at_once(folder):
-    process = start(folder, *LONG, "--out", "hasty")
+def test_a_second_ctrl_c_ends_at_once(folder, start):
+    process = start(*LONG, "--out", "hasty")
     wait_for_work(folder / "hasty")
     for worker in workers(process):
         os.kill(worker, signal.SIGSTOP)  # they cannot answer the first
@@ -115,16 +128,16 @@ def test_a_second_ctrl_c_ends_at_once(folder):
     wait_for_nobody(process)
 
 
-def test_nobody_is_left_behind_by_a_kill(folder):
-    process = start(folder, *LONG, "--out", "killed")
+def test_nobody_is_left_behind_by_a_kill(folder, start):
+    process = start(*LONG, "--out", "killed")
     wait_for_work(folder / "killed")
     process.kill()
     process.communicate(timeout=200)
     wait_for_nobody(process)
 
 
-def test_a_worker_that_is_killed_is_one_clear_line(folder):
-    process = start(folder, *LONG, "--out", "shot", "--workers", "1", "--quiet")
+def test_a_worker_that_is_killed_is_one_clear_line(folder, start):
+    process = start(*LONG, "--out", "shot", "--workers", "1", "--quiet")
     wait_for_work(folder / "shot")
     for worker in workers(process):
         os.kill(worker, signal.SIGKILL)
