@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from charrnn.errors import CharRNNError, CheckpointError, why
-from charrnn.models import MODELS, CharRNN, Classifier, LanguageModel, Model
+from charrnn.errors import CharRNNError, CheckpointError, VocabularyError, why
+from charrnn.models import MODELS, CharRNN, Classifier, Ensemble, LanguageModel, Model
 from charrnn.params import Array
 from charrnn.vocabulary import Vocabulary
 
@@ -120,6 +120,32 @@ def load(path: Path) -> Checkpoint:
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}.") from None
     return Checkpoint(model, vocabulary, meta, _named("training/", arrays))
+
+
+def together(paths: Sequence[Path], found: Sequence[Checkpoint]) -> LanguageModel:
+    """The language model of these checkpoints: their `Ensemble`, or of one alone its own.
+
+    A CheckpointError says which of them is no language model, a VocabularyError which of them has
+    other symbols than the first.
+    """
+    if len(found) == 1:
+        return found[0].language_model
+    members, first = [], found[0].vocabulary
+    for path, each in zip(paths, found, strict=True):
+        try:
+            members.append(each.language_model)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        if each.vocabulary != first:
+            raise VocabularyError(
+                f"{path} has another vocabulary than {paths[0]} ({_kinds(each.vocabulary)}, not "
+                f"{_kinds(first)}); only models trained on the same symbols predict together."
+            )
+    return Ensemble(members)
+
+
+def _kinds(vocabulary: Vocabulary) -> str:
+    return f"{len(vocabulary)} {vocabulary.unit}s"
 
 
 def read_meta(path: Path) -> dict[str, Any]:

@@ -138,10 +138,14 @@ class _Stop:
         return held[: len(held) - keep]
 
 
-def load(where: str | Path | None = None) -> TextModel:
+def load(where: str | Path | None = None, *others: str | Path) -> TextModel:
     """Load a run directory or checkpoint file; without one, the newest run under ./checkpoints,
     and failing that the model that ships with the package. A CheckpointError says what is wrong.
+
+    With `others` it is the ensemble of all of them, which must have one vocabulary: a
+    VocabularyError otherwise.
     """
-    path = find_checkpoint(Path(where) if where is not None else None, tasks=(CharRNN.task,))
-    found = files.load(path)
-    return TextModel(found.language_model, found.vocabulary)
+    named = [Path(each) if each is not None else None for each in (where, *others)]
+    paths = [find_checkpoint(path, tasks=(CharRNN.task,)) for path in named]
+    found = [files.load(path) for path in paths]
+    return TextModel(files.together(paths, found), found[0].vocabulary)

@@ -76,8 +76,9 @@ def test_every_key_of_the_json_output_is_documented(folder):
     page = (ROOT / "docs" / "training.md").read_text("utf-8")
     commands = (
         "train poems.txt --steps 4 --hidden 8 --json",
-        "eval poems.txt --json",
+        "eval poems.txt --dynamic --json",
         "score poems.txt --json",
+        "sample --length 3 --novelty poems.txt --json",
         "sample --length 3 --json",
         "train poems.txt --task fill --steps 4 --hidden 8 --name filler --json",
         "fill checkpoints/filler wh_n --json",

@@ -150,6 +150,17 @@ def test_the_forget_bias_starts_at_one(rng):
     assert b.tolist() == [0] * H + [1] * H + [0] * 2 * H
 
 
+def test_dropout_is_for_training_alone(rng):
+    model = CharRNN.initialised(NetworkConfig(V, "gru", 8, 2, dropout=0.5), rng, np.float64)
+    ids, state = rng.integers(0, V, (T, B)), model.start(B)
+    losses = [
+        model.gradient(ids, ids, state, model.params.zeros(), generator)[0]
+        for generator in (None, None, np.random.default_rng(1), np.random.default_rng(2))
+    ]
+    assert losses[0] == losses[1]
+    assert len(set(losses)) == 3
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_padding_changes_nothing_that_is_said_of_a_sequence(cell, rng):
     layer = Bidirectional(Recurrent(CELLS[cell], V, H), Recurrent(CELLS[cell], V, H))

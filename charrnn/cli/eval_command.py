@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,26 @@ import click
 import numpy as np
 
 from charrnn import catalogue
-from charrnn.checkpoint import Checkpoint
 from charrnn.classify import Confusion, TextClassifier, recognise
 from charrnn.cli.confusion_view import print_confusion
 from charrnn.cli.display import finite, note, print_losses, symbols_of
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
+    Opened,
+    ensemble_option,
     is_checkpoint,
     json_option,
-    open_checkpoint,
+    open_models,
     unknown_option,
 )
+from charrnn.cli.learning import dynamic_options, how_to_learn, learning, network_of
 from charrnn.cli.texts import corpus_source, encode_source, options_of
+from charrnn.dynamic import Dynamic
 from charrnn.errors import CorpusError
 from charrnn.evaluate import Loss, evaluate
 from charrnn.gaps import measure
 from charrnn.labelled import read_labelled
-from charrnn.models import Classifier, Filler
+from charrnn.models import CharRNN, Classifier, Filler
 from charrnn.reading import Source
 from charrnn.run import is_there
 
@@ -39,7 +42,9 @@ _MASK, _MASK_SEED = 0.15, 0
 @click.command(
     "eval",
     help="Measure how surprised a model is by a TEXT (a file, `-`, or the name of a corpus), in "
-    "nats, bits and perplexity per character.\n\nOf a model that fills gaps it is how well it "
+    "nats, bits and perplexity per character.\n\n--dynamic measures a second time, with a network "
+    "that learns from each stretch of the text as soon as it has predicted it. The checkpoint "
+    "stays as it is.\n\nOf a model that fills gaps it is how well it "
     "restores characters that are hidden, as large a share as in its training, and always the "
     "same ones.\n\nOf a model that names classes it is how often it is right, and what it takes "
     "for what; TEXT is then one or more files such as it is trained on, a file a class, or lines "
@@ -48,39 +53,56 @@ _MASK, _MASK_SEED = 0.15, 0
 Examples:
   charrnn eval elizabethan
   charrnn eval checkpoints/small corpora/elizabethan.txt --json
+  charrnn eval checkpoints/small corpora/elizabethan.txt --dynamic
   charrnn eval checkpoints/names names/*.txt
   echo "Good morrow, sweet my lord." | charrnn eval -""",
 )
 @click.argument("arguments", nargs=-1, required=True, metavar="[CHECKPOINT] TEXT...")
+@dynamic_options
+@ensemble_option
 @click.option("--encoding", help="Encoding of the text.  [default: as in training]")
 @unknown_option
 @json_option
-def command(arguments: tuple[str, ...], encoding: str | None, unknown: str, as_json: bool) -> None:
+def command(
+    arguments: tuple[str, ...],
+    dynamic: bool,
+    ensemble: tuple[str, ...],
+    encoding: str | None,
+    unknown: str,
+    as_json: bool,
+    **dynamic_how: float | None,
+) -> None:
     where, names = _checkpoint_and_texts(arguments)
-    path, found = open_checkpoint(where, None)
+    if dynamic and ensemble:
+        raise click.UsageError("--dynamic takes one model, --ensemble several; give one of them.")
+    how = how_to_learn(dynamic, dynamic_how)
+    opened = open_models(where, ensemble, (CharRNN.task,) if how or ensemble else None)
+    found = opened.checkpoint
+    if how:
+        network_of(opened)
     sources = [corpus_source(name) for name in names]
     text = sources[0].name
     if isinstance(found.model, Classifier):
         text += f" and {len(sources) - 1} more" * (len(sources) > 1)
-        measured = _classes(path, found, sources, encoding)
+        measured = _classes(opened, sources, encoding)
     elif len(sources) > 1:
         raise click.UsageError("Give a text, and before it a checkpoint if you like; no more.")
     else:
-        measured = _text(found, sources[0], encoding, unknown)
+        measured = _text(opened, sources[0], encoding, unknown, how)
     if as_json:
         data = {
             **measured.loss.to_json(),
             "text": text,
-            "checkpoint": str(path),
-            "parameters": found.model.size,
+            **opened.names(),
+            "parameters": opened.parameters,
             "chars_per_second": measured.chars / measured.seconds,
             "seconds": measured.seconds,
             **measured.more,
         }
         click.echo(json.dumps(data, ensure_ascii=False))
         return
-    note(f"{path} on {text}")
-    print_losses({text: measured.loss})
+    note(f"{opened} on {text}")
+    print_losses({text: measured.loss, **measured.beside})
     measured.draw()
     if measured.remark:
         note(f"{measured.remark}.")
@@ -97,10 +119,15 @@ class _Measured:
     """Further keys of the JSON output."""
     remark: str
     draw: Callable[[], None]
+    beside: dict[str, Loss] = field(default_factory=dict)
+    """Losses of the same text in another way, each with a name."""
 
 
-def _text(found: Checkpoint, source: Source, encoding: str | None, unknown: str) -> _Measured:
+def _text(
+    opened: Opened, source: Source, encoding: str | None, unknown: str, how: Dynamic | None
+) -> _Measured:
     """How well a text is predicted, or restored."""
+    found = opened.checkpoint
     ids, skipped = encode_source(found, source, encoding, unknown)
     if not len(ids):
         raise CorpusError(f"{source.name} has no characters to evaluate.")
@@ -113,31 +140,39 @@ def _text(found: Checkpoint, source: Source, encoding: str | None, unknown: str)
         loss = restored.loss
         more = {"accuracy": restored.accuracy, "mask": share, "mask_seed": _MASK_SEED}
     else:
-        loss, more = evaluate(found.language_model, ids, found.vocabulary), {}
+        loss, more = evaluate(opened.model, ids, found.vocabulary), {}
     seconds = time.perf_counter() - started
+    beside = {}
+    if how:
+        beside["with --dynamic"], more["dynamic"] = learning(opened, ids, how)
 
     def draw() -> None:
-        if more:
+        if "accuracy" in more:
             click.echo(
                 f"{more['accuracy']:.1%} of the hidden {what} are restored: {more['mask']:.0%} of "
                 f"the text, chosen with the seed {_MASK_SEED}, each from all that is not hidden."
             )
 
     return _Measured(
-        loss, loss.chars, seconds, {**more, "skipped": skipped}, remark * bool(skipped), draw
+        loss,
+        loss.chars,
+        seconds,
+        {**more, "skipped": skipped},
+        remark * bool(skipped),
+        draw,
+        beside,
     )
 
 
-def _classes(
-    path: Path, found: Checkpoint, sources: Sequence[Source], encoding: str | None
-) -> _Measured:
+def _classes(opened: Opened, sources: Sequence[Source], encoding: str | None) -> _Measured:
     """How often the class that is named is the right one."""
+    found = opened.checkpoint
     model = TextClassifier(found.classifier, found.vocabulary)
     lines = read_labelled(sources, options_of(found, encoding))
     number = {name: n for n, name in enumerate(model.classes)}
     if strange := next((each.label for each in lines if each.label not in number), None):
         raise CorpusError(
-            f"{path} knows no class '{strange}', but {len(number)}: {', '.join(number)}."
+            f"{opened} knows no class '{strange}', but {len(number)}: {', '.join(number)}."
         )
     texts = [model.encode(each.text) for each in lines]
     started = time.perf_counter()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import click
 
 from charrnn import checkpoint as files
 from charrnn.checkpoint import Checkpoint
+from charrnn.models import LanguageModel
 from charrnn.run import find_checkpoint, is_there
 
 CHECKPOINT_HELP = (
@@ -24,6 +28,64 @@ unknown_option = click.option(
     show_default=True,
     help="What to do with characters, or words, the model has never seen.",
 )
+
+
+ensemble_option = click.option(
+    "--ensemble",
+    multiple=True,
+    metavar="RUN",
+    help="Predict together with this checkpoint: the mean of the probabilities. Repeatable.",
+)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What was named: a checkpoint, alone or together with others."""
+
+    paths: Sequence[Path]
+    checkpoints: Sequence[Checkpoint]
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The first."""
+        return self.checkpoints[0]
+
+    @cached_property
+    def model(self) -> LanguageModel:
+        """What predicts: all of them. A CheckpointError or VocabularyError if they cannot."""
+        return files.together(self.paths, self.checkpoints)
+
+    @property
+    def parameters(self) -> int:
+        """Of all of them."""
+        return sum(each.model.size for each in self.checkpoints)
+
+    def names(self) -> dict[str, Any]:
+        """Where they were found, for JSON."""
+        first, *others = map(str, self.paths)
+        return {"checkpoint": first, "ensemble": others}
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, self.paths))
+
+
+def open_models(
+    where: str | None, others: Sequence[str], tasks: Sequence[str] | None = ("lm",)
+) -> Opened:
+    """The checkpoint meant by an argument, as below, and those that `--ensemble` names. Where they
+    cannot predict together that is told here, before a text is read.
+    """
+    found = [open_checkpoint(each, tasks) for each in (where, *others)]
+    (first, _), *more = found
+    if where is None and any(path.samefile(first) for path, _ in more):
+        raise click.UsageError(
+            f"Without a checkpoint the newest run is meant, {first}, which --ensemble names too; "
+            "name another."
+        )
+    opened = Opened([path for path, _ in found], [each for _, each in found])
+    if others:
+        _ = opened.model
+    return opened
 
 
 def open_checkpoint(

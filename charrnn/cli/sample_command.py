@@ -12,11 +12,14 @@ import click
 
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
+    Opened,
+    ensemble_option,
     json_option,
-    open_checkpoint,
+    open_models,
     unknown_option,
     write_bytes,
 )
+from charrnn.params import Ids
 from charrnn.sample import Style
 from charrnn.text_model import TextModel
 
@@ -29,6 +32,7 @@ Examples:
   charrnn sample --temp 0.8
   charrnn sample --seed-text "To be" --length 200 --seed 7
   charrnn sample --count 3 --length 80 --top-p 0.9
+  charrnn sample checkpoints/small --novelty elizabethan
   echo "My lord" | charrnn sample --seed-file - --stop "." --json""",
 )
 @click.argument("checkpoint", required=False)
@@ -38,7 +42,7 @@ Examples:
               help="Characters to write; of a model of words, words.")  # fmt: skip
 @click.option("--seed-text", default="", metavar="TEXT", help="Text to continue.")
 @click.option("--seed-file", metavar="FILE", help="Read the text to continue from a file, or - .")
-@click.option("--encoding", help="Encoding of the seed file.  [default: as in training]")
+@click.option("--encoding", help="Encoding of files that are read.  [default: as in training]")
 @click.option("--top-k", type=click.IntRange(min=1), help="Draw from the K likeliest characters.")
 @click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), default=1.0,
               help="Only the likeliest characters with this probability together.")  # fmt: skip
@@ -46,6 +50,8 @@ Examples:
 @click.option("--count", type=click.IntRange(min=1), default=1, show_default=True,
               help="Samples to write; sample n has the seed plus n - 1.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="Random seed.  [default: a new one]")
+@click.option("--novelty", metavar="CORPUS", help="Say how much of it is copied from this text.")
+@ensemble_option
 @unknown_option
 @json_option
 def command(
@@ -60,35 +66,66 @@ def command(
     stop: str,
     count: int,
     seed: int | None,
+    novelty: str | None,
+    ensemble: tuple[str, ...],
     unknown: str,
     as_json: bool,
 ) -> None:
     if seed_text and seed_file:
         raise click.UsageError("Give --seed-text or --seed-file, not both.")
-    path, found = open_checkpoint(checkpoint)
-    model = TextModel(found.language_model, found.vocabulary)
-    skip = unknown == "skip"
-    if seed_file:
+    if novelty == seed_file == "-":
+        raise click.UsageError("--seed-file and --novelty cannot both read standard input.")
+    opened = open_models(checkpoint, ensemble)
+    model = TextModel(opened.model, opened.checkpoint.vocabulary)
+    context, shown = _seed(opened, model, seed_text, seed_file, encoding, unknown)
+    judge = None
+    if novelty:
         # Imported only now: reading files costs 2 ms, and most people name none.
+        from charrnn.cli.novelty_view import Judge  # noqa: PLC0415
+
+        judge = Judge(novelty, opened.checkpoint, encoding)
+    first = secrets.randbelow(1 << 31) if seed is None else seed
+    seeds = list(range(first, first + count))
+    drawn = model.stream(context, length, seeds, Style(temp, top_k or 0, top_p), stop)
+    if judge:
+        drawn = judge.watch(drawn, count)
+    if as_json:
+        data = {
+            **opened.names(),
+            "seed_text": shown.decode("utf-8", "replace"),
+            "samples": _collect(drawn, seeds),
+        }
+        if judge:
+            data["novelty"] = judge.plain()
+        click.echo(json.dumps(data, ensure_ascii=False))
+        return
+    _print_text(drawn, shown, count)
+    if judge:
+        judge.show()
+    if seed is None and sys.stderr.isatty():
+        click.echo(f"(seed {first})", err=True)
+
+
+def _seed(
+    opened: Opened,
+    model: TextModel,
+    seed_text: str,
+    seed_file: str | None,
+    encoding: str | None,
+    unknown: str,
+) -> tuple[Ids, bytes]:
+    """What is read before anything is drawn, and what is shown of it."""
+    found, skip = opened.checkpoint, unknown == "skip"
+    if seed_file:
+        # Imported only now, as above.
         from charrnn.cli.texts import corpus_source, encode_source  # noqa: PLC0415
 
         ids, _ = encode_source(found, corpus_source(seed_file), encoding, unknown)
         context = ids if len(ids) else model.beginning("")
-        shown = found.vocabulary.decode_bytes(ids)
-    else:
-        context = model.beginning(seed_text, skip_unknown=skip)
-        ids = found.vocabulary.encode(seed_text, skip_unknown=skip)
-        shown = found.vocabulary.decode_bytes(ids) if skip else seed_text.encode()
-    first = secrets.randbelow(1 << 31) if seed is None else seed
-    seeds = list(range(first, first + count))
-    drawn = model.stream(context, length, seeds, Style(temp, top_k or 0, top_p), stop)
-    if as_json:
-        samples = _collect(drawn, count)
-        _print_json(str(path), shown.decode("utf-8", "replace"), seeds, samples)
-        return
-    _print_text(drawn, shown, count)
-    if seed is None and sys.stderr.isatty():
-        click.echo(f"(seed {first})", err=True)
+        return context, found.vocabulary.decode_bytes(ids)
+    context = model.beginning(seed_text, skip_unknown=skip)
+    ids = found.vocabulary.encode(seed_text, skip_unknown=skip)
+    return context, found.vocabulary.decode_bytes(ids) if skip else seed_text.encode()
 
 
 def _print_text(drawn: Iterator[list[bytes]], seed_text: bytes, count: int) -> None:
@@ -105,18 +142,11 @@ def _print_text(drawn: Iterator[list[bytes]], seed_text: bytes, count: int) -> N
         write_bytes(b"\n" + seed_text + b"".join(kept) + b"\n")
 
 
-def _collect(drawn: Iterator[list[bytes]], count: int) -> list[str]:
-    samples = [bytearray() for _ in range(count)]
+def _collect(drawn: Iterator[list[bytes]], seeds: list[int]) -> list[dict[str, Any]]:
+    """The samples for JSON."""
+    samples = [bytearray() for _ in seeds]
     for pieces in drawn:
         for sample, piece in zip(samples, pieces, strict=True):
             sample.extend(piece)
-    return [s.decode("utf-8", "replace") for s in samples]
-
-
-def _print_json(path: str, seed_text: str, seeds: list[int], samples: list[str]) -> None:
-    data: dict[str, Any] = {
-        "checkpoint": path,
-        "seed_text": seed_text,
-        "samples": [{"seed": s, "text": t} for s, t in zip(seeds, samples, strict=True)],
-    }
-    click.echo(json.dumps(data, ensure_ascii=False))
+    texts = (sample.decode("utf-8", "replace") for sample in samples)
+    return [{"seed": s, "text": t} for s, t in zip(seeds, texts, strict=True)]

@@ -17,8 +17,9 @@ from charrnn.cli.display import cells, note, symbols_of, units
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
     checkpoint_and_text,
+    ensemble_option,
     json_option,
-    open_checkpoint,
+    open_models,
     typed,
     unknown_option,
 )
@@ -50,6 +51,7 @@ Examples:
               help="Colour every character by its surprise; where there is no colour, write its "
               "nats beneath.")  # fmt: skip
 @click.option("--context", is_flag=True, help="Read each line with all the text before it.")
+@ensemble_option
 @click.option("--encoding", help="Encoding of the text.  [default: as in training]")
 @unknown_option
 @json_option
@@ -59,6 +61,7 @@ def command(
     top: int | None,
     show: bool,
     context: bool,
+    ensemble: tuple[str, ...],
     encoding: str | None,
     unknown: str,
     as_json: bool,
@@ -66,7 +69,8 @@ def command(
     if show and as_json:
         raise click.UsageError("--show is for people and --json for programs; give one of them.")
     where, name = checkpoint_and_text(arguments)
-    path, found = open_checkpoint(where)
+    opened = open_models(where, ensemble)
+    found = opened.checkpoint
     source = corpus_source(name)
     if source.content is None and typed():
         note("Type lines; Ctrl-D ends them.")
@@ -77,7 +81,7 @@ def command(
     total = _Total()
     scores: Iterable[Score] = total.over(
         score(
-            found.language_model,
+            opened.model,
             found.vocabulary,
             lines,
             context=context,
@@ -90,21 +94,21 @@ def command(
         shown = [_to_json(s) for s in scores]
         seconds = time.perf_counter() - started
         data = {
-            "checkpoint": str(path),
+            **opened.names(),
             "text": source.name,
             "context": context,
             **total.loss.to_json(),
             "skipped": total.skipped,
-            "parameters": found.model.size,
+            "parameters": opened.parameters,
             "chars_per_second": total.loss.chars / seconds,
             "seconds": seconds,
             "lines": shown,
         }
         click.echo(json.dumps(data, ensure_ascii=False))
         return
-    note(f"{path} on {source.name}")
+    note(f"{opened} on {source.name}")
     if show or sys.stdout.isatty():
-        print_scores(scores, len(lines), found.model.symbols if show else None)
+        print_scores(scores, len(lines), opened.model.symbols if show else None)
     else:
         _write_rows(scores)
     count = f"{len(lines):,} line{'s' * (len(lines) != 1)}, {total.loss.chars:,} characters"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -64,9 +65,13 @@ def encode_source(
 
 def read_codes(found: Checkpoint, source: Source, encoding: str | None) -> Ids:
     """The code points (or byte values) of a text, read as the one of the training was."""
-    options = options_of(found, encoding)
-    codes = np.concatenate([np.zeros(0, np.uint32), *(c for _, c in source.codes(options))])
-    return codes.astype(np.uint32)
+    blocks = code_blocks(found, source, encoding)
+    return np.concatenate([np.zeros(0, np.uint32), *blocks]).astype(np.uint32)
+
+
+def code_blocks(found: Checkpoint, source: Source, encoding: str | None) -> Iterator[Ids]:
+    """The same, a few megabytes at a time."""
+    return (codes for _, codes in source.codes(options_of(found, encoding)))
 
 
 def options_of(found: Checkpoint, encoding: str | None) -> TextOptions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from charrnn.models.base import LanguageModel, Model, Trainable
 from charrnn.models.classifier import Classifier, ClassifierConfig
+from charrnn.models.ensemble import Ensemble
 from charrnn.models.filler import Filler
 from charrnn.models.network import NETWORKS, CharRNN, NetworkConfig
 from charrnn.models.ngram import NGram, NGramConfig
@@ -19,6 +20,7 @@ __all__ = [
     "CharRNN",
     "Classifier",
     "ClassifierConfig",
+    "Ensemble",
     "Filler",
     "LanguageModel",
     "Model",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from charrnn.params import Array, Ids, Params, Spec, State, prefixed
 
 NETWORKS = (*CELLS, *OUTPUTS)
 """What a network can be made of, by the name that `--cell` takes."""
+Backward = Callable[[Params, Array], None]
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,29 @@ class CharRNN:
         return log_softmax(self.output.predict(self.params.part("out"), state[-1:]))
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
-        y, after, _ = self.stack.forward(self.params, ids, state[:-1])
+        logits, after, _ = self.forward(ids, state)
+        return log_softmax(logits), after
+
+    def forward(
+        self, ids: Ids, state: State, rng: np.random.Generator | None = None
+    ) -> tuple[Array, State, Backward]:
+        """Read ids `(T, B)` from `state` on: the logits of what comes after each, `(T, B, V)`, the
+        new state, and what adds to gradients `(grads, dlogits)`, to be called once at most.
+
+        With `rng` it is training (dropout is on). Nothing flows back from the next chunk.
+        """
+        y, after, back_stack = self.stack.forward(self.params, ids, state[:-1], rng)
         out = self.params.part("out")
-        logits, newest, _ = self.output.forward(out, y, state[-1:], ids=ids)
-        return log_softmax(logits), (*after, *newest)
+        logits, newest, back_output = self.output.forward(out, y, state[-1:], rng, ids=ids)
+        after += newest
+
+        def backward(grads: Params, dlogits: Array) -> None:
+            cut_here = tuple(np.zeros_like(s) for s in after)
+            dy, _ = back_output(grads.part("out"), dlogits, cut_here[-1:])
+            if dy is not None:
+                back_stack(grads, dy, cut_here[:-1])
+
+        return logits, after, backward
 
     def gradient(
         self,
@@ -126,16 +146,9 @@ class CharRNN:
         Reads inputs `(T, B)` from `state`, predicts targets `(T, B)`, and adds the gradient of the
         mean cross-entropy to `grads`. Returns that loss, in nats per symbol, and the new state.
         """
-        y, after, back_stack = self.stack.forward(self.params, inputs, state[:-1], rng)
-        out = self.params.part("out")
-        logits, newest, back_output = self.output.forward(out, y, state[-1:], rng, ids=inputs)
+        logits, after, backward = self.forward(inputs, state, rng)
         loss, dlogits = cross_entropy(logits.reshape(-1, self.symbols), targets.ravel())
-        after += newest
-        cut_here = tuple(np.zeros_like(s) for s in after)  # nothing flows back from the next chunk
-        dlogits = dlogits.reshape(logits.shape)
-        dy, _ = back_output(grads.part("out"), dlogits, cut_here[-1:])
-        if dy is not None:
-            back_stack(grads, dy, cut_here[:-1])
+        backward(grads, dlogits.reshape(logits.shape))
         return loss, after
 
 

@@ -1,0 +1,135 @@
+"""Learning while reading: nothing of a symbol is known before it has been predicted."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charrnn.dynamic import Dynamic, dynamic_surprisal, squares
+from charrnn.errors import ConfigError, DivergedError
+from charrnn.evaluate import surprisal
+from charrnn.models import NETWORKS, CharRNN, NetworkConfig
+
+V = 7
+FAST = Dynamic(lr=0.02, decay=0.05, seq=6)
+
+
+def network(cell="gru", dtype=np.float64, layers=2, spread=0.3):
+    rng = np.random.default_rng(4)
+    model = CharRNN.initialised(NetworkConfig(V, cell, 6, layers), rng, dtype)
+    model.params.flat += (spread * rng.standard_normal(model.size)).astype(dtype)
+    if cell == "relu":  # which explodes where others saturate
+        for layer in range(layers):
+            model.params[f"{layer}.U"][...] *= 0.3
+    return model
+
+
+def read(model, ids, how=FAST, seed=0):
+    return np.concatenate(list(dynamic_surprisal(model, ids, how, np.random.default_rng(seed))))
+
+
+@pytest.fixture(autouse=True)
+def _few_chunks(monkeypatch):
+    monkeypatch.setattr("charrnn.dynamic._CHUNKS", 10)
+
+
+@pytest.mark.parametrize("cell", NETWORKS)
+@settings(max_examples=5, deadline=None)
+@given(at=st.integers(0, 39), more=st.integers(1, V - 1))
+def test_changing_a_symbol_changes_no_prediction_before_it(cell, at, more):
+    ids = np.random.default_rng(at).integers(0, V, 40)
+    other = ids.copy()
+    other[at] = (ids[at] + more) % V
+    model = network(cell)
+    before, after = read(model, ids), read(model, other)
+    np.testing.assert_array_equal(before[:at], after[:at])
+    assert before[at] != after[at]
+
+
+@pytest.mark.parametrize("cell", NETWORKS)
+def test_a_network_that_does_not_learn_reads_as_ever(cell, rng):
+    model, ids = network(cell), rng.integers(0, V, 100)
+    for decay in (0, 0.5):
+        found = read(model, ids, Dynamic(0, decay, 7))
+        np.testing.assert_allclose(found, surprisal(model, ids), atol=1e-9)
+
+
+def test_each_chunk_is_predicted_and_then_learned_by_the_equation(rng):
+    model, ids, how = network(), rng.integers(0, V, 50), Dynamic(0.01, 0.3, 8)
+    s = np.sqrt(squares(model, how.seq, np.random.default_rng(1)))
+    w0, learned = model.params.flat, model.astype(np.float64)
+    state, wanted = model.start(1), [-model.predict(model.start(1))[0, ids[0]]]
+    for at in range(0, 49, 8):
+        x, y = ids[at : at + 8][: 49 - at, None], ids[at + 1 : at + 9, None]
+        log_p, _ = learned.read(x, state)
+        wanted += [-log_p[t, 0, symbol] for t, symbol in enumerate(y[:, 0])]
+        grads = learned.params.zeros()
+        _, state = learned.gradient(x, y, state, grads)
+        w = learned.params.flat
+        r = s / s.mean()
+        w += np.minimum(0.3 * r, 1) * (w0 - w) - 0.01 * grads.flat / (s + s.mean() / 25)
+    np.testing.assert_allclose(read(model, ids, how, seed=1), wanted, atol=1e-9)
+
+
+def test_the_model_is_left_as_it_is(rng):
+    model, ids = network(), rng.integers(0, V, 60)
+    before = model.params.flat.copy()
+    first = read(model, ids)
+    for _ in zip(range(3), dynamic_surprisal(model, ids, FAST, rng), strict=False):
+        pass
+    np.testing.assert_array_equal(model.params.flat, before)
+    np.testing.assert_array_equal(read(model, ids), first)
+
+
+@pytest.mark.parametrize("cell", NETWORKS)
+def test_what_repeats_is_learned_in_single_precision_too(cell):
+    model, ids = network(cell, np.float32), np.tile([1, 4, 2, 2, 6, 0, 3], 150)
+    nats = read(model, ids, Dynamic(0.002, 0, 14))
+    assert nats[-100:].mean() < 0.9 * surprisal(model, ids)[-100:].mean()
+
+
+def test_decay_brings_back_what_was_trained(rng):
+    model, ids = network(), rng.integers(0, V, 200)
+    static = surprisal(model, ids)
+    far, near = (np.abs(read(model, ids, Dynamic(0.01, d, 5)) - static).mean() for d in (0, 0.5))
+    assert near < far / 2
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 6, 7, 13])
+def test_a_text_of_any_length_is_predicted_to_its_end(length, rng):
+    assert len(read(network(), rng.integers(0, V, length))) == length
+
+
+def test_squares_are_those_of_a_gradient_over_what_the_model_writes(monkeypatch):
+    """A model for which all symbols are alike: each is 1 in V times 1, and its gradient by c is
+    the mean of `seq` independent p - onehot.
+    """
+    monkeypatch.setattr("charrnn.dynamic._CHUNKS", 1500)
+    model = network("rnn", layers=1)
+    model.params.flat[:] = 0
+    c = slice(-V, None)
+    found = squares(model, 4, np.random.default_rng(0))
+    np.testing.assert_allclose(found[c], (1 / V) * (1 - 1 / V) / 4, rtol=0.2)
+    assert not found[:-V].any()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"lr": -1},
+        {"lr": float("inf")},
+        {"lr": float("nan")},
+        {"decay": 2},
+        {"decay": -1},
+        {"seq": 0},
+    ],
+)
+def test_values_that_make_no_sense_are_refused(bad):
+    with pytest.raises(ConfigError, match=f"dynamic-{next(iter(bad))} is .*; it must be"):
+        Dynamic(**bad)
+
+
+def test_learning_that_blows_up_says_so():
+    model, ids = network("relu", np.float32, layers=3, spread=1.0), np.arange(600) % V
+    with pytest.raises(DivergedError, match=r"after \d+ symbols; lower --dynamic-lr, now 1\."):
+        read(model, ids, Dynamic(1, 0, 7))

@@ -1,0 +1,91 @@
+"""Several models that predict as one."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charrnn import checkpoint as files
+from charrnn.checkpoint import Checkpoint
+from charrnn.errors import VocabularyError
+from charrnn.evaluate import evaluate, surprisal
+from charrnn.models import CharRNN, Ensemble, LanguageModel, NetworkConfig, NGram
+from charrnn.sample import write
+from charrnn.text_model import load
+from charrnn.vocabulary import Vocabulary
+
+LETTERS = "abcdef\n"
+V = len(LETTERS)
+
+
+def network(cell="gru", seed=0, layers=1, symbols=V):
+    rng = np.random.default_rng(seed)
+    model = CharRNN.initialised(NetworkConfig(symbols, cell, 6, layers), rng, np.float64)
+    model.params.flat += 0.3 * rng.standard_normal(model.size)
+    return model
+
+
+def mixed() -> Ensemble:
+    counts = NGram.counted(np.random.default_rng(2).integers(0, V, 500), V, 3)
+    return Ensemble([network("lstm", 1, 2), counts, network("gru", 3)])
+
+
+def test_the_mean_is_one_of_probabilities(rng):
+    model, ids = mixed(), rng.integers(0, V, (12, 3))
+    assert isinstance(model, LanguageModel)
+    log_p, state = model.read(ids, model.start(3))
+    each = [np.exp(m.read(ids, m.start(3))[0]) for m in model.members]
+    np.testing.assert_allclose(np.exp(log_p), sum(each) / 3, atol=1e-12)
+    np.testing.assert_allclose(model.predict(state), log_p[-1], atol=1e-12)
+    np.testing.assert_allclose(np.exp(log_p).sum(axis=-1), 1)
+
+
+def test_reading_in_chunks_equals_reading_whole(rng):
+    model, ids = mixed(), rng.integers(0, V, (30, 2))
+    whole, _ = model.read(ids, model.start(2))
+    first, state = model.read(ids[:11], model.start(2))
+    second, _ = model.read(ids[11:], state)
+    np.testing.assert_allclose(np.concatenate([first, second]), whole, atol=1e-12)
+
+
+def test_the_numbers_do_not_depend_on_lanes(rng):
+    model, ids = mixed(), rng.integers(0, V, 1500)
+    wanted = surprisal(model, ids, lanes=1)
+    np.testing.assert_allclose(surprisal(model, ids, lanes=7, chunk=10), wanted, atol=1e-8)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, V - 1), min_size=1, max_size=40), st.integers(0, 99))
+def test_its_loss_is_at_most_the_mean_of_those_of_its_members(ids, seed):
+    members = [network("gru", seed), network("rnn", seed + 1)]
+    text = np.array(ids)
+    losses = [evaluate(m, text).nats_per_char for m in members]
+    assert evaluate(Ensemble(members), text).nats_per_char <= np.mean(losses) + 1e-12
+
+
+def test_a_model_twice_is_that_model(rng):
+    ids = rng.integers(0, V, 300)
+    twice = surprisal(Ensemble([network(), network()]), ids)
+    np.testing.assert_allclose(twice, surprisal(network(), ids), atol=1e-12)
+
+
+def test_samples_of_an_ensemble_are_those_of_their_seeds():
+    seed = np.array([1, 2, 3])
+    rngs = [np.random.default_rng(n) for n in (4, 5)]
+    together = np.stack(list(write(mixed(), seed, 50, rngs)))
+    alone = np.stack(list(write(mixed(), seed, 50, [np.random.default_rng(5)])))
+    np.testing.assert_array_equal(together[:, 1], alone[:, 0])
+
+
+def test_members_must_know_the_same_symbols(tmp_path):
+    with pytest.raises(ValueError, match="5"):
+        Ensemble([network(), network(symbols=5)])
+    for name, letters in (("a", LETTERS), ("b", LETTERS), ("c", "ghijkl\n")):
+        files.save(Checkpoint(network(seed=ord(name)), Vocabulary.of(letters)), tmp_path / name)
+    model = load(tmp_path / "a", tmp_path / "b")
+    assert len(model.model.members) == 2
+    assert model.perplexity("abc") > 1
+    with pytest.raises(
+        VocabularyError, match=r"c has another vocabulary than .*a \(7 chars, not 7"
+    ):
+        load(tmp_path / "a", tmp_path / "b", tmp_path / "c")

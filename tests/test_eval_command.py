@@ -1,0 +1,180 @@
+"""`eval --dynamic`, and `--ensemble` wherever a model reads or writes, as a person or a script
+meets them.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import VERSE
+from tests.naming import labelled
+from tests.test_cli import LOSS, TINY, charrnn
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with a text, two networks and an n-gram model of it, a model of another text, two
+    models that predict no text, and last a model of words.
+    """
+    path = tmp_path_factory.mktemp("work")
+    (path / "verse.txt").write_text(VERSE[:6000], "utf-8")
+    (path / "other.txt").write_text(VERSE[:3000].upper(), "utf-8")
+    (path / "words.tsv").write_text(labelled(), "utf-8")
+    for text, name, options in (
+        ("verse.txt", "a", TINY),
+        ("verse.txt", "b", [*TINY, "--cell", "lstm", "--seed", "2"]),
+        ("verse.txt", "counts", ["--cell", "ngram", "--split", "0.8,0.1,0.1"]),
+        ("other.txt", "other", TINY),
+        ("verse.txt", "gaps", [*TINY, "--task", "fill"]),
+        ("words.tsv", "classes", [*TINY, "--task", "classify"]),
+        ("verse.txt", "words", [*TINY, "--unit", "word", "--min-count", "2"]),
+    ):
+        done = charrnn(path, "train", text, *options, "--name", name, "--quiet")
+        assert done.returncode == 0, done.stderr
+    return path
+
+
+def measured(folder, *arguments):
+    done = charrnn(folder, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_what_learns_while_reading_is_reported_beside_what_does_not(folder):
+    stored = (folder / "checkpoints" / "a" / "best.npz").read_bytes()
+    plain = measured(folder, "eval", "checkpoints/a", "verse.txt")
+    learning = ["eval", "checkpoints/a", "verse.txt", "--dynamic", "--dynamic-lr", "0.003"]
+    both = measured(folder, *learning)
+    assert both["nats_per_char"] == plain["nats_per_char"]
+    assert both["dynamic"].keys() == LOSS | {"lr", "decay", "seq", "seconds"}
+    assert both["dynamic"]["nats_per_char"] < 0.95 * plain["nats_per_char"]
+    assert both["dynamic"]["chars"] == both["chars"] == 6000
+    assert "dynamic" not in plain
+    assert (folder / "checkpoints" / "a" / "best.npz").read_bytes() == stored
+    assert (
+        measured(folder, *learning)["dynamic"]["nats_per_char"] == both["dynamic"]["nats_per_char"]
+    )
+
+
+def test_how_it_learns_may_be_said(folder):
+    options = ["--dynamic-lr", "0", "--dynamic-decay", "0.5", "--dynamic-seq", "7"]
+    data = measured(folder, "eval", "checkpoints/b", "verse.txt", "--dynamic", *options)
+    dynamic = data["dynamic"]
+    assert (dynamic["lr"], dynamic["decay"], dynamic["seq"]) == (0, 0.5, 7)
+    assert dynamic["nats_per_char"] == pytest.approx(data["nats_per_char"], abs=1e-5)
+
+
+def test_people_get_a_row_for_it(folder):
+    done = charrnn(folder, "eval", "checkpoints/a", "-", "--dynamic", stdin=VERSE[:200])
+    heads, plain, learning = done.stdout.splitlines()
+    assert (heads.split()[0], plain.split()[0]) == ("nats/char", "stdin")
+    assert learning.startswith("with --dynamic ")
+    assert "Learning while reading" in done.stderr
+
+
+def test_what_is_learned_of_words_is_still_a_loss_per_character(folder):
+    arguments = ["eval", "checkpoints/words", "verse.txt", "--dynamic"]
+    data = measured(folder, *arguments, "--dynamic-lr", "0", "--dynamic-decay", "0")
+    dynamic = data["dynamic"]
+    assert dynamic.keys() == LOSS | {"words", "unknown", "perplexity_per_word"} | {
+        "lr", "decay", "seq", "seconds"
+    }  # fmt: skip
+    for key in ("chars", "words", "unknown"):
+        assert dynamic[key] == data[key] > 0
+    for key in ("nats_per_char", "perplexity_per_word"):
+        assert dynamic[key] == pytest.approx(data[key], rel=1e-4)
+
+
+def test_the_newest_run_is_meant_that_can_do_what_is_asked(folder):
+    later = time.time() + 60
+    os.utime(folder / "checkpoints" / "gaps" / "best.npz", (later, later))
+    for options, name in (([], "gaps"), (["--dynamic"], "words")):
+        data = measured(folder, "eval", "verse.txt", *options)
+        assert data["checkpoint"] == f"checkpoints/{name}/best.npz"
+
+
+def test_ctrl_c_while_learning_leaves_at_once_and_says_how_far_it_came(folder):
+    (folder / "long.txt").write_text(VERSE[:6000] * 50, "utf-8")
+    arguments = ["eval", "checkpoints/a", "long.txt", "--dynamic", "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "charrnn", *arguments],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr.readline() == "Learning while reading.\n"
+        process.send_signal(signal.SIGINT)
+        written, told = process.communicate(timeout=10)
+    assert (process.returncode, written) == (130, "")
+    assert re.fullmatch(r"Stopped after [\d,]+ of 300,000 characters\.\n", told)
+
+
+def test_models_together_surprise_less_than_on_the_average(folder):
+    runs = [f"checkpoints/{name}" for name in ("a", "b", "counts")]
+    alone = [measured(folder, "eval", run, "verse.txt") for run in runs]
+    more = ["--ensemble", runs[1], "--ensemble", runs[2]]
+    data = measured(folder, "eval", runs[0], "verse.txt", *more)
+    assert data["nats_per_char"] < sum(a["nats_per_char"] for a in alone) / 3
+    assert data["parameters"] == sum(a["parameters"] for a in alone)
+    assert data["checkpoint"] == "checkpoints/a/best.npz"
+    assert data["ensemble"] == ["checkpoints/b/best.npz", "checkpoints/counts/best.npz"]
+    assert alone[0]["ensemble"] == []
+    score = measured(folder, "score", runs[0], "verse.txt", "--context", *more)
+    assert score["nats_per_char"] == pytest.approx(data["nats_per_char"], abs=0.05)
+    assert score["ensemble"] == data["ensemble"]
+
+
+def test_models_write_together(folder):
+    arguments = ["--ensemble", "checkpoints/counts", "--length", "50", "--seed", "3"]
+    data = measured(folder, "sample", "checkpoints/a", *arguments)
+    assert data["ensemble"] == ["checkpoints/counts/best.npz"]
+    together = data["samples"][0]["text"]
+    assert len(together) == 50
+    swapped = ["--ensemble", "checkpoints/a", *arguments[2:]]
+    assert (
+        measured(folder, "sample", "checkpoints/counts", *swapped)["samples"][0]["text"] == together
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (
+            ["eval", "checkpoints/counts", "verse.txt", "--dynamic"],
+            1,
+            "(ngram 6) is no network that",
+        ),
+        (["eval", "checkpoints/gaps", "verse.txt", "--dynamic"], 1, "Leave out --dynamic."),
+        (["eval", "checkpoints/classes", "words.tsv", "--dynamic"], 1, "Leave out --dynamic."),
+        (["eval", "verse.txt", "--dynamic-lr", "1e-3"], 2, "--dynamic-lr goes with --dynamic"),
+        (["eval", "verse.txt", "--dynamic", "--dynamic-lr", "-1"], 2, "dynamic-lr is -1; it must"),
+        (["eval", "verse.txt", "--dynamic", "--dynamic-decay", "2"], 2, "between 0 and 1"),
+        (["eval", "verse.txt", "--dynamic", "--dynamic-seq", "0"], 2, "must be 1 or more"),
+        (["eval", "verse.txt", "--dynamic", "--ensemble", "checkpoints/b"], 2, "takes one model"),
+        (["sample", "checkpoints/a", "--ensemble", "checkpoints/other"], 1, "another vocabulary"),
+        (
+            ["eval", "checkpoints/gaps", "-", "--ensemble", "checkpoints/b"],
+            1,
+            "gaps/best.npz: This",
+        ),
+        (["eval", "checkpoints/classes", "-", "--ensemble", "checkpoints/b"], 1, "names the class"),
+        (["score", "checkpoints/a", "--ensemble", "checkpoints/classes"], 1, "names the class"),
+        (["sample", "checkpoints/a", "--ensemble", "checkpoints/words"], 1, "words, not "),
+        (
+            ["score", "verse.txt", "--ensemble", "checkpoints/words"],
+            2,
+            "which --ensemble names too",
+        ),
+        (["score", "verse.txt", "--ensemble", "nowhere"], 1, "There is no checkpoint nowhere"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_line(arguments, code, message, folder):
+    done = charrnn(folder, *arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr.splitlines()[-1]
+    assert done.stderr.splitlines()[-1].startswith("Error: ")

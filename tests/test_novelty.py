@@ -1,0 +1,171 @@
+"""What of a sample is copied: by numbers of runs, and by looking."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charrnn import novelty as module
+from charrnn.checkpoint import Checkpoint
+from charrnn.cli.novelty_view import Judge
+from charrnn.models import NGram
+from charrnn.novelty import Novelty, novelty
+from charrnn.vocabulary import Vocabulary, Words
+from tests.conftest import VERSE
+from tests.test_cli import charrnn
+
+LENGTHS = (1, 2, 3, 5, 8)
+words = st.text("abc", max_size=40)
+
+
+def codes(text: str):
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+
+
+def text(run) -> str:
+    return run.astype("<u4").tobytes().decode("utf-32-le")
+
+
+def compare(samples, blocks, lengths=LENGTHS) -> Novelty:
+    return novelty([codes(s) for s in samples], [codes(b) for b in blocks], lengths)
+
+
+def by_looking(samples, corpus, length):
+    runs = [s[i : i + length] for s in samples for i in range(len(s) - length + 1)]
+    return sum(r in corpus for r in runs) / len(runs) if runs else None
+
+
+def check(found: Novelty, samples, corpus):
+    for length, share in found.copied.items():
+        wanted = by_looking(samples, corpus, length)
+        assert share == (wanted if wanted is None else pytest.approx(wanted)), length
+    longest = text(found.longest)
+    assert longest in corpus
+    assert not longest or any(longest in s for s in samples)
+    longer = [s[i : i + len(longest) + 1] for s in samples for i in range(len(s) - len(longest))]
+    assert not any(run in corpus for run in longer)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(words, max_size=3), st.lists(words, max_size=5))
+def test_the_numbers_are_those_found_by_looking(samples, blocks):
+    check(compare(samples, blocks), samples, "".join(blocks))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(words, min_size=1, max_size=3), st.lists(words, max_size=5))
+def test_searching_for_pairs_finds_what_a_table_of_them_finds(samples, blocks):
+    before, module._TABLE = module._TABLE, 0
+    try:
+        check(compare(samples, blocks), samples, "".join(blocks))
+    finally:
+        module._TABLE = before
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_runs_across_the_blocks_of_a_corpus_are_found(size, monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK", size)
+    sample = VERSE[200:260] + "#" + VERSE[805:1005] + "#"
+    pieces = [VERSE[at : at + 333] for at in range(0, 3000, 333)]
+    found = compare([sample], pieces, (8, 20, 150))
+    assert text(found.longest) == VERSE[805:1005]
+    check(found, [sample], VERSE[:3000])
+
+
+def test_a_run_does_not_go_on_in_the_next_sample():
+    found = compare(["ab", "cd"], ["abcd"], (2, 3))
+    assert text(found.longest) == "ab"
+    assert found.copied == {2: 1, 3: None}
+
+
+def test_large_and_small_alphabets_are_read_alike():
+    chinese = VERSE[:500].translate({ord(c): 0x4E00 + ord(c) * 7 for c in set(VERSE)})
+    sample, corpus = chinese[100:200] + "\U0001f600" + chinese[:50], chinese[40:]
+    check(compare([sample], [corpus], module.LENGTHS), [sample], corpus)
+
+
+def test_a_sample_of_nothing_is_no_copy():
+    assert compare([], ["abc"], (8,)).copied == {8: None}
+    assert len(compare([""], [], (8,)).longest) == 0
+
+
+def test_bytes_and_code_points_of_any_width_may_be_compared():
+    sample = np.frombuffer(b"\xff\x00abc", np.uint8)
+    found = novelty([sample], [np.frombuffer(b"xx\xff\x00ab", np.uint8)], (2,))
+    assert bytes(found.longest) == b"\xff\x00ab"
+    assert found.copied[2] == pytest.approx(3 / 4)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    (tmp_path / "poem.txt").write_text(VERSE[:20000], "utf-8")
+    return tmp_path
+
+
+def test_sample_says_what_is_copied(corpus):
+    arguments = ["sample", "--length", "300", "--seed", "1", "--count", "2"]
+    plain = charrnn(corpus, *arguments)
+    done = charrnn(corpus, *arguments, "--novelty", "poem.txt")
+    assert done.stdout == plain.stdout
+    assert re.fullmatch(
+        r'The longest run copied from poem.txt has \d+ characters: ".*" '
+        r"Copied: [\d.]+% of the runs of 8 characters, [\d.]+% of those of 12, "
+        r"[\d.]+% of those of 20. ",
+        done.stderr.replace("\n", " "),
+    )
+    data = json.loads(charrnn(corpus, *arguments, "--novelty", "poem.txt", "--json").stdout)
+    samples, found = [s["text"] for s in data["samples"]], data["novelty"]
+    assert found.keys() == {"corpus", "longest", "run", "copied"}
+    assert len(found["run"]) == found["longest"]
+    assert found["run"] in VERSE[:20000]
+    assert any(found["run"] in sample for sample in samples)
+    for length, share in found["copied"].items():
+        assert share == pytest.approx(by_looking(samples, VERSE[:20000], int(length)))
+
+
+def test_a_long_copy_is_shortened_for_people(corpus):
+    found = Checkpoint(NGram.counted(np.arange(9), 9, 1), Vocabulary.of(VERSE))
+    judge = Judge(str(corpus / "poem.txt"), found, None)
+    written = [[piece.encode()] for piece in ("#", VERSE[400:430], VERSE[430:700])]
+    assert list(judge.watch(iter(written), 1)) == written
+    assert judge.plain()["run"] == VERSE[400:700]
+    longest, _ = judge.in_words()
+    (shown,) = re.findall('has 300 characters: "(.*)"', longest)
+    assert shown.replace("↵", "\n") == f"{VERSE[400:430]} ... {VERSE[670:700]}"
+
+
+def test_words_are_compared_by_their_characters(corpus):
+    words = Words.of(VERSE[:20000])
+    model = Checkpoint(NGram.counted(np.arange(len(words)), len(words), 1), words)
+    judge = Judge(str(corpus / "poem.txt"), model, None)
+    list(judge.watch(iter([[VERSE[301:320].encode()], [b"#\xe2\x80\xa6"]]), 1))
+    longest, copied = judge.in_words()
+    assert "has 19 characters" in longest
+    assert (
+        copied
+        == "Copied: 85.7% of the runs of 8 characters, 80.0% of those of 12, 0.0% of those of 20."
+    )
+
+
+def test_what_was_only_continued_is_not_judged(corpus):
+    seed = VERSE[3000:3100]
+    done = charrnn(corpus, "sample", "--seed-text", seed, "--length", "1", "--json", "--seed", "1",
+                   "--novelty", "poem.txt")  # fmt: skip
+    assert json.loads(done.stdout)["novelty"]["longest"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--novelty", "."], 1, "Cannot read .: is a directory"),
+        (["--novelty", "nowhere.txt"], 1, "There is no file 'nowhere.txt'"),
+        (["--novelty", "-", "--seed-file", "-"], 2, "cannot both read standard input"),
+    ],
+)
+def test_a_corpus_that_cannot_be_read_is_told_before_writing(arguments, code, message, corpus):
+    done = charrnn(corpus, "sample", *arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr
