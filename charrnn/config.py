@@ -24,9 +24,9 @@ CLASS_WEIGHTS = {"none": 0.0, "root": 0.5, "balanced": 1.0}
 """A text counts as the frequency of its class to minus this power."""
 TASK_NAMES = ("lm", "fill", "classify")
 """What `--task` takes; `tasks.TASKS` has them."""
+_HIDDEN = 192
+"""Where a budget of epochs or steps is given, and no time is known."""
 _BUDGETS = ("steps", "minutes", "epochs")
-_FITTED = ("hidden", "dropout")
-"""What is chosen by the text where it is left open."""
 _OF_NGRAMS = {"order"}
 _OF_TASKS = {
     "lm": {"reset"}, "fill": {"mask"}, "classify": {"bidirectional", "class_weights"},
@@ -161,17 +161,23 @@ class TrainConfig:
         """
         if self.cell == NGram.kind:
             return self
-        config, open_ = self, {name for name in _FITTED if getattr(self, name) is None}
-        if all(getattr(self, unit) is None for unit in _BUDGETS):
-            config = replace(
-                config, epochs=ByTask(defaults.epochs(symbols), classify=15).of(self.task)
-            )
-        e = defaults.passes(symbols, self.batch, self.seq, *config.budget)
-        if "hidden" in open_:
-            config = replace(config, hidden=defaults.hidden(symbols, e))
-        if "dropout" in open_:
-            config = replace(config, dropout=defaults.dropout(symbols, e))
-        return config
+        config, free = self, all(getattr(self, unit) is None for unit in _BUDGETS)
+        if free:
+            default = ByTask(defaults.epochs(symbols), classify=15)
+            config = replace(config, epochs=default.of(self.task))
+        hidden, dropout = self.hidden, self.dropout
+        if hidden is None:
+            timed = defaults.hidden(symbols, *filter(None, [self.minutes]))
+            hidden = timed if free or self.minutes else _HIDDEN
+        if dropout is None:
+            dropout = defaults.dropout(symbols, config._passes(symbols), hidden)
+        return replace(config, hidden=hidden, dropout=dropout)
+
+    def _passes(self, symbols: int) -> float | None:
+        """How often a training part is read within the budget; None where that is one of time."""
+        unit, amount = self.budget
+        each = {"epochs": symbols, "steps": self.batch * self.seq}
+        return amount * each[unit] / symbols if unit in each else None
 
     def beyond(self, given: TrainConfig) -> dict[str, Any]:
         """The options that `given` leaves open and that are settled here."""

@@ -1,37 +1,47 @@
 """What is chosen where an option is left open: how long to learn, how wide, how much to drop.
 
-Each depends on n, the symbols of the training part, and on e, how often they are read. A text that
-is short or read often is learned by heart: the more is dropped then. Where there is time for it, a
-wide network of which much is dropped beats a narrow one. The figures that the constants were chosen
-by are in docs/training.md.
+n is the number of symbols in the training part. A text is best read some twenty times, a short one
+less often, and a wide network of which much is dropped learns more from each time than a narrow
+one: so a network is as wide as the time allows. How many parameters it has for each symbol decides
+how much is dropped. The figures behind the constants are in docs/training.md.
 """
 
 from __future__ import annotations
 
-_READ = 20e6
+import math
+
+_TIMES = 20
+"""How often a text of a million symbols is best read, given the time; longer ones, too."""
+_MOST = 20e6
 """Symbols read where no budget is given."""
-_EPOCHS = (2, 40)
-_SPEED = 60e3
-"""Symbols a second that a budget of minutes is taken for: about two cores, 2x192."""
-_WIDTHS = (128, 512)
+_SPEED = 100e3
+"""Symbols a second that 2x192 learns: about two cores."""
+_MINUTES = 0.5
+"""What may be spent on width where no budget is given."""
+_NARROWEST, _WIDEST, _STEP = 192, 768, 32
+"""The widest is for a text of a million symbols or more."""
+
+
+def times(n: int) -> float:
+    """How often a text of n symbols is best read, given the time."""
+    return _TIMES * min(1.0, math.pow(n / 1e6, 0.23))
 
 
 def epochs(n: int) -> float:
-    """How often a text of n symbols is read, where no budget is given."""
-    return float(round(min(max(_READ / n, _EPOCHS[0]), _EPOCHS[1])))
+    """How often it is read where no budget is given."""
+    return float(max(2, round(min(times(n), _MOST / n))))
 
 
-def passes(n: int, batch: int, seq: int, unit: str, amount: float) -> float:
-    """About how often it is read within a budget."""
-    each = {"epochs": n, "steps": batch * seq, "minutes": 60 * _SPEED}
-    return amount * each[unit] / n
+def hidden(n: int, minutes: float = _MINUTES) -> int:
+    """The hidden size of a network that learns n symbols in so many minutes."""
+    speed = n * times(n) / (60 * minutes)
+    fits = _NARROWEST * math.pow(_SPEED / speed, 1 / 1.7)  # its time grows as its width ** 1.7
+    widest = _WIDEST * min(1.0, math.pow(n / 1e6, 0.3))
+    return max(_NARROWEST, _STEP * round(min(fits, widest) / _STEP))
 
 
-def hidden(n: int, e: float) -> int:
-    """The hidden size."""
-    return 192
-
-
-def dropout(n: int, e: float) -> float:
-    """The share of outputs dropped."""
-    return 0.1
+def dropout(n: int, epochs: float | None, hidden: int) -> float:
+    """The share of outputs dropped of a network that reads n symbols so often; None is often."""
+    parameters = 10 * hidden * hidden
+    share = min(0.5, max(0.0, 0.1 + 0.12 * math.log2(parameters / (0.37 * n))))
+    return round(share if epochs is None else share * min(1.0, epochs / times(n)), 2)

@@ -16,20 +16,27 @@ lengths = st.integers(2, 10**10)
 reads = st.floats(0.01, 10_000)
 
 
-@given(n=lengths, more=lengths, e=reads)
-def test_of_a_longer_text_no_more_is_dropped(n, more, e):
-    assert 0 <= defaults.dropout(n + more, e) <= defaults.dropout(n, e) < 1
+@given(n=lengths, more=lengths, hidden=st.integers(1, 2000))
+def test_of_a_longer_text_no_more_is_dropped(n, more, hidden):
+    assert 0 <= defaults.dropout(n + more, None, hidden) <= defaults.dropout(n, None, hidden) < 1
 
 
-@given(n=lengths, e=reads, more=reads)
-def test_a_text_read_oftener_is_dropped_no_less_and_the_network_is_no_narrower(n, e, more):
-    assert defaults.dropout(n, e + more) >= defaults.dropout(n, e)
-    assert defaults.hidden(n, e + more) >= defaults.hidden(n, e) >= 1
+@given(n=lengths, e=reads, more=reads, hidden=st.integers(1, 2000))
+def test_more_is_dropped_where_a_text_is_read_oftener_or_the_network_is_wider(n, e, more, hidden):
+    here = defaults.dropout(n, e, hidden)
+    assert here <= defaults.dropout(n, e + more, hidden) <= defaults.dropout(n, None, hidden)
+    assert here <= defaults.dropout(n, e, 2 * hidden)
 
 
-@given(n=lengths, more=lengths)
-def test_a_longer_text_is_read_no_oftener(n, more):
-    assert 1 <= defaults.epochs(n + more) <= defaults.epochs(n)
+@given(n=lengths, minutes=reads, more=reads)
+def test_with_more_time_the_network_is_no_narrower(n, minutes, more):
+    assert 192 <= defaults.hidden(n, minutes) <= defaults.hidden(n, minutes + more) <= 768
+
+
+@given(n=lengths)
+def test_without_a_budget_reading_is_neither_endless_nor_once_only(n):
+    assert 2 <= defaults.epochs(n) <= 20
+    assert defaults.epochs(n) * n <= max(30e6, 2 * n)
 
 
 @given(n=lengths, epochs=st.floats(0.1, 100))

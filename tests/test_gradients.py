@@ -150,6 +150,15 @@ def test_the_forget_bias_starts_at_one(rng):
     assert b.tolist() == [0] * H + [1] * H + [0] * 2 * H
 
 
+def test_dropout_silences_a_unit_of_a_lane_for_the_whole_chunk(rng):
+    layer, x = Dropout(200, 0.25), np.ones((7, 3, 200))
+    y, _, _ = layer.forward(Params({}, np.zeros(0)), x, (), rng)
+    np.testing.assert_array_equal(y, np.broadcast_to(y[0], y.shape))
+    assert set(np.unique(y)) == {0.0, 1 / 0.75}
+    assert (y[0, 0] != y[0, 1]).any()
+    assert abs((y == 0).mean() - 0.25) < 0.06
+
+
 def test_dropout_is_for_training_alone(rng):
     model = CharRNN.initialised(NetworkConfig(V, "gru", 8, 2, dropout=0.5), rng, np.float64)
     ids, state = rng.integers(0, V, (T, B)), model.start(B)

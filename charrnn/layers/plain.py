@@ -12,10 +12,11 @@ from charrnn.params import Array, Ids, Params, Spec, State, constant, uniform
 
 
 class Dropout:
-    """In training each entry is zero with probability `rate`, else 1 / (1 - rate) as large.
+    """In training each unit is silent with probability `rate`, else 1 / (1 - rate) as loud.
 
     Srivastava et al. (2014); on the way between layers only, never on the way through time
-    (Zaremba, Sutskever and Vinyals 2014).
+    (Zaremba, Sutskever and Vinyals 2014). In a lane the same units are silent from the first step
+    of a chunk to its last (Gal and Ghahramani 2016), so that none can be told from the step before.
     """
 
     def __init__(self, width: int, rate: float) -> None:
@@ -38,7 +39,7 @@ class Dropout:
     ) -> tuple[Array, State, Pullback]:
         if rng is None or self.rate == 0:
             return x, (), lambda grads, dy, dstate: (dy, ())
-        mask = (rng.random(x.shape, np.float32) >= self.rate).astype(x.dtype)
+        mask = (rng.random(x.shape[1:], np.float32) >= self.rate).astype(x.dtype)  # (B, H)
         mask *= 1 / (1 - self.rate)
         return x * mask, (), lambda grads, dy, dstate: (dy * mask, ())
 
