@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from math import prod
 from typing import Any, get_args
 
 from charrnn import defaults
@@ -10,7 +11,7 @@ from charrnn.cells import CELLS
 from charrnn.codes import Unit
 from charrnn.corpus import Split
 from charrnn.errors import ConfigError
-from charrnn.models import NETWORKS, NetworkConfig, NGram
+from charrnn.models import NETWORKS, CharRNN, NetworkConfig, NGram
 from charrnn.optim import OPTIMIZERS, SCHEDULES
 from charrnn.options import ByTask, check, check_kind, kinds_of, one_of, option
 from charrnn.reading import TextOptions
@@ -26,6 +27,7 @@ TASK_NAMES = ("lm", "fill", "classify")
 """What `--task` takes; `tasks.TASKS` has them."""
 _HIDDEN = 192
 """Where a budget of epochs or steps is given, and no time is known."""
+_EPOCHS = ByTask(None, fill=20, classify=15)
 _BUDGETS = ("steps", "minutes", "epochs")
 _OF_NGRAMS = {"order"}
 _OF_TASKS = {
@@ -51,17 +53,15 @@ class TrainConfig:
     cell: str = option("gru", "Recurrent cell; or ngram, which counts.", choices=LEARNERS)
     order: int = option(6, "Length of the n-grams, 1 to 12, with --cell ngram.")
     hidden: int | None = option(
-        ByTask(None, classify=128),
-        "Hidden size: units in a layer.  [default: by the length of the text and the budget, or "
-        "128 with --task classify]",
+        ByTask(None, fill=192, classify=128),
+        "Hidden size: units in a layer.",
     )
     layers: int = option(ByTask(2, classify=1), "Recurrent layers, stacked.")
     residual: bool = option(False, "Layers above the first add to what is below them.")
     bidirectional: bool = option(True, "With --task classify, layers read backwards, too.")
     dropout: float | None = option(
-        ByTask(None, classify=0.3),
-        "Share of a layer's outputs dropped in training.  [default: by the length of the text, the "
-        "budget and the hidden size, or 0.3 with --task classify]",
+        ByTask(None, fill=0.1, classify=0.3),
+        "Share of a layer's outputs dropped in training.",
     )
     batch: int = option(50, "Lanes of text read side by side.")
     seq: int = option(
@@ -80,8 +80,7 @@ class TrainConfig:
     )  # fmt: skip
     epochs: float | None = option(
         None,
-        "Budget: passes over the text.  [default: by the length of the text, 2 to 40, or 15 with "
-        "--task classify]",
+        f"Budget: passes over the text.  [default: {_EPOCHS}]",
     )
     steps: int | None = option(None, "Budget: updates.")
     minutes: float | None = option(None, "Budget: minutes; the schedule follows the clock.")
@@ -94,7 +93,9 @@ class TrainConfig:
     decay: float = option(0.97, "What step (each epoch) and plateau multiply the rate by.")
     decay_after: float = option(10.0, "Epochs before the schedule step begins.")
     patience: int = option(3, "Evaluations without a best before plateau lowers the rate.")
-    weight_decay: float = option(0.0, "Decoupled weight decay.")
+    weight_decay: float | None = option(
+        ByTask(None, fill=0.0, classify=0.0), "Decoupled weight decay."
+    )
     clip: float = option(1.0, "Largest norm of the gradient; 0 does not clip.")
     clip_value: float = option(0.0, "Largest gradient entry; 0 does not clip.")
     seed: int = option(1, "Random seed.")
@@ -142,11 +143,9 @@ class TrainConfig:
             check(name, value, value is None or value > 0, "above 0")
         for name in ("clip", "clip_value", "workers", "warmup", "weight_decay", "seed", "init",
                      "decay_after", "eval_every", "eval_chars", "sample_every"):  # fmt: skip
-            check(name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+            check(name, getattr(self, name), (getattr(self, name) or 0) >= 0, "0 or more")
         check("order", self.order, 1 <= self.order <= 12, "between 1 and 12")
-        for name in ("dropout",):
-            value = getattr(self, name)
-            check(name, value, value is None or 0 <= value < 1, "at least 0 and below 1")
+        check("dropout", self.dropout, 0 <= (self.dropout or 0) < 1, "at least 0 and below 1")
         check("reset", self.reset, 0 <= self.reset <= 1, "between 0 and 1")
         check("mask", self.mask, 0 < self.mask <= 1, "above 0 and at most 1")
         check("decay", self.decay, 0 < self.decay <= 1, "above 0 and at most 1")
@@ -163,15 +162,20 @@ class TrainConfig:
             return self
         config, free = self, all(getattr(self, unit) is None for unit in _BUDGETS)
         if free:
-            default = ByTask(defaults.epochs(symbols), classify=15)
-            config = replace(config, epochs=default.of(self.task))
-        hidden, dropout = self.hidden, self.dropout
-        if hidden is None:
+            epochs = _EPOCHS.of(self.task) or defaults.epochs(symbols)
+            config = replace(config, epochs=float(epochs))
+        if config.hidden is None:
             timed = defaults.hidden(symbols, *filter(None, [self.minutes]))
-            hidden = timed if free or self.minutes else _HIDDEN
-        if dropout is None:
-            dropout = defaults.dropout(symbols, config._passes(symbols), hidden)
-        return replace(config, hidden=hidden, dropout=dropout)
+            config = replace(config, hidden=timed if free or self.minutes else _HIDDEN)
+        if config.dropout is None:
+            shapes = CharRNN.specs(replace(config, dropout=0.0).network(1))
+            size = sum(prod(spec.shape) for spec in shapes)
+            share = defaults.dropout(symbols, config._passes(symbols), size)
+            config = replace(config, dropout=share)
+        if config.weight_decay is None:
+            decay = defaults.weight_decay(symbols, self.batch * self.seq, self.rate)
+            config = replace(config, weight_decay=decay)
+        return config
 
     def _passes(self, symbols: int) -> float | None:
         """How often a training part is read within the budget; None where that is one of time."""

@@ -12,19 +12,24 @@ import math
 
 _TIMES = 20
 """How often a text of a million symbols is best read, given the time; longer ones, too."""
+_LEAST, _AT_MOST = 400e3, 40
+"""So many symbols of a short text are read, or there are too few updates; but none so often."""
 _MOST = 20e6
 """Symbols read where no budget is given."""
 _SPEED = 100e3
 """Symbols a second that 2x192 learns: about two cores."""
 _MINUTES = 0.5
 """What may be spent on width where no budget is given."""
+_FORGET = 12.5
+"""Epochs at the peak rate in which weights would shrink to 1 / e."""
 _NARROWEST, _WIDEST, _STEP = 192, 768, 32
 """The widest is for a text of a million symbols or more."""
 
 
 def times(n: int) -> float:
     """How often a text of n symbols is best read, given the time."""
-    return _TIMES * min(1.0, math.pow(n / 1e6, 0.23))
+    least = min(_AT_MOST, _LEAST / n)
+    return max(least, _TIMES * min(1.0, math.pow(n / 1e6, 0.23)))
 
 
 def epochs(n: int) -> float:
@@ -40,8 +45,19 @@ def hidden(n: int, minutes: float = _MINUTES) -> int:
     return max(_NARROWEST, _STEP * round(min(fits, widest) / _STEP))
 
 
-def dropout(n: int, epochs: float | None, hidden: int) -> float:
-    """The share of outputs dropped of a network that reads n symbols so often; None is often."""
-    parameters = 10 * hidden * hidden
-    share = min(0.5, max(0.0, 0.1 + 0.12 * math.log2(parameters / (0.37 * n))))
+def dropout(n: int, epochs: float | None, parameters: int) -> float:
+    """The share of outputs dropped of a network that reads n symbols so often; None is often.
+
+    `parameters` are those that do not grow with the vocabulary.
+    """
+    share = min(0.5, max(0.0, 0.1 + 0.12 * math.log2(parameters / (0.33 * n))))
     return round(share if epochs is None else share * min(1.0, epochs / times(n)), 2)
+
+
+def weight_decay(n: int, update: int, rate: float) -> float:
+    """Decoupled weight decay, with `update` symbols an update at this learning rate.
+
+    Weights forget within a number of epochs that does not depend on the text (Wang and Aitchison
+    2024).
+    """
+    return round(min(1.0, update / (n * rate * _FORGET)), 4)

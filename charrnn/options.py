@@ -15,7 +15,7 @@ from charrnn.errors import ConfigError, why
 
 
 class ByTask:
-    """A default that is not the same for every task."""
+    """A default that is not the same for every task; None is one that the text decides."""
 
     def __init__(self, usual: Any, **others: Any) -> None:
         self.usual, self.others = usual, others
@@ -26,7 +26,8 @@ class ByTask:
 
     def __str__(self) -> str:
         others = (f", or {value} with --task {task}" for task, value in self.others.items())
-        return f"{self.usual}{''.join(others)}"
+        usual = "chosen by the text and the budget" if self.usual is None else self.usual
+        return f"{usual}{''.join(others)}"
 
 
 def option(default: Any, help: str, **more: Any) -> Any:  # noqa: A002

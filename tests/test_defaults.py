@@ -16,16 +16,16 @@ lengths = st.integers(2, 10**10)
 reads = st.floats(0.01, 10_000)
 
 
-@given(n=lengths, more=lengths, hidden=st.integers(1, 2000))
-def test_of_a_longer_text_no_more_is_dropped(n, more, hidden):
-    assert 0 <= defaults.dropout(n + more, None, hidden) <= defaults.dropout(n, None, hidden) < 1
+@given(n=lengths, more=lengths, size=st.integers(1, 10**8))
+def test_of_a_longer_text_no_more_is_dropped(n, more, size):
+    assert 0 <= defaults.dropout(n + more, None, size) <= defaults.dropout(n, None, size) < 1
 
 
-@given(n=lengths, e=reads, more=reads, hidden=st.integers(1, 2000))
-def test_more_is_dropped_where_a_text_is_read_oftener_or_the_network_is_wider(n, e, more, hidden):
-    here = defaults.dropout(n, e, hidden)
-    assert here <= defaults.dropout(n, e + more, hidden) <= defaults.dropout(n, None, hidden)
-    assert here <= defaults.dropout(n, e, 2 * hidden)
+@given(n=lengths, e=reads, more=reads, size=st.integers(1, 10**8))
+def test_more_is_dropped_where_a_text_is_read_oftener_or_the_network_is_wider(n, e, more, size):
+    here = defaults.dropout(n, e, size)
+    assert here <= defaults.dropout(n, e + more, size) <= defaults.dropout(n, None, size)
+    assert here <= defaults.dropout(n, e, 2 * size)
 
 
 @given(n=lengths, minutes=reads, more=reads)
@@ -35,8 +35,16 @@ def test_with_more_time_the_network_is_no_narrower(n, minutes, more):
 
 @given(n=lengths)
 def test_without_a_budget_reading_is_neither_endless_nor_once_only(n):
-    assert 2 <= defaults.epochs(n) <= 20
+    assert 2 <= defaults.epochs(n) <= 40
     assert defaults.epochs(n) * n <= max(30e6, 2 * n)
+
+
+@given(n=lengths, update=st.integers(1, 10**5), rate=st.floats(1e-5, 1))
+def test_weights_shrink_by_as_much_in_an_epoch_whatever_the_text_and_the_rate(n, update, rate):
+    decay = defaults.weight_decay(n, update, rate)
+    assert 0 <= decay <= 1
+    if 0.01 < decay < 1:
+        assert decay * rate * n / update == pytest.approx(1 / 12.5, rel=0.01)
 
 
 @given(n=lengths, epochs=st.floats(0.1, 100))
@@ -60,7 +68,8 @@ def test_a_text_counts_by_the_part_that_is_learned():
     wanted = TrainConfig(steps=1, layers=1).fitted(len(corpus.train))
     assert (trainer.config.hidden, trainer.config.dropout) == (wanted.hidden, wanted.dropout)
     started = next(e for e in trainer.events() if isinstance(e, Started))
-    assert to_json(started)["chosen"] == {"hidden": wanted.hidden, "dropout": wanted.dropout}
+    names = ("hidden", "dropout", "weight_decay")
+    assert to_json(started)["chosen"] == {name: getattr(wanted, name) for name in names}
 
 
 def test_n_grams_leave_nothing_open():

@@ -193,7 +193,9 @@ def _adapted(event: Started, trainer: Session) -> list[str]:
     """
     c, lines = trainer.config, list(trainer.corpus.notes)
     if event.chosen:
-        options = " ".join(f"--{name} {value:g}" for name, value in event.chosen.items())
+        options = " ".join(
+            f"--{name.replace('_', '-')} {value:g}" for name, value in event.chosen.items()
+        )
         lines.append(f"Chosen for this text and budget: {options}")
     if event.ranks > 1:
         workers = f"{event.workers} worker{'s' * (event.workers > 1)} each"
