@@ -43,9 +43,8 @@ def config_options(without: Container[str] = (), task: str | None = None) -> Cal
                 settings = {"is_flag": True}
                 flag += f"/--no-{flag}" * default
             if isinstance(default, ByTask):
-                usual = default if task is None else default.of(task)
-                known = "" if default.usual is None else f"  [default: {usual}]"
-                text, default = text + known, None
+                shown = default if task is None else ByTask(default.of(task))
+                text, default = f"{text}  [default: {shown}]", None
             if "metavar" in f.metadata:
                 settings["metavar"] = f.metadata["metavar"]
             function = click.option(
