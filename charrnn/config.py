@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from math import prod
 from typing import Any, get_args
 
 from charrnn import defaults
 from charrnn.cells import CELLS
+from charrnn.codes import Unit
 from charrnn.corpus import Split
 from charrnn.errors import ConfigError
-from charrnn.models import NETWORKS, CharRNN, NetworkConfig, NGram
+from charrnn.models import NETWORKS, NetworkConfig, NGram
 from charrnn.optim import OPTIMIZERS, SCHEDULES
 from charrnn.options import ByTask, check, check_kind, kinds_of, one_of, option
 from charrnn.reading import TextOptions
-from charrnn.vocabulary import Unit
+from charrnn.sizing import parameters
 
 DEFAULT_RATES = {"adam": 4e-3, "rmsprop": 2e-3, "adagrad": 5e-2, "sgd": 0.2}
 """Learning rates that serve these networks well."""
-
 LEARNERS = (*NETWORKS, NGram.kind)
 """What `--cell` takes: every recurrent cell, and the n-gram model, which has none."""
 CLASS_WEIGHTS = {"none": 0.0, "root": 0.5, "balanced": 1.0}
@@ -53,8 +52,7 @@ class TrainConfig:
     cell: str = option("gru", "Recurrent cell; or ngram, which counts.", choices=LEARNERS)
     order: int = option(6, "Length of the n-grams, 1 to 12, with --cell ngram.")
     hidden: int | None = option(
-        ByTask(None, fill=192, classify=128),
-        "Hidden size: units in a layer.",
+        ByTask(None, fill=192, classify=128), "Hidden size: units in a layer."
     )
     layers: int = option(ByTask(2, classify=1), "Recurrent layers, stacked.")
     residual: bool = option(False, "Layers above the first add to what is below them.")
@@ -139,8 +137,7 @@ class TrainConfig:
         for name in ("layers", "batch", "seq", "min_count", "patience"):
             check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("hidden", "epochs", "steps", "minutes", "lr"):
-            value = getattr(self, name)
-            check(name, value, value is None or value > 0, "above 0")
+            check(name, v := getattr(self, name), v is None or v > 0, "above 0")
         for name in ("clip", "clip_value", "workers", "warmup", "weight_decay", "seed", "init",
                      "decay_after", "eval_every", "eval_chars", "sample_every"):  # fmt: skip
             check(name, getattr(self, name), (getattr(self, name) or 0) >= 0, "0 or more")
@@ -149,7 +146,7 @@ class TrainConfig:
         check("reset", self.reset, 0 <= self.reset <= 1, "between 0 and 1")
         check("mask", self.mask, 0 < self.mask <= 1, "above 0 and at most 1")
         check("decay", self.decay, 0 < self.decay <= 1, "above 0 and at most 1")
-        if sum(b is not None for b in (self.epochs, self.steps, self.minutes)) > 1:
+        if sum(getattr(self, unit) is not None for unit in _BUDGETS) > 1:
             raise ConfigError("Give one budget: epochs, steps or minutes.")
         Split.parse(self.split)
 
@@ -168,10 +165,8 @@ class TrainConfig:
             timed = defaults.hidden(symbols, *filter(None, [self.minutes]))
             config = replace(config, hidden=timed if free or self.minutes else _HIDDEN)
         if config.dropout is None:
-            shapes = CharRNN.specs(replace(config, dropout=0.0).network(1))
-            size = sum(prod(spec.shape) for spec in shapes)
-            share = defaults.dropout(symbols, config._passes(symbols), size)
-            config = replace(config, dropout=share)
+            size, e = parameters(replace(config, dropout=0.0).network(1)), config._passes(symbols)
+            config = replace(config, dropout=defaults.dropout(symbols, e, size))
         if config.weight_decay is None:
             decay = defaults.weight_decay(symbols, self.batch * self.seq, self.rate)
             config = replace(config, weight_decay=decay)
@@ -205,6 +200,12 @@ class TrainConfig:
     def rate(self) -> float:
         """The peak learning rate."""
         return self.lr if self.lr is not None else DEFAULT_RATES[self.optimizer]
+
+    @property
+    def title(self) -> str:
+        """What learns, as its model says: `gru 2x192`, `ngram 6`."""
+        shape = self.order if self.cell == NGram.kind else f"{self.layers}x{self.hidden}"
+        return f"{self.cell} {shape}"
 
     @property
     def text_options(self) -> TextOptions:

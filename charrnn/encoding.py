@@ -14,12 +14,13 @@ from itertools import count
 import numpy as np
 
 from charrnn import spool, store
+from charrnn.codes import name_of, name_of_word, text_of
 from charrnn.errors import CorpusError
 from charrnn.params import Array, Ids
 from charrnn.reading import Source, TextOptions
 from charrnn.spool import Spool
 from charrnn.store import Encoded, Identity
-from charrnn.vocabulary import Vocabulary, Words, name_of, name_of_word, text_of
+from charrnn.vocabulary import Vocabulary, Words
 from charrnn.words import cut
 
 

@@ -23,6 +23,18 @@ class Line(NamedTuple):
     norms: Array
 
 
+class Learning(NamedTuple):
+    """A learning curve, in the colour of its model."""
+
+    model: str
+    chars: Sequence[float]
+    seconds: Sequence[float]
+    nats: Sequence[float]
+    """The validation loss per character at each of these."""
+    counted: bool = False
+    """Whether all was learned in one step: drawn as a level line, what it reaches."""
+
+
 class Picture:
     """A file to draw into. Made before the work whose outcome it shows, so that a ConfigError, for
     a missing matplotlib or an ending that names no kind of picture, comes at once.
@@ -56,6 +68,29 @@ class Picture:
         axes.set_ylabel("norm of dLoss(T)/dh(T-k)")
         axes.grid(alpha=0.3)
         axes.legend()
+        self._save()
+
+    def draw_learning(self, curves: Sequence[Learning]) -> None:
+        """Validation losses against characters learned from, and against seconds."""
+        models = list(dict.fromkeys(curve.model for curve in curves))
+        panels = self._figure.subplots(1, 2, sharey=True)
+        for axes, panel in zip(
+            panels, ("thousand characters learned from", "seconds of training"), strict=True
+        ):
+            for n, model in enumerate(models):
+                label = model.replace("$", r"\$")
+                for curve in (c for c in curves if c.model == model):
+                    if curve.counted:
+                        axes.axhline(curve.nats[-1], color=f"C{n}", linestyle="dotted", label=label)
+                    else:
+                        x = np.divide(curve.chars, 1000) if axes is panels[0] else curve.seconds
+                        axes.plot(x, curve.nats, f"C{n}.-", label=label, linewidth=1, markersize=3)
+                    label = "_"  # once in the legend
+            axes.set_xlabel(panel)
+            axes.set_xlim(left=0)
+            axes.grid(alpha=0.3)
+        panels[0].set_ylabel("validation loss, nats per character")
+        self._figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
         self._save()
 
     def _save(self) -> None:

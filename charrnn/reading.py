@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from charrnn.codes import Unit, code_points
 from charrnn.errors import ConfigError, CorpusError, why
 from charrnn.params import Ids
-from charrnn.vocabulary import Unit, code_points
 from charrnn.words import last_border
 
 _BLOCK = 1 << 20  # bytes

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.codes import Unit, text_of
 from charrnn.evaluate import Loss, read_nats, surprisal
 from charrnn.models.base import LanguageModel
 from charrnn.params import Array, Ids, State
-from charrnn.vocabulary import REPLACEMENT, Unit, Vocabulary, text_of
+from charrnn.vocabulary import REPLACEMENT, Vocabulary
 from charrnn.words import cut
 
 _LONG = 1 << 14  # symbols; a longer line is read in pieces side by side, as a text is

@@ -39,15 +39,10 @@ class Session(ABC):
         crew: Crew | None = None,
     ) -> None:
         """With `run`, checkpoints and a log are written there, by rank 0 of the crew."""
-        text = corpus.options
         self.corpus, self.run, self.crew = corpus, run, crew or Crew()
-        fitted = config.fitted(len(corpus.parts["train"]))
-        self.chosen = fitted.beyond(config)
-        self.task = TASKS[config.task](corpus, fitted)
-        self.config = replace(
-            fitted, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
-            keep_newlines=text.keep_newlines, min_count=text.min_count,
-        )  # fmt: skip
+        self.config = settled(config, corpus)
+        self.chosen = self.config.beyond(config)
+        self.task = TASKS[config.task](corpus, self.config)
 
     @abstractmethod
     def events(self) -> Iterator[Event]:
@@ -89,3 +84,12 @@ class Session(ABC):
             "config": self.config.to_json(),
             "corpus": self.corpus.record(),
         }
+
+
+def settled(config: TrainConfig, corpus: Corpus) -> TrainConfig:
+    """The options with which a corpus is learned: those that it decides, and those left open."""
+    text, fitted = corpus.options, config.fitted(len(corpus.parts["train"]))
+    return replace(
+        fitted, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
+        keep_newlines=text.keep_newlines, min_count=text.min_count,
+    )  # fmt: skip

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from charrnn.codes import Unit, code_points, name_of, name_of_word, text_of
 from charrnn.errors import VocabularyError
 from charrnn.functional import one_hot
 from charrnn.params import Array, Ids
 from charrnn.words import cut
 
-Unit = Literal["char", "byte", "word"]
 _BLOCK = 1 << 20  # ids looked at together
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """What the unknown symbol looks like in text."""
@@ -95,6 +95,10 @@ class Vocabulary:
     def chars(self, ids: Ids) -> int:
         """How many characters (or bytes) these ids stand for; the unknown symbol is one."""
         return len(ids)
+
+    def ends(self, ids: Ids) -> NDArray[np.int64]:
+        """Where in the text each symbol ends `(N,)`: its characters, and all those before it."""
+        return np.arange(1, len(ids) + 1)
 
     def up_to(self, ids: Ids, chars: int | None) -> Ids:
         """The first of these ids, about as many as stand for so many characters; None is all."""
@@ -195,11 +199,13 @@ class Words(Vocabulary):
         blocks = (ids[at : at + _BLOCK] for at in range(0, len(ids), _BLOCK))
         return sum(int(self._lengths[block].sum()) for block in blocks)
 
+    def ends(self, ids: Ids) -> NDArray[np.int64]:
+        return np.cumsum(self._lengths[ids])
+
     def up_to(self, ids: Ids, chars: int | None) -> Ids:
         if chars is None:
             return ids
-        ends = np.cumsum(self._lengths[ids[:chars]])
-        return ids[: max(1, int(np.searchsorted(ends, chars, "right")))]
+        return ids[: max(1, int(np.searchsorted(self.ends(ids[:chars]), chars, "right")))]
 
     def decode_bytes(self, ids: Iterable[int] | Ids) -> bytes:
         return b"".join(map(self.written.__getitem__, ids))
@@ -218,31 +224,3 @@ class Words(Vocabulary):
         also = f" (and {others} other{'s' * (others > 1)} later)" if others else ""
         at = before + sum(map(len, pieces[: places[0]])) + 1
         return f"The model has never seen {first}, at character {at:,} of {where}{also}."
-
-
-def text_of(codes: Ids) -> str:
-    """The text of code points `(N,)`."""
-    return codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
-
-
-def code_points(text: str) -> Ids:
-    """The code points of a text `(N,)`, in the smallest integer type."""
-    if text.isascii():
-        return np.frombuffer(text.encode(), np.uint8)
-    pairs = text.encode("utf-16-le", "surrogatepass")
-    if len(pairs) == 2 * len(text):
-        return np.frombuffer(pairs, np.uint16)
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-
-
-def name_of(code: int, unit: Unit = "char") -> str:
-    """A symbol as an error message should name it."""
-    if unit == "byte":
-        return f"the byte 0x{code:02x}"
-    shown = f"'{chr(code)}' " if chr(code).isprintable() else ""
-    return f"the character {shown}(U+{code:04X})"
-
-
-def name_of_word(word: str) -> str:
-    """A word as an error message should name it; a space before it tells it from another."""
-    return f"the word {word!r}"

@@ -87,6 +87,7 @@ def test_every_key_of_the_json_output_is_documented(folder):
         "classify checkpoints/tongues Mori --json",
         "eval checkpoints/tongues names/Italian.txt --json",
         "corpora --json",
+        "compare poems.txt --cells rnn --params 2000 --steps 4 --seeds 2 --ngram 2 --json",
         "gradcheck --json",
         "gradflow poems.txt --hidden 8 --seq 5 --json",
     )

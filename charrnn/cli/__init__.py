@@ -25,6 +25,7 @@ COMMANDS = {
     "classify": "Name the class of a text.",
     "score": "Show how surprising each line and character is.",
     "fill": "Restore missing characters.",
+    "compare": "Train several models alike; rank them.",
     "gradcheck": "Check every derivative against two others.",
     "gradflow": "Show how far back the gradient reaches.",
     "info": "Show what is in a checkpoint.",

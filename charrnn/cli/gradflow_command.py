@@ -12,7 +12,7 @@ import numpy as np
 
 from charrnn.cli.flow_view import Curve, plain, print_curves
 from charrnn.cli.inputs import json_option, open_checkpoint, unknown_option
-from charrnn.cli.texts import corpus_source, encode_source
+from charrnn.cli.texts import corpus_source, encode_source, kept
 from charrnn.config import TrainConfig
 from charrnn.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError
@@ -109,9 +109,7 @@ def command(
     names = _cells(cells, bool(runs))
     if updates and not names:
         raise click.UsageError("--train trains the cells of --cells; name some beside --runs.")
-    source = corpus_source(corpus)
-    if source.content is None:  # standard input can be read once only
-        source = Source(source.name, b"".join(source.blocks()))
+    source = kept(corpus_source(corpus))
     configs = [
         TrainConfig(cell=name, hidden=hidden, layers=layers, steps=updates or 1, seed=seed,
                     eval_chars=2000, sample_every=0)

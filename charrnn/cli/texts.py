@@ -41,6 +41,11 @@ def fetched(entry: catalogue.Entry) -> Source:
     return Source(f"{entry.name}.txt", catalogue.local_file(entry), entry.name)
 
 
+def kept(source: Source) -> Source:
+    """The same text, to be read as often as one likes: standard input can be read once only."""
+    return source if source.content else Source(source.name, b"".join(source.blocks()))
+
+
 def encode_source(
     found: Checkpoint, source: Source, encoding: str | None, unknown: str
 ) -> tuple[Ids, int]:

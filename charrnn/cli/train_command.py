@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import types
-import typing
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import fields, replace
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,48 +12,26 @@ from click.core import ParameterSource
 from charrnn import checkpoint as files
 from charrnn import machine
 from charrnn.cli.listeners import Listener, listener
-from charrnn.cli.texts import corpus_source
+from charrnn.cli.signals import signals
+from charrnn.cli.training_options import (
+    BUDGET,
+    at_their_places,
+    config_file_option,
+    config_options,
+    given_options,
+    one_budget,
+    text_of,
+)
 from charrnn.config import TrainConfig
 from charrnn.crew import Crew, assemble
 from charrnn.errors import CheckpointError, ConfigError, CrewError
 from charrnn.models import NGram
-from charrnn.options import ByTask, read_toml
 from charrnn.run import Run, is_there
 from charrnn.session import Session
-from charrnn.tasks import TASKS
 from charrnn.train import Trainer, session_for
 
-_BUDGET = ("epochs", "steps", "minutes")
-_ADJUSTABLE = {*_BUDGET, "valid", "test", "workers", "eval_every", "eval_chars", "sample_every"}
+_ADJUSTABLE = {*BUDGET, "valid", "test", "workers", "eval_every", "eval_chars", "sample_every"}
 """Options that may change when a run is resumed."""
-
-
-def _config_options(function: Any) -> Any:
-    """One command-line option for every field of TrainConfig."""
-    hints = typing.get_type_hints(TrainConfig)
-    for f in reversed(fields(TrainConfig)):
-        kind = next(
-            t for t in (*typing.get_args(hints[f.name]), hints[f.name]) if t is not type(None)
-        )
-        choices = f.metadata.get("choices")
-        settings: dict[str, Any] = {"type": click.Choice(list(choices)) if choices else kind}
-        flag, help_text, default = f.name.replace("_", "-"), f.metadata["help"], f.default
-        if kind is bool:
-            settings = {"is_flag": True}
-            flag += f"/--no-{flag}" * default
-        if isinstance(default, ByTask):
-            help_text, default = f"{help_text}  [default: {default}]", None
-        if "metavar" in f.metadata:
-            settings["metavar"] = f.metadata["metavar"]
-        function = click.option(
-            f"--{flag}",
-            f.name,
-            default=default,
-            show_default=default is not None and (kind is not bool or default),
-            help=help_text,
-            **settings,
-        )(function)
-    return function
 
 
 @click.command(
@@ -72,10 +45,8 @@ Examples:
   charrnn train quatrains --layers 1 --steps 100 --json""",
 )
 @click.argument("corpus", nargs=-1)
-@_config_options
-@click.option(
-    "--config", "config_file", type=Path, metavar="TOML", help="Read options from a file."
-)
+@config_options()
+@config_file_option
 @click.option("--out", type=Path, default="checkpoints", show_default=True, help="Where runs go.")
 @click.option(
     "--name",
@@ -104,12 +75,7 @@ def command(
     interrupted and resumed at any time without losing a bit. When done it says how surprised the
     best model is by each part of the text, in nats, bits and perplexity per character.
     """
-    given = {
-        n: v for n, v in options.items() if ctx.get_parameter_source(n) != ParameterSource.DEFAULT
-    }
-    if config_file:
-        in_file = {k.replace("-", "_"): v for k, v in read_toml(config_file).items()}
-        given = _one_budget(in_file, given)
+    given = given_options(ctx, options, config_file)
     machine.keep_memory()
     crew = assemble()
     shown = listener(quiet=quiet, as_json=as_json) if crew.rank == 0 else Listener()
@@ -129,35 +95,19 @@ def command(
     return _listen(trainer, shown)
 
 
-def _one_budget(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
-    """`upper` over `lower`; a budget in `upper` takes the place of any other in `lower`."""
-    if any(upper.get(b) is not None for b in _BUDGET):
-        lower = {k: v for k, v in lower.items() if k not in _BUDGET}
-    return {**lower, **upper}
-
-
 def _read(crew: Crew, corpus: tuple[str, ...], config: TrainConfig) -> Any:
     """Every rank reads the files itself, after rank 0, which may have to fetch them first."""
     if crew.size > 1 and "-" in (*corpus, config.valid, config.test):
         raise CrewError("Standard input does not reach every rank; give the text as a file.")
 
-    def read() -> Any:
-        sources = [corpus_source(c) for c in corpus]
-        extra = {
-            n: corpus_source(v) if (v := getattr(config, n)) else None for n in ("valid", "test")
-        }
-        return TASKS[config.task].read(sources, config, **extra)
-
-    return crew.by_turns(read)
+    return crew.by_turns(lambda: text_of(corpus, config).read())
 
 
 def _fresh(
     crew: Crew, corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | None
 ) -> Session:
     text = _read(crew, corpus, config)
-    extra = ("valid", "test")
-    found: dict[str, Any] = {n: corpus_source(v).place for n in extra if (v := getattr(config, n))}
-    trainer = session_for(text, replace(config, **found), crew=crew)
+    trainer = session_for(text, at_their_places(config), crew=crew)
     usual = f"{text.name}-{trainer.model.title.replace(' ', '-')}"
     trainer.run = crew.lead(lambda: Run.create(out, name or usual))
     return trainer
@@ -192,7 +142,7 @@ def _stored(
     if changed:
         names = ", ".join("--" + c.replace("_", "-") for c in sorted(changed))
         raise ConfigError(f"A resumed run keeps its options; {names} cannot change.")
-    config = TrainConfig.from_mapping(_one_budget(stored.to_json(), given), origin)
+    config = TrainConfig.from_mapping(one_budget(stored.to_json(), given), origin)
     texts = corpus or tuple(meta["corpus"]["sources"])
     if not texts:
         raise CheckpointError(
@@ -208,7 +158,7 @@ def _listen(trainer: Session, shown: Listener) -> int:
     closed = False
     caught: list[int] = []
     try:
-        with trainer.run.locked() if leads else nullcontext(), _signals(trainer, caught), shown:
+        with trainer.run.locked() if leads else nullcontext(), signals(trainer.stop, caught), shown:
             for event in trainer.events():
                 try:
                     if not closed:
@@ -227,21 +177,3 @@ def _listen(trainer: Session, shown: Listener) -> int:
     if closed:
         raise BrokenPipeError
     return 128 + caught[0] if caught else 0
-
-
-@contextmanager
-def _signals(trainer: Session, caught: list[int]) -> Iterator[None]:
-    """SIGINT and SIGTERM end training after the current step; a second one ends it at once."""
-
-    def handle(number: int, frame: types.FrameType | None) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-        trainer.stop()
-
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
+from charrnn.config import TrainConfig
+from charrnn.reading import Source
 from charrnn.tasks.base import Batches, Task
 from charrnn.tasks.classify import Classify
 from charrnn.tasks.fill import Fill
@@ -12,4 +17,20 @@ _TASKS: tuple[type[Task], ...] = (Predict, Fill, Classify)
 TASKS: dict[str, type[Task]] = {task.name: task for task in _TASKS}
 """Every task by the name that `--task` takes."""
 
-__all__ = ["TASKS", "Batches", "Task"]
+
+@dataclass(frozen=True)
+class Text:
+    """What is to be learned: where it is, and how it is read. Several processes can each do so."""
+
+    sources: tuple[Source, ...]
+    config: TrainConfig
+    valid: Source | None = None
+    test: Source | None = None
+
+    def read(self) -> Any:
+        """What the task has there to learn. See `Task.read`."""
+        task = TASKS[self.config.task]
+        return task.read(self.sources, self.config, valid=self.valid, test=self.test)
+
+
+__all__ = ["TASKS", "Batches", "Task", "Text"]

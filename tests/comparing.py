@@ -1,0 +1,49 @@
+"""A small comparison, on the command line and from Python, as several files of tests use it."""
+
+import subprocess
+import sys
+from concurrent.futures import Executor, Future
+from pathlib import Path
+
+from charrnn.compare import Comparison
+from charrnn.config import TrainConfig
+from charrnn.experiment import Plan
+from charrnn.reading import Source
+from charrnn.tasks import Text
+from tests.conftest import VERSE
+
+SMALL = ["--hidden", "8", "--layers", "1", "--batch", "4", "--seq", "16",
+         "--split", "0.7,0.1,0.2"]  # fmt: skip
+CELLS = ["--cells", "rnn,gru", "--seeds", "2", "--ngram", "1,3"]
+COMMAND = [sys.executable, "-m", "charrnn", "compare", "verse.txt", *SMALL, *CELLS]
+
+
+def charrnn(where: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """The command, in a folder."""
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=where, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+CONFIG = TrainConfig(hidden=8, layers=1, batch=4, seq=16, steps=12, eval_every=4, dropout=0.2,
+                     split="0.7,0.1,0.2")  # fmt: skip
+TEXT = Text((Source("verse.txt", VERSE[:5000].encode()),), CONFIG)
+PLAN = Plan(CONFIG, ("rnn", "gru"), 2, (1, 3))
+
+
+class Here(Executor):
+    """Does the work at once, in this thread."""
+
+    def submit(self, fn, /, *args, **kwargs):
+        done = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
+def compared(out, plan=PLAN, text=TEXT):
+    comparison = Comparison(plan, text, out)
+    list(comparison.events(Here()))
+    return comparison

@@ -1,0 +1,129 @@
+"""Experiments: which runs they are of, and the folder that remembers them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from charrnn import checkpoint as files
+from charrnn.compare import Comparison, by_model, measured
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.experiment import RECORD, Plan, experiment_folder, runs_in
+from charrnn.reading import Source
+from charrnn.run import Run
+from tests.comparing import CONFIG, PLAN, TEXT, compared
+from tests.conftest import VERSE
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Comparison:
+    return compared(tmp_path_factory.mktemp("whole") / "experiment")
+
+
+def test_parameters_are_matched_by_the_hidden_size(whole):
+    plan = replace(PLAN, cells=("rnn", "lstm"), params=5000)
+    sizes = {m.cell: m.hidden for m in plan.models(whole.corpus) if m.cell != "ngram"}
+    assert sizes["rnn"] > sizes["lstm"] > 8
+
+
+def test_what_is_done_is_not_done_again_and_more_is_added(whole, monkeypatch):
+    monkeypatch.setattr("charrnn.compare.learn", lambda trial: pytest.fail(f"{trial.name} again"))
+    assert not Comparison(PLAN, TEXT, whole.folder).missing
+    more = Comparison(replace(PLAN, seeds=3, cells=("gru", "lstm")), TEXT, whole.folder)
+    missing = [t.path.name for t in more.missing]
+    assert missing == ["lstm-1x8-seed1", "lstm-1x8-seed2", "gru-1x8-seed3", "lstm-1x8-seed3"]
+
+
+def test_other_options_want_another_folder(whole, tmp_path, monkeypatch):
+    other = replace(PLAN, config=replace(PLAN.config, lr=0.5, steps=13))
+    with pytest.raises(ConfigError, match=r"--steps 12 \(now 13\), --lr None \(now 0\.5\)"):
+        Comparison(other, TEXT, whole.folder)
+    text = replace(TEXT, sources=(Source("verse.txt", VERSE[:4000].encode()),))
+    with pytest.raises(ConfigError, match="was begun with another text"):
+        Comparison(PLAN, text, whole.folder)
+    with pytest.raises(ConfigError, match="holds something else"):
+        Comparison(PLAN, TEXT, whole.folder / "ngram-1")
+    monkeypatch.chdir(tmp_path)
+    usual = [experiment_folder(whole.corpus, c) for c in (PLAN.config, other.config, PLAN.config)]
+    assert [str(f) for f in usual] == [
+        f"checkpoints/compare-verse{n}" for n in ("", "-2", "")
+    ]  # fmt: skip
+
+
+def test_hidden_and_layers_may_change_for_they_are_in_the_names(whole):
+    more = Comparison(replace(PLAN, config=replace(PLAN.config, hidden=9)), TEXT, whole.folder)
+    assert {t.path.name for t in more.missing} == {
+        "rnn-1x9-seed1", "rnn-1x9-seed2", "gru-1x9-seed1", "gru-1x9-seed2"
+    }  # fmt: skip
+
+
+def test_trained_runs_are_grouped_by_what_they_are(whole):
+    ids = whole.corpus.test
+    results = [
+        measured(Run(path), files.load(path / "best.npz"), ids) for path in runs_in(whole.folder)
+    ]
+    standings = {s.title: s for s in by_model(results)}
+    assert standings.keys() == {"ngram 1", "ngram 3", "rnn 1x8", "gru 1x8"}
+    for before in whole.standings():
+        now = standings[before.title]
+        assert now.loss == before.loss
+        np.testing.assert_array_equal(now.losses, before.losses)
+    other = replace(results[0], config=replace(results[0].config, lr=0.1))
+    assert len(by_model([results[0], other])) == 2
+    with pytest.raises(CorpusError, match="999, 1,000"):
+        by_model([results[0], replace(results[1], chars=999)])
+
+
+def test_a_plan_that_makes_no_sense_says_why():
+    for change, words in [
+        ({"cells": ("nope",)}, "no cell 'nope'"),
+        ({"orders": (13,)}, "order is 13"),
+        ({"seeds": 0}, "seeds is 0"),
+        ({"cells": (), "orders": ()}, "nothing to compare"),
+    ]:
+        with pytest.raises(ConfigError, match=words):
+            replace(PLAN, **change)
+
+
+def test_a_comparison_needs_something_to_test_on(tmp_path):
+    text = replace(TEXT, config=replace(CONFIG, split="0.9,0.1,0"))
+    with pytest.raises(ConfigError, match="nothing to test on"):
+        Comparison(PLAN, text, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_record_is_plain_json(whole):
+    record = json.loads((whole.folder / RECORD).read_text("utf-8"))
+    assert record["corpus"]["name"] == "verse"
+    assert record["options"]["steps"] == 12
+    assert not {"cell", "hidden", "layers", "seed"} & set(record["options"])
+
+
+def test_a_record_may_lack_options_that_came_later(tmp_path):
+    plan = replace(PLAN, cells=("rnn",), seeds=1, orders=())
+    file = compared(tmp_path / "x", plan).folder / RECORD
+    record = json.loads(file.read_text("utf-8"))
+    del record["options"]["init"]
+    file.write_text(json.dumps(record), "utf-8")
+    assert not Comparison(plan, TEXT, tmp_path / "x").missing
+    record["options"]["of_the_future"] = 1
+    file.write_text(json.dumps(record), "utf-8")
+    with pytest.raises(ConfigError, match="holds something else"):
+        Comparison(plan, TEXT, tmp_path / "x")
+
+
+def test_what_is_left_open_is_chosen_once_for_all(tmp_path):
+    open_ = replace(CONFIG, hidden=None, dropout=None)
+    one, other = (
+        Comparison(Plan(open_, cells, 1), TEXT, tmp_path / "x")
+        for cells in (("rnn", "gru"), ("gru", "lstm"))
+    )
+    assert one.config == other.config
+    for model in (*one.models, *other.models):
+        assert (model.hidden, model.dropout) == (one.config.hidden, one.config.dropout)
+        assert model.hidden
+        assert model.dropout is not None
+    sized = Comparison(Plan(open_, ("rnn", "gru"), 1, params=5000), TEXT, tmp_path / "y")
+    assert len({m.hidden for m in sized.models}) == 2
+    assert len({m.dropout for m in sized.models}) == 1

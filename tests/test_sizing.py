@@ -1,0 +1,54 @@
+"""Networks of a given number of parameters."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charrnn.errors import ConfigError
+from charrnn.models import NETWORKS, CharRNN, NetworkConfig
+from charrnn.sizing import hidden_for, parameters
+
+SHAPES = st.builds(
+    NetworkConfig, st.integers(2, 90), st.sampled_from(NETWORKS), st.integers(1, 12),
+    st.integers(1, 3),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(SHAPES)
+def test_parameters_are_those_of_the_network_itself(shape):
+    model = CharRNN.initialised(shape, np.random.default_rng(1))
+    assert parameters(shape) == model.size
+
+
+@settings(deadline=None, max_examples=60)
+@given(SHAPES, st.integers(5_000, 500_000))
+def test_no_other_hidden_size_comes_nearer(shape, wanted):
+    def off(hidden):
+        return abs(parameters(replace(shape, hidden=hidden)) - wanted)
+
+    hidden = hidden_for(shape, wanted)
+    assert off(hidden) <= off(hidden + 1)
+    assert hidden == 1 or off(hidden) <= off(hidden - 1)
+
+
+@pytest.mark.parametrize("cell", NETWORKS)
+def test_the_number_of_a_network_gives_back_its_hidden_size(cell):
+    for hidden in (1, 2, 17, 300):
+        shape = NetworkConfig(60, cell, hidden, 2)
+        assert hidden_for(shape, parameters(shape)) == hidden
+
+
+def test_networks_too_large_for_any_memory_are_sized_without_making_them():
+    hidden = hidden_for(NetworkConfig(100, "lstm", 1, 4), 10**12)
+    assert parameters(NetworkConfig(100, "lstm", hidden, 4)) == pytest.approx(10**12, rel=1e-6)
+
+
+def test_too_few_parameters_for_a_single_unit_are_an_error():
+    least = parameters(NetworkConfig(60, "gru", 1, 2))
+    assert hidden_for(NetworkConfig(60, "gru", 1, 2), least) == 1
+    with pytest.raises(ConfigError, match=f"at least {least}"):
+        hidden_for(NetworkConfig(60, "gru", 1, 2), least - 1)

@@ -1,0 +1,65 @@
+"""The table at the end of a comparison, and what it says in words."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.cli.standings_view import _columns, _pages, print_standings, to_json
+from charrnn.config import TrainConfig
+from charrnn.results import Result, Standing, rank
+from charrnn.run import Run
+
+
+def result(cell, nats, seed=1, noise=0.0):
+    """A run with mean losses about `nats` in ten blocks."""
+    blocks = nats + noise * np.sin(np.arange(10) * seed * 1.7)
+    config = TrainConfig(cell=cell, hidden=8, layers=1, seed=seed)
+    return Result(Run(Path("x")), config, "", 1000, 10_000, blocks, 2.0, 1e5, 60.0, ())
+
+
+def shown(capsys, *standings):
+    print_standings(rank(standings))
+    out, err = capsys.readouterr()
+    return out, " ".join(err.split())
+
+
+def test_the_table_says_in_words_what_is_more_than_chance(capsys):
+    best = Standing("lstm", (result("lstm", 1.5), result("lstm", 1.51, 2)))
+    near = Standing("gru", (result("gru", 1.505), result("gru", 1.52, 2)))
+    far = Standing("ngram", (result("ngram", 3.0, noise=0.1),))
+    out, words = shown(capsys, near, far, best)
+    assert [line.split()[0] for line in out.splitlines()] == ["model", "lstm", "gru", "ngram"]
+    assert re.search(r"lstm +1,000 +1\.5050 ± 0\.0071 +2\.1713 ± 0\.0102 +4\.504 ± 0\.032", out)
+    assert "lstm is best; that it is ahead of gru (p = " in words
+    assert "All others are behind by more." in words
+    assert "over 10 blocks of 1,000 characters, paired. Allows for 2 comparisons" in words
+    assert "lstm is best, by more than chance." in shown(capsys, best, far)[1]
+
+
+def test_what_is_not_tested_is_said(capsys):
+    alone = Standing("gru", (result("gru", 1.5, noise=0.1),), diverged=1)
+    other = Standing("rnn", (result("rnn", 1.6), result("rnn", 1.7, 2)))
+    lost = Standing("lstm", (), diverged=2)
+    out, words = shown(capsys, lost, other, alone)
+    assert "gru (1 diverged)" in out
+    assert out.splitlines()[-1].startswith("lstm: diverged")
+    assert "One run of gru: what another seed would have given is not tested." in words
+    assert "Runs that diverged are left out of the means." in words
+    assert to_json([lost])["models"] == [{"model": "lstm", "diverged": 2, "runs": []}]
+    out, words = shown(capsys, lost)
+    assert "p:" not in words
+
+
+@pytest.mark.parametrize("width", [20, 40, 50, 80, 1000])
+def test_what_has_no_room_beside_the_rest_comes_below_with_the_names_again(width):
+    standings = rank([Standing("gru", (result("gru", 1.5), result("gru", 1.51, 2)))])
+    columns = _columns(standings)
+    pages = _pages(columns, width)
+    assert sorted(c.rank for page in pages for c in page[1:]) == list(range(1, len(columns)))
+    for page in pages:
+        assert page[0].head == "model"
+        assert [c for c in columns if c in page] == page
+        assert len(page) == 2 or sum(c.width + 2 for c in page) - 2 <= width
+    assert "perplexity" in {c.head for c in pages[0]}
