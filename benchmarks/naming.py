@@ -26,11 +26,11 @@ from benchmarks.rounds import ROOT
 from benchmarks.tables import keep, markdown, show
 from charrnn.classify import Confusion
 from charrnn.config import TrainConfig
-from charrnn.corpus import Split
-from charrnn.examples import Examples
 from charrnn.models import NGram
 from charrnn.params import Ids
 from charrnn.score import alone
+from charrnn.text.corpus import Split
+from charrnn.text.examples import Examples
 
 ORDERS = range(1, 8)
 TOY = {"bird": "tiutu", "cow": "moumu", "snake": "sizsu"}

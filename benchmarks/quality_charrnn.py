@@ -14,9 +14,9 @@ if __name__ == "__main__":
     machine.keep_memory()
 
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Split
 from charrnn.evaluate import evaluate
-from charrnn.learner import Learner
+from charrnn.text.corpus import Corpus, Split
+from charrnn.training.learner import Learner
 
 
 def main(job: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from torch.nn import functional
 from benchmarks.shapes import EPSILON
 from benchmarks.step_torch import LAYERS, detached
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Lanes, Split
+from charrnn.text.corpus import Corpus, Lanes, Split
 
 BETAS = (0.9, 0.99)
 

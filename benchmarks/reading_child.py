@@ -25,9 +25,9 @@ if __name__ == "__main__":
 from benchmarks.shapes import RATE, Shape
 from benchmarks.step_charrnn import config_of
 from benchmarks.timed_child import peak_mb, status_mb, timed
-from charrnn.corpus import Corpus
-from charrnn.learner import Learner
-from charrnn.reading import Source, TextOptions
+from charrnn.text.corpus import Corpus
+from charrnn.text.reading import Source, TextOptions
+from charrnn.training.learner import Learner
 
 _PAUSE = 0.002  # seconds between two looks at the memory
 

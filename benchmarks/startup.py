@@ -26,7 +26,7 @@ from benchmarks.tables import keep, markdown, show, spread
 from charrnn.checkpoint import Checkpoint, save
 from charrnn.config import TrainConfig
 from charrnn.models import CharRNN
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 IMPORTS = "import numpy, click, rich"
 ONE_THREAD = f"import os; os.environ['OPENBLAS_NUM_THREADS'] = '1'; {IMPORTS}"

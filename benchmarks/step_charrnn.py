@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from benchmarks.shapes import CLIP, RATE, Setting, Shape, text_of
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus
-from charrnn.learner import Learner
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.corpus import Corpus
+from charrnn.text.vocabulary import Vocabulary
+from charrnn.training.learner import Learner
 
 
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.shapes import GATES, Setting, Shape
 from charrnn.functional import product
 from charrnn.params import Params
-from charrnn.workers import Forked, Threaded
+from charrnn.training.workers import Forked, Threaded
 
 ONE_HOT_LIMIT = 350
 """Above this vocabulary charrnn adds up the rows of dW without a product."""

@@ -14,40 +14,40 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from charrnn.classify import TextClassifier, load_classifier
     from charrnn.config import TrainConfig
-    from charrnn.corpus import Corpus, Split
     from charrnn.errors import CharRNNError
     from charrnn.evaluate import Loss
-    from charrnn.events import Evaluated
-    from charrnn.examples import Examples
-    from charrnn.reading import TextOptions
+    from charrnn.filling.text_filler import TextFiller, load_filler
     from charrnn.run import Run
     from charrnn.sample import Style
     from charrnn.score import Score
-    from charrnn.text_filler import TextFiller, load_filler
+    from charrnn.text.corpus import Corpus, Split
+    from charrnn.text.examples import Examples
+    from charrnn.text.reading import TextOptions
+    from charrnn.text.vocabulary import Vocabulary
     from charrnn.text_model import TextModel, load
-    from charrnn.train import Trainer
-    from charrnn.vocabulary import Vocabulary
+    from charrnn.training.events import Evaluated
+    from charrnn.training.train import Trainer
 
 _HOMES = {
     "CharRNNError": "errors",
-    "Corpus": "corpus",
-    "Evaluated": "events",
-    "Examples": "examples",
+    "Corpus": "text.corpus",
+    "Evaluated": "training.events",
+    "Examples": "text.examples",
     "Loss": "evaluate",
     "Run": "run",
     "Score": "score",
-    "Split": "corpus",
+    "Split": "text.corpus",
     "Style": "sample",
     "TextClassifier": "classify",
-    "TextFiller": "text_filler",
+    "TextFiller": "filling.text_filler",
     "TextModel": "text_model",
-    "TextOptions": "reading",
+    "TextOptions": "text.reading",
     "TrainConfig": "config",
-    "Trainer": "train",
-    "Vocabulary": "vocabulary",
+    "Trainer": "training.train",
+    "Vocabulary": "text.vocabulary",
     "load": "text_model",
     "load_classifier": "classify",
-    "load_filler": "text_filler",
+    "load_filler": "filling.text_filler",
 }
 
 __all__ = [

@@ -18,7 +18,7 @@ import numpy as np
 from charrnn.errors import CharRNNError, CheckpointError, VocabularyError, why
 from charrnn.models import MODELS, CharRNN, Classifier, Ensemble, LanguageModel, Model
 from charrnn.params import Array
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 FORMAT = 1
 _MAGIC = "charrnn"

@@ -17,7 +17,7 @@ from charrnn.models import Classifier
 from charrnn.models.classifier import PAD
 from charrnn.params import Ids
 from charrnn.run import find_checkpoint
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 
 def padded(texts: Sequence[Ids]) -> Ids:

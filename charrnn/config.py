@@ -7,14 +7,14 @@ from typing import Any, get_args
 
 from charrnn import defaults
 from charrnn.cells import CELLS
-from charrnn.codes import Unit
-from charrnn.corpus import Split
+from charrnn.compare.sizing import parameters
 from charrnn.errors import ConfigError
 from charrnn.models import NETWORKS, NetworkConfig, NGram
-from charrnn.optim import OPTIMIZERS, SCHEDULES
 from charrnn.options import ByTask, check, check_kind, kinds_of, one_of, option
-from charrnn.reading import TextOptions
-from charrnn.sizing import parameters
+from charrnn.text.codes import Unit
+from charrnn.text.corpus import Split
+from charrnn.text.reading import TextOptions
+from charrnn.training.optim import OPTIMIZERS, SCHEDULES
 
 DEFAULT_RATES = {"adam": 4e-3, "rmsprop": 2e-3, "adagrad": 5e-2, "sgd": 0.2}
 """Learning rates that serve these networks well."""

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from charrnn.models.base import LanguageModel
 from charrnn.params import Ids, State
-from charrnn.spool import release
-from charrnn.vocabulary import Vocabulary, Words
+from charrnn.text.spool import release
+from charrnn.text.vocabulary import Vocabulary, Words
 
 _CHUNK = 64
 _SEGMENT = 1 << 20

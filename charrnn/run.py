@@ -17,7 +17,7 @@ from charrnn.params import Array
 from charrnn.shipped import shipped
 
 if TYPE_CHECKING:
-    from charrnn.corpus import Corpus  # to choose a checkpoint takes no text
+    from charrnn.text.corpus import Corpus  # to choose a checkpoint takes no text
 
 try:
     import fcntl

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.codes import Unit, text_of
 from charrnn.evaluate import Loss, read_nats, surprisal
 from charrnn.models.base import LanguageModel
 from charrnn.params import Array, Ids, State
-from charrnn.vocabulary import REPLACEMENT, Vocabulary
-from charrnn.words import cut
+from charrnn.text.codes import Unit, text_of
+from charrnn.text.vocabulary import REPLACEMENT, Vocabulary
+from charrnn.text.words import cut
 
 _LONG = 1 << 14  # symbols; a longer line is read in pieces side by side, as a text is
 

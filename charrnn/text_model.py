@@ -18,7 +18,7 @@ from charrnn.params import Ids
 from charrnn.run import find_checkpoint
 from charrnn.sample import Style, write
 from charrnn.score import Score, score
-from charrnn.vocabulary import Vocabulary, Words
+from charrnn.text.vocabulary import Vocabulary, Words
 
 
 class TextModel:

@@ -5,11 +5,11 @@ import sys
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
-from charrnn.compare import Comparison
+from charrnn.compare.comparison import Comparison
+from charrnn.compare.experiment import Plan
 from charrnn.config import TrainConfig
-from charrnn.experiment import Plan
-from charrnn.reading import Source
 from charrnn.tasks import Text
+from charrnn.text.reading import Source
 from tests.conftest import VERSE
 
 SMALL = ["--hidden", "8", "--layers", "1", "--batch", "4", "--seq", "16",

@@ -9,13 +9,13 @@ import math
 import numpy as np
 
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Split
-from charrnn.crew import add_up, assemble
 from charrnn.errors import CorpusError, CrewError, DivergedError
-from charrnn.events import Recovered
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.team import Team, sensible_workers
-from charrnn.train import Trainer
+from charrnn.text.corpus import Corpus, Split
+from charrnn.training.crew import add_up, assemble
+from charrnn.training.events import Recovered
+from charrnn.training.team import Team, sensible_workers
+from charrnn.training.train import Trainer
 from tests.conftest import VERSE
 
 CONFIG = TrainConfig(hidden=8, layers=1, batch=7, seq=16, steps=12, eval_every=5, workers=2)

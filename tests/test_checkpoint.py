@@ -13,7 +13,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.errors import CheckpointError
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.run import Run, find_checkpoint
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 
 @pytest.fixture

@@ -22,16 +22,16 @@ from charrnn.classify import (
 )
 from charrnn.config import TrainConfig
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
-from charrnn.events import Evaluated, Sampled, Stepped, to_json
-from charrnn.examples import Examples
 from charrnn.models import CharRNN, Classifier, ClassifierConfig, NetworkConfig
 from charrnn.models.classifier import PAD
 from charrnn.run import Run, find_checkpoint
 from charrnn.tasks.classify import class_weights
-from charrnn.team import Team
+from charrnn.text.examples import Examples
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.text_model import TextModel
-from charrnn.train import Trainer
-from charrnn.vocabulary import Vocabulary
+from charrnn.training.events import Evaluated, Sampled, Stepped, to_json
+from charrnn.training.team import Team
+from charrnn.training.train import Trainer
 from tests.naming import LETTERS, labelled, some_examples, source, words
 
 V, K = 6, 3

@@ -16,7 +16,7 @@ from charrnn.classify import Confusion
 from charrnn.cli.confusion_view import print_confusion
 from charrnn.cli.display import bar
 from charrnn.models import Classifier, ClassifierConfig
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 from tests.naming import LETTERS, labelled, write_classes
 from tests.test_cli import charrnn
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from charrnn import checkpoint as files
-from charrnn.compare import Comparison
+from charrnn.compare.comparison import Comparison
+from charrnn.compare.experiment import Plan
+from charrnn.compare.results import rank
+from charrnn.compare.trial import Progress, learn
 from charrnn.errors import CheckpointError, CorpusError, WorkerError
 from charrnn.evaluate import evaluate
-from charrnn.experiment import Plan
-from charrnn.reading import Source
-from charrnn.results import rank
+from charrnn.text.reading import Source
 from charrnn.text_model import load
-from charrnn.train import Trainer
-from charrnn.trial import Progress, learn
+from charrnn.training.train import Trainer
 from tests.comparing import CONFIG, PLAN, TEXT, Here, compared
 from tests.conftest import VERSE
 
@@ -79,7 +79,7 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
     whole, tmp_path, monkeypatch
 ):
     """Stopped in the midst of every run, again and again."""
-    monkeypatch.setattr("charrnn.trial._EVERY", 0.0)
+    monkeypatch.setattr("charrnn.compare.trial._EVERY", 0.0)
     out, rounds, steps = tmp_path / "often", 0, []
     while True:
         comparison = Comparison(PLAN, TEXT, out)
@@ -96,7 +96,7 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
                     comparison.stop()
 
         with monkeypatch.context() as patch:
-            patch.setattr("charrnn.trial.Trial.tell", stop_soon)
+            patch.setattr("charrnn.compare.trial.Trial.tell", stop_soon)
             list(comparison.events(Here()))
         steps.append(len(comparison.results))
         assert not (out / ".stop").exists()
@@ -210,7 +210,7 @@ def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path):
 
 
 def test_the_state_that_was_best_in_validation_is_measured_not_the_last(tmp_path):
-    wild = replace(CONFIG, lr=1.0, eval_every=1, schedule="constant")
+    wild = replace(CONFIG, lr=1.0, eval_every=1, schedule="constant", weight_decay=0.0)
     comparison = compared(tmp_path / "x", Plan(wild, ("rnn",), 1))
     ((trial, result),) = comparison.results.items()
     best, last = files.load(trial.run.best), files.load(trial.run.last)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from charrnn import defaults
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus
-from charrnn.events import Started, to_json
-from charrnn.train import Trainer
+from charrnn.text.corpus import Corpus
+from charrnn.training.events import Started, to_json
+from charrnn.training.train import Trainer
 
 lengths = st.integers(2, 10**10)
 reads = st.floats(0.01, 10_000)

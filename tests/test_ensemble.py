@@ -11,8 +11,8 @@ from charrnn.errors import VocabularyError
 from charrnn.evaluate import evaluate, surprisal
 from charrnn.models import CharRNN, Ensemble, LanguageModel, NetworkConfig, NGram
 from charrnn.sample import write
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.text_model import load
-from charrnn.vocabulary import Vocabulary
 
 LETTERS = "abcdef\n"
 V = len(LETTERS)

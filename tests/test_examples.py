@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config import TrainConfig
-from charrnn.corpus import SPLITS, Split
 from charrnn.errors import CorpusError
-from charrnn.examples import Examples, divide
 from charrnn.models.classifier import PAD
-from charrnn.reading import TextOptions
 from charrnn.tasks.classify import Classify
+from charrnn.text.corpus import SPLITS, Split
+from charrnn.text.examples import Examples, divide
+from charrnn.text.reading import TextOptions
 from tests.naming import LETTERS, labelled, some_examples, source, words, write_classes
 
 SPLIT = Split(0.6, 0.2, 0.2)

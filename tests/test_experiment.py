@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from charrnn import checkpoint as files
-from charrnn.compare import Comparison, by_model, measured
+from charrnn.compare.comparison import Comparison, by_model, measured
+from charrnn.compare.experiment import RECORD, Plan, experiment_folder, runs_in
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.experiment import RECORD, Plan, experiment_folder, runs_in
-from charrnn.reading import Source
 from charrnn.run import Run
+from charrnn.text.reading import Source
 from tests.comparing import CONFIG, PLAN, TEXT, compared
 from tests.conftest import VERSE
 
@@ -28,7 +28,9 @@ def test_parameters_are_matched_by_the_hidden_size(whole):
 
 
 def test_what_is_done_is_not_done_again_and_more_is_added(whole, monkeypatch):
-    monkeypatch.setattr("charrnn.compare.learn", lambda trial: pytest.fail(f"{trial.name} again"))
+    monkeypatch.setattr(
+        "charrnn.compare.comparison.learn", lambda trial: pytest.fail(f"{trial.name} again")
+    )
     assert not Comparison(PLAN, TEXT, whole.folder).missing
     more = Comparison(replace(PLAN, seeds=3, cells=("gru", "lstm")), TEXT, whole.folder)
     missing = [t.path.name for t in more.missing]

@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from charrnn import catalogue
-from charrnn.catalogue import Entry
 from charrnn.errors import FetchError
-from charrnn.fetch import fetch
+from charrnn.text import catalogue
+from charrnn.text.catalogue import Entry
+from charrnn.text.fetch import fetch
 
 TEXT = ("How now, good fellow? 何事？ " * 9000).encode()
 SHA256 = hashlib.sha256(TEXT).hexdigest()

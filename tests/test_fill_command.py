@@ -15,10 +15,10 @@ from charrnn import checkpoint, load_filler
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli import filled_view
 from charrnn.errors import CheckpointError
+from charrnn.filling.text_filler import Filled, Gap
 from charrnn.models import Filler, NetworkConfig, NGram
 from charrnn.run import find_checkpoint
-from charrnn.text_filler import Filled, Gap
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 from tests.conftest import VERSE
 from tests.test_cli import LOSS, charrnn
 

@@ -9,14 +9,14 @@ from charrnn import checkpoint
 from charrnn.cells import CELLS
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.events import Finished, Sampled
-from charrnn.masking import Windows, hidden_in_text, hidden_places, hide
+from charrnn.filling.masking import Windows, hidden_in_text, hidden_places, hide
 from charrnn.models import Filler, NetworkConfig
 from charrnn.run import Run
+from charrnn.text.corpus import Corpus, Split
 from charrnn.text_model import load
-from charrnn.train import Trainer
+from charrnn.training.events import Finished, Sampled
+from charrnn.training.train import Trainer
 
 V, T, B, H = 5, 9, 3, 4
 TINY = {"task": "fill", "hidden": 8, "layers": 1, "batch": 4, "seq": 12, "workers": 1}

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.evaluate import surprisal
-from charrnn.gaps import ask, by_certainty, from_the_left, measure
-from charrnn.masking import hidden_in_text, hide
+from charrnn.filling.gaps import ask, by_certainty, from_the_left, measure
+from charrnn.filling.masking import hidden_in_text, hide
+from charrnn.filling.text_filler import TextFiller
 from charrnn.models import CharRNN, Filler, NetworkConfig, NGram
-from charrnn.text_filler import TextFiller
-from charrnn.vocabulary import Vocabulary, Words
+from charrnn.text.vocabulary import Vocabulary, Words
 from tests.conftest import VERSE
 
 V = 3

@@ -16,9 +16,9 @@ import pytest
 
 from charrnn import checkpoint as files
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Split
 from charrnn.run import Run
-from charrnn.train import Trainer
+from charrnn.text.corpus import Corpus, Split
+from charrnn.training.train import Trainer
 from tests.conftest import ROOT, VERSE
 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")

@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from charrnn import checkpoint as files
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Split
-from charrnn.count import Counting
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.evaluate import _agree, evaluate, surprisal
-from charrnn.events import Evaluated, Finished, Sampled, Saved, Started, to_json
 from charrnn.models import MODELS, NGram, NGramConfig, ngram
 from charrnn.run import Run
 from charrnn.sample import Style
 from charrnn.tasks import predict
+from charrnn.text.corpus import Corpus, Split
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.text_model import TextModel
-from charrnn.train import Trainer, session_for
-from charrnn.vocabulary import Vocabulary
+from charrnn.training.count import Counting
+from charrnn.training.events import Evaluated, Finished, Sampled, Saved, Started, to_json
+from charrnn.training.train import Trainer, session_for
 from tests.conftest import VERSE
 
 V = 5

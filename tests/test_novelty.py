@@ -13,7 +13,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.cli.novelty_view import Judge
 from charrnn.models import NGram
 from charrnn.novelty import Novelty, novelty
-from charrnn.vocabulary import Vocabulary, Words
+from charrnn.text.vocabulary import Vocabulary, Words
 from tests.conftest import VERSE
 from tests.test_cli import charrnn
 

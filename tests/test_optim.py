@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from charrnn.optim import (
+from charrnn.params import Params
+from charrnn.training.optim import (
     OPTIMIZERS,
     SCHEDULES,
     Progress,
@@ -14,7 +15,6 @@ from charrnn.optim import (
     decay_weights,
     warm_up,
 )
-from charrnn.params import Params
 
 RATE = 0.1
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.sample import Style, distribution, write
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.text_model import TextModel
-from charrnn.vocabulary import Vocabulary
 
 LETTERS = "abcdefgh \n"
 logits = st.lists(st.floats(-20, 20), min_size=2, max_size=12)

@@ -13,8 +13,8 @@ from charrnn.cells import CELLS
 from charrnn.errors import VocabularyError
 from charrnn.evaluate import surprisal
 from charrnn.models import CharRNN, NetworkConfig
+from charrnn.text.vocabulary import Vocabulary
 from charrnn.text_model import TextModel
-from charrnn.vocabulary import Vocabulary
 from tests.conftest import ROOT
 
 LETTERS = "abcdefgh \n"

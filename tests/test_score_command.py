@@ -19,7 +19,7 @@ from charrnn import checkpoint
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.shading import STOPS, Piece, colours, fold, luminance, marks, pieces
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 from tests.conftest import ROOT
 from tests.test_cli import charrnn
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.significance import BLOCK, block_edges, block_sums, gap, holm, two_sided
+from charrnn.compare.significance import BLOCK, block_edges, block_sums, gap, holm, two_sided
 
 # From tables: the t that is exceeded, on either side, by five in a hundred.
 CRITICAL = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 10: 2.2281, 30: 2.0423,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charrnn.compare.sizing import hidden_for, parameters
 from charrnn.errors import ConfigError
 from charrnn.models import NETWORKS, CharRNN, NetworkConfig
-from charrnn.sizing import hidden_for, parameters
 
 SHAPES = st.builds(
     NetworkConfig, st.integers(2, 90), st.sampled_from(NETWORKS), st.integers(1, 12),

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from charrnn.cli.standings_view import _columns, _pages, print_standings, to_json
+from charrnn.compare.results import Result, Standing, rank
 from charrnn.config import TrainConfig
-from charrnn.results import Result, Standing, rank
 from charrnn.run import Run
 
 

@@ -14,7 +14,7 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.cli import COMMANDS
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.shipped import shipped
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 MODEL = str(shipped("checkpoints") / "shakespeare")
 HTTP = {"http.client", "urllib.request", "ssl"}
@@ -42,9 +42,10 @@ def test_version_and_help_load_neither_numpy_nor_rich():
 def test_sampling_loads_nothing_that_draws_trains_or_reads_texts():
     modules = loaded(["sample", MODEL, "--length", "1"])
     assert "charrnn.sample" in modules
-    unused = {"rich", "charrnn.cli.display", "charrnn.cli.texts", "charrnn.reading",
-              "charrnn.corpus", "charrnn.catalogue", "charrnn.config", "charrnn.optim",
-              "charrnn.learner", "charrnn.train", *HTTP}  # fmt: skip
+    unused = {"rich", "charrnn.cli.display", "charrnn.cli.texts", "charrnn.text.reading",
+              "charrnn.text.corpus", "charrnn.text.catalogue", "charrnn.config",
+              "charrnn.training.optim", "charrnn.training.learner", "charrnn.training.train",
+              *HTTP}  # fmt: skip
     assert not unused & modules
 
 

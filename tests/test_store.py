@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from charrnn import store
-from charrnn.corpus import Corpus
-from charrnn.encoding import encode
 from charrnn.errors import CorpusError
-from charrnn.reading import Source, TextOptions
+from charrnn.text import store
+from charrnn.text.corpus import Corpus
+from charrnn.text.encoding import encode
+from charrnn.text.reading import Source, TextOptions
 from tests.conftest import LONG_TEXT, as_read
 
 CHAR = TextOptions()
@@ -108,9 +108,9 @@ def test_an_entry_of_something_else_is_not_used(encodings, long_text):
 
 CHILD = """
 import hashlib, sys
-from charrnn import spool
+from charrnn.text import spool
 from charrnn.errors import CharRNNError
-from charrnn.corpus import Corpus
+from charrnn.text.corpus import Corpus
 spool.SMALL = 1000
 sys.stdin.readline()
 try:

@@ -10,14 +10,23 @@ import pytest
 from charrnn import checkpoint as files
 from charrnn.cells import CELLS
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergedError
-from charrnn.events import Evaluated, Finished, Recovered, Sampled, Saved, Started, Stepped, to_json
-from charrnn.learner import Learner
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.run import Run
-from charrnn.team import Team
-from charrnn.train import Trainer
+from charrnn.text.corpus import Corpus, Split
+from charrnn.training.events import (
+    Evaluated,
+    Finished,
+    Recovered,
+    Sampled,
+    Saved,
+    Started,
+    Stepped,
+    to_json,
+)
+from charrnn.training.learner import Learner
+from charrnn.training.team import Team
+from charrnn.training.train import Trainer
 
 SMALL = TrainConfig(hidden=12, layers=2, batch=4, seq=16, steps=24, eval_every=8, dropout=0.2)
 

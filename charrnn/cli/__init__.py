@@ -93,7 +93,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     A rank that fails takes all others with it, which would wait for it without end.
     """
     code = run(args)
-    if code and (mpi := sys.modules.get("charrnn.mpi")):
+    if code and (mpi := sys.modules.get("charrnn.training.mpi")):
         mpi.abort(code)
     sys.exit(code)
 

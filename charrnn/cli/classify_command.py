@@ -16,9 +16,9 @@ from charrnn.classify import TextClassifier
 from charrnn.cli.display import bar, clean, note, print_drawing, symbols_of
 from charrnn.cli.inputs import is_checkpoint, json_option, open_checkpoint, typed
 from charrnn.errors import CorpusError
-from charrnn.labelled import lines_of
 from charrnn.models import Classifier
-from charrnn.reading import Source, TextOptions
+from charrnn.text.labelled import lines_of
+from charrnn.text.reading import Source, TextOptions
 
 _BAR = 30
 

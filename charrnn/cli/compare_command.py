@@ -26,16 +26,16 @@ from charrnn.cli.training_options import (
     given_options,
     text_of,
 )
-from charrnn.compare import Comparison
+from charrnn.compare.comparison import Comparison
+from charrnn.compare.executors import Staff, kill, staff
+from charrnn.compare.experiment import Plan
+from charrnn.compare.results import Standing, rank
 from charrnn.config import TrainConfig
-from charrnn.crew import own_cores
 from charrnn.errors import ConfigError
-from charrnn.executors import Staff, kill, staff
-from charrnn.experiment import Plan
 from charrnn.models import NGram
 from charrnn.plots import Picture
-from charrnn.results import Standing, rank
 from charrnn.run import is_there
+from charrnn.training.crew import own_cores
 
 _PARAMS = 130_000
 _NOT_COMMON = ("task", "mask", "bidirectional", "class_weights", "cell", "order", "workers",

@@ -7,11 +7,11 @@ from dataclasses import asdict
 
 import click
 
-from charrnn import catalogue
 from charrnn.cli.display import note, print_table
 from charrnn.cli.inputs import json_option, write_bytes
 from charrnn.cli.texts import fetched
 from charrnn.errors import CorpusError
+from charrnn.text import catalogue
 
 
 @click.command(

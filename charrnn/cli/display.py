@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from charrnn.evaluate import Loss
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.vocabulary import Vocabulary
 
 _BARS = "▁▂▃▄▅▆▇█"
 _PER_SYMBOL = ("nats", "bits")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from charrnn.catalogue import Entry
 from charrnn.cli.display import note
-from charrnn.fetch import fetch
+from charrnn.text.catalogue import Entry
+from charrnn.text.fetch import fetch
 
 
 def download(entry: Entry) -> None:

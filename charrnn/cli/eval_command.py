@@ -12,7 +12,6 @@ from typing import Any
 import click
 import numpy as np
 
-from charrnn import catalogue
 from charrnn.classify import Confusion, TextClassifier, recognise
 from charrnn.cli.confusion_view import print_confusion
 from charrnn.cli.display import finite, note, print_losses, symbols_of
@@ -30,11 +29,12 @@ from charrnn.cli.texts import corpus_source, encode_source, options_of
 from charrnn.dynamic import Dynamic
 from charrnn.errors import CorpusError
 from charrnn.evaluate import Loss, evaluate
-from charrnn.gaps import measure
-from charrnn.labelled import read_labelled
+from charrnn.filling.gaps import measure
 from charrnn.models import CharRNN, Classifier, Filler
-from charrnn.reading import Source
 from charrnn.run import is_there
+from charrnn.text import catalogue
+from charrnn.text.labelled import read_labelled
+from charrnn.text.reading import Source
 
 _MASK, _MASK_SEED = 0.15, 0
 

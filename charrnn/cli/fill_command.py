@@ -19,11 +19,11 @@ from charrnn.cli.inputs import (
     unknown_option,
 )
 from charrnn.cli.texts import options_of
-from charrnn.codes import text_of
 from charrnn.errors import ConfigError
+from charrnn.filling.text_filler import Filled, TextFiller
 from charrnn.models import Filler
-from charrnn.reading import Source
-from charrnn.text_filler import Filled, TextFiller
+from charrnn.text.codes import text_of
+from charrnn.text.reading import Source
 
 
 @click.command(

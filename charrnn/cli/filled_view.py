@@ -9,7 +9,7 @@ from rich.text import Text
 
 from charrnn.cli.display import clean, note
 from charrnn.cli.shading import Output, Piece, fold, pieces
-from charrnn.text_filler import Filled, Gap
+from charrnn.filling.text_filler import Filled, Gap
 
 _NEAR = 5  # characters shown on either side of a gap
 _SURE, _LIKELY = 0.8, 0.4

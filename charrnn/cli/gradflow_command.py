@@ -14,14 +14,14 @@ from charrnn.cli.flow_view import Curve, plain, print_curves
 from charrnn.cli.inputs import json_option, open_checkpoint, unknown_option
 from charrnn.cli.texts import corpus_source, encode_source, kept
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.events import Stepped
 from charrnn.gradflow import gradient_flow, windows
 from charrnn.models import NETWORKS, CharRNN
 from charrnn.plots import Line, Picture
-from charrnn.reading import Source, TextOptions
-from charrnn.train import Trainer
+from charrnn.text.corpus import Corpus, Split
+from charrnn.text.reading import Source, TextOptions
+from charrnn.training.events import Stepped
+from charrnn.training.train import Trainer
 
 _USUAL: list[str] = ["rnn", "relu", "lstm", "gru"]
 

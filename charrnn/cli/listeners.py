@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from charrnn.cli.display import PART_NAMES, cells, clean, clock, curve, loss_table, note, units
-from charrnn.events import (
+from charrnn.training.events import (
     Evaluated,
     Event,
     Finished,
@@ -25,8 +25,8 @@ from charrnn.events import (
     Stepped,
     to_json,
 )
-from charrnn.session import Session
-from charrnn.train import MOST_RECOVERIES
+from charrnn.training.session import Session
+from charrnn.training.train import MOST_RECOVERIES
 
 
 class Listener:

@@ -12,9 +12,9 @@ import numpy as np
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.display import clean, print_words
 from charrnn.cli.texts import code_blocks, corpus_source
-from charrnn.codes import code_points, text_of
 from charrnn.novelty import Novelty, novelty
 from charrnn.params import Ids
+from charrnn.text.codes import code_points, text_of
 
 _SHOWN = 60  # symbols of a longer run, half of them its beginning and half its end
 

@@ -11,11 +11,11 @@ import click
 from rich.console import Console
 
 from charrnn.cli.display import cells, clock, finite, print_table, print_words
+from charrnn.compare.results import Result, Standing
+from charrnn.compare.significance import LEVEL
 from charrnn.errors import CharRNNError, why
 from charrnn.models import NGram
 from charrnn.plots import Learning
-from charrnn.results import Result, Standing
-from charrnn.significance import LEVEL
 
 _TOO_SHORT = "The text is too short to tell differences from chance."
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn import catalogue
 from charrnn.checkpoint import Checkpoint
 from charrnn.errors import CorpusError
 from charrnn.params import Ids
-from charrnn.reading import Source, TextOptions
 from charrnn.run import is_there
-from charrnn.spool import Spool
+from charrnn.text import catalogue
+from charrnn.text.reading import Source, TextOptions
+from charrnn.text.spool import Spool
 
 
 def corpus_source(name: str) -> Source:

@@ -23,12 +23,12 @@ from charrnn.cli.training_options import (
     text_of,
 )
 from charrnn.config import TrainConfig
-from charrnn.crew import Crew, assemble
 from charrnn.errors import CheckpointError, ConfigError, CrewError
 from charrnn.models import NGram
 from charrnn.run import Run, is_there
-from charrnn.session import Session
-from charrnn.train import Trainer, session_for
+from charrnn.training.crew import Crew, assemble
+from charrnn.training.session import Session
+from charrnn.training.train import Trainer, session_for
 
 _ADJUSTABLE = {*BUDGET, "valid", "test", "workers", "eval_every", "eval_chars", "sample_every"}
 """Options that may change when a run is resumed."""

@@ -11,10 +11,10 @@ import numpy as np
 from charrnn.cli.display import note, units
 from charrnn.cli.inputs import open_checkpoint
 from charrnn.cli.texts import corpus_source, encode_source, kept
-from charrnn.compare import by_model, measured
+from charrnn.compare.comparison import by_model, measured
+from charrnn.compare.experiment import runs_in
+from charrnn.compare.results import Result, Standing, rank
 from charrnn.errors import CheckpointError, CorpusError, VocabularyError
-from charrnn.experiment import runs_in
-from charrnn.results import Result, Standing, rank
 from charrnn.run import Run
 
 

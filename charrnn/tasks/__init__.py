@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from charrnn.config import TrainConfig
-from charrnn.reading import Source
 from charrnn.tasks.base import Batches, Task
 from charrnn.tasks.classify import Classify
 from charrnn.tasks.fill import Fill
 from charrnn.tasks.predict import Predict
+from charrnn.text.reading import Source
 
 _TASKS: tuple[type[Task], ...] = (Predict, Fill, Classify)
 

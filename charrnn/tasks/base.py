@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus, Split
 from charrnn.evaluate import Loss
 from charrnn.models import Model, Trainable
 from charrnn.params import Ids
-from charrnn.reading import Source
-from charrnn.vocabulary import Words
+from charrnn.text.corpus import Corpus, Split
+from charrnn.text.reading import Source
+from charrnn.text.vocabulary import Words
 
 
 class Batches(Protocol):

@@ -11,13 +11,13 @@ import numpy as np
 
 from charrnn.classify import Recognition, log_probabilities, padded, recognise
 from charrnn.config import CLASS_WEIGHTS, TrainConfig
-from charrnn.corpus import Split
-from charrnn.examples import Examples
 from charrnn.models import Classifier, ClassifierConfig, Model
 from charrnn.models.classifier import PAD
 from charrnn.params import Ids
-from charrnn.reading import Source
 from charrnn.tasks.base import Task
+from charrnn.text.corpus import Split
+from charrnn.text.examples import Examples
+from charrnn.text.reading import Source
 
 _POOL = 16  # batches that are sorted by length together
 _FORGOTTEN = 0.01  # share of the symbols that are read as the unknown one

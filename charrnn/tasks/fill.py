@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from charrnn.evaluate import Loss
-from charrnn.gaps import by_certainty, measure
-from charrnn.masking import Windows, hidden_in_text, hide
+from charrnn.filling.gaps import by_certainty, measure
+from charrnn.filling.masking import Windows, hidden_in_text, hide
 from charrnn.models import Filler
 from charrnn.tasks.base import Task, per_char
 

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.corpus import Lanes
 from charrnn.evaluate import Loss, evaluate
 from charrnn.models import CharRNN, LanguageModel
 from charrnn.sample import Style
 from charrnn.tasks.base import Task, per_char
+from charrnn.text.corpus import Lanes
 from charrnn.text_model import TextModel
 
 _SAMPLE_LENGTH = 160

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.encoding import encode
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.params import Ids
-from charrnn.reading import Source, TextOptions
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.encoding import encode
+from charrnn.text.reading import Source, TextOptions
+from charrnn.text.vocabulary import Vocabulary
 
 SPLITS = ("train", "valid", "test")
 _NAMES = {"train": "training", "valid": "validation", "test": "test"}

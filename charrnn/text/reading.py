@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.codes import Unit, code_points
 from charrnn.errors import ConfigError, CorpusError, why
 from charrnn.params import Ids
-from charrnn.words import last_border
+from charrnn.text.codes import Unit, code_points
+from charrnn.text.words import last_border
 
 _BLOCK = 1 << 20  # bytes
 _SAMPLE = 1 << 15  # bytes on either side of a bad one that tell the encoding

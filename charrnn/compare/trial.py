@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from charrnn import checkpoint as files
+from charrnn.compare.significance import block_sums
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, CorpusError, DivergedError, why
 from charrnn.evaluate import surprisal
-from charrnn.events import Evaluated, Event, Finished, Stepped
 from charrnn.models import NGram
 from charrnn.run import Run
-from charrnn.session import Session
-from charrnn.significance import block_sums
 from charrnn.tasks import Text
-from charrnn.train import Trainer, session_for
+from charrnn.text.corpus import Corpus
+from charrnn.training.events import Evaluated, Event, Finished, Stepped
+from charrnn.training.session import Session
+from charrnn.training.train import Trainer, session_for
 
 _EVERY = 0.25  # seconds between two looks at the files
 

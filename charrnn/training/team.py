@@ -12,12 +12,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from charrnn.crew import Crew, add_up
 from charrnn.errors import CrewError
 from charrnn.models import Trainable
 from charrnn.params import Ids, Params, State
-from charrnn.workers import share
-from charrnn.workers import workers as workers_for
+from charrnn.training.crew import Crew, add_up
+from charrnn.training.workers import share
+from charrnn.training.workers import workers as workers_for
 
 Rngs = Callable[[int], np.random.Generator]
 _LEAST_WORK = 3200  # units x lanes a worker needs, or waking it costs more than it does

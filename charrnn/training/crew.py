@@ -3,8 +3,7 @@
 Workers share out the lanes of a batch within a process (`team.py`), ranks among processes, which
 may be on several machines. Every rank holds all parameters and takes each step and each decision
 from the same numbers, so that they stay the same everywhere and nobody waits for ever; what differs
-between one process and many is only who sums. `Crew` is one process alone, `charrnn.mpi.Ranks` are
-many.
+between one process and many is only who sums. `Crew` is one process alone, `mpi.Ranks` are many.
 
 `add_up` fixes the order of every sum, over the workers of a rank and then over the ranks: first
 neighbours, then neighbouring pairs, and so on. R ranks of T workers so give the bits of one rank
@@ -125,7 +124,7 @@ def assemble() -> Crew:
     if launched_as().size == 1:
         return Crew()
     try:
-        mpi = import_module("charrnn.mpi")
+        mpi = import_module("charrnn.training.mpi")
     except ModuleNotFoundError:
         raise CrewError(
             "mpiexec started several processes; to work together they need an extra: "

@@ -15,8 +15,8 @@ from importlib import import_module
 from typing import Any
 
 from charrnn import machine
-from charrnn.crew import assemble
 from charrnn.errors import ConfigError
+from charrnn.training.crew import assemble
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def kill() -> None:
     """End all processes that this one has started, or all ranks, whatever they are doing."""
     for process in multiprocessing.active_children():
         process.kill()
-    if mpi := sys.modules.get("charrnn.mpi"):
+    if mpi := sys.modules.get("charrnn.training.mpi"):
         mpi.abort(128 + signal.SIGINT)
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.corpus import fitting
 from charrnn.params import Ids
+from charrnn.text.corpus import fitting
 
 _GO_ON = 0.5
 _ROW = 100  # symbols of a text that are hidden by the share

@@ -13,15 +13,15 @@ from itertools import count
 
 import numpy as np
 
-from charrnn import spool, store
-from charrnn.codes import name_of, name_of_word, text_of
 from charrnn.errors import CorpusError
 from charrnn.params import Array, Ids
-from charrnn.reading import Source, TextOptions
-from charrnn.spool import Spool
-from charrnn.store import Encoded, Identity
-from charrnn.vocabulary import Vocabulary, Words
-from charrnn.words import cut
+from charrnn.text import spool, store
+from charrnn.text.codes import name_of, name_of_word, text_of
+from charrnn.text.reading import Source, TextOptions
+from charrnn.text.spool import Spool
+from charrnn.text.store import Encoded, Identity
+from charrnn.text.vocabulary import Vocabulary, Words
+from charrnn.text.words import cut
 
 
 def encode(sources: Sequence[Source], options: TextOptions, name: str) -> Encoded:

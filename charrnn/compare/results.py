@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from charrnn.checkpoint import Checkpoint
+from charrnn.compare.significance import Gap, Losses, gap, holm
 from charrnn.config import TrainConfig
 from charrnn.errors import CheckpointError
 from charrnn.evaluate import Loss
 from charrnn.models import NGram
 from charrnn.run import Run
-from charrnn.significance import Gap, Losses, gap, holm
 
 
 @dataclass(frozen=True)

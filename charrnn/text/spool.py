@@ -26,7 +26,7 @@ SMALL = 1 << 25
 def encoded_folder() -> Path:
     """Where long rows are kept: in the folder of the corpora that were fetched."""
     # Imported only now: to sample takes no cache.
-    from charrnn.catalogue import cache_folder  # noqa: PLC0415
+    from charrnn.text.catalogue import cache_folder  # noqa: PLC0415
 
     return cache_folder() / "encoded"
 

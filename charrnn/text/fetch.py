@@ -9,8 +9,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from charrnn.catalogue import Entry, local_file
 from charrnn.errors import FetchError, why
+from charrnn.text.catalogue import Entry, local_file
 
 _BLOCK = 1 << 16
 _TIMEOUT = 30.0

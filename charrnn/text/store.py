@@ -23,9 +23,9 @@ from typing import IO, Any
 import numpy as np
 
 from charrnn.params import Ids
-from charrnn.reading import TextOptions
-from charrnn.spool import encoded_folder, mapped, writing
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.reading import TextOptions
+from charrnn.text.spool import encoded_folder, mapped, writing
+from charrnn.text.vocabulary import Vocabulary
 
 MOST = 1 << 32
 """Bytes that all entries may have together; the newest one is kept whatever its size."""

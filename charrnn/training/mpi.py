@@ -11,10 +11,10 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from charrnn.crew import Crew, add_up, own_cores
 from charrnn.errors import CrewError
 from charrnn.machine import launched_as
 from charrnn.params import Array
+from charrnn.training.crew import Crew, add_up, own_cores
 
 T = TypeVar("T")
 

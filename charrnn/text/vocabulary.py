@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from charrnn.codes import Unit, code_points, name_of, name_of_word, text_of
 from charrnn.errors import VocabularyError
 from charrnn.functional import one_hot
 from charrnn.params import Array, Ids
-from charrnn.words import cut
+from charrnn.text.codes import Unit, code_points, name_of, name_of_word, text_of
+from charrnn.text.words import cut
 
 _BLOCK = 1 << 20  # ids looked at together
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"

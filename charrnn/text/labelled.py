@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from charrnn.errors import CorpusError
-from charrnn.reading import Source, TextOptions
+from charrnn.text.reading import Source, TextOptions
 
 
 class Labelled(NamedTuple):

@@ -22,12 +22,15 @@ import numpy as np
 
 from charrnn import checkpoint as files
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus
-from charrnn.count import Counting
-from charrnn.crew import Crew
 from charrnn.errors import DivergedError
 from charrnn.evaluate import Loss
-from charrnn.events import (
+from charrnn.models import NGram, Trainable
+from charrnn.params import Params
+from charrnn.run import Run
+from charrnn.text.corpus import Corpus
+from charrnn.training.count import Counting
+from charrnn.training.crew import Crew
+from charrnn.training.events import (
     Evaluated,
     Event,
     Finished,
@@ -37,11 +40,8 @@ from charrnn.events import (
     Stepped,
     to_json,
 )
-from charrnn.learner import Learner
-from charrnn.models import NGram, Trainable
-from charrnn.params import Params
-from charrnn.run import Run
-from charrnn.session import Session
+from charrnn.training.learner import Learner
+from charrnn.training.session import Session
 
 MOST_RECOVERIES = 3
 _SAVE_SECONDS = 60.0

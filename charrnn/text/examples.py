@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.corpus import SPLITS, Split
 from charrnn.errors import CorpusError
-from charrnn.labelled import Labelled, read_labelled
 from charrnn.params import Ids
-from charrnn.reading import Source, TextOptions
-from charrnn.vocabulary import Vocabulary, Words
-from charrnn.words import cut
+from charrnn.text.corpus import SPLITS, Split
+from charrnn.text.labelled import Labelled, read_labelled
+from charrnn.text.reading import Source, TextOptions
+from charrnn.text.vocabulary import Vocabulary, Words
+from charrnn.text.words import cut
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Examples:
         test: Source | str | Path | None = None,
         options: TextOptions | None = None,
     ) -> Examples:
-        """Read files of labelled texts (see `charrnn.labelled`) and split each class at random.
+        """Read files of labelled texts (see `text.labelled`) and split each class at random.
 
         The same `seed` splits in the same way. A `valid` or `test` file takes the place of that
         share of the split; what is in it is in no other part. Of a text the first `longest` symbols

@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.evaluate import Loss
-from charrnn.masking import hidden_in_text, hide
+from charrnn.filling.masking import hidden_in_text, hide
 from charrnn.models.base import LanguageModel
 from charrnn.models.filler import Filler
 from charrnn.params import Array, Ids, State
-from charrnn.spool import release
-from charrnn.vocabulary import Vocabulary
+from charrnn.text.spool import release
+from charrnn.text.vocabulary import Vocabulary
 
 _CORE, _MARGIN = 128, 32
 _LANES = 64

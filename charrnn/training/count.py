@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from charrnn.checkpoint import Checkpoint, save
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus
-from charrnn.crew import Crew
 from charrnn.errors import CrewError
 from charrnn.evaluate import Loss
-from charrnn.events import Evaluated, Event, Finished, Saved, Started, to_json
 from charrnn.models import NGram
 from charrnn.run import Run
-from charrnn.session import Session
+from charrnn.text.corpus import Corpus
+from charrnn.training.crew import Crew
+from charrnn.training.events import Evaluated, Event, Finished, Saved, Started, to_json
+from charrnn.training.session import Session
 
 
 class Counting(Session):

@@ -10,13 +10,13 @@ from typing import Any
 
 import charrnn
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus
-from charrnn.crew import Crew
 from charrnn.evaluate import Loss
-from charrnn.events import Event, Sampled
 from charrnn.models import Model
 from charrnn.run import Run
 from charrnn.tasks import TASKS
+from charrnn.text.corpus import Corpus
+from charrnn.training.crew import Crew
+from charrnn.training.events import Event, Sampled
 
 
 class Session(ABC):

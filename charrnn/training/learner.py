@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus
-from charrnn.crew import Crew, add_up
 from charrnn.evaluate import Loss
-from charrnn.optim import (
+from charrnn.params import Array, draw_weights, uniform
+from charrnn.tasks import TASKS
+from charrnn.text.corpus import Corpus
+from charrnn.training.crew import Crew, add_up
+from charrnn.training.optim import (
     OPTIMIZERS,
     SCHEDULES,
     Progress,
@@ -29,10 +31,8 @@ from charrnn.optim import (
     decay_weights,
     warm_up,
 )
-from charrnn.params import Array, draw_weights, uniform
-from charrnn.position import Position, Stopwatch
-from charrnn.tasks import TASKS
-from charrnn.team import Team, sensible_workers
+from charrnn.training.position import Position, Stopwatch
+from charrnn.training.team import Team, sensible_workers
 
 _SMOOTHING = 0.98
 _OTHER_TEXT = (

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from charrnn.compare.sizing import hidden_for
+from charrnn.compare.trial import Trial
 from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError, why
 from charrnn.models import NETWORKS, NGram
-from charrnn.session import settled
-from charrnn.sizing import hidden_for
 from charrnn.tasks import Text
-from charrnn.trial import Trial
+from charrnn.text.corpus import Corpus
+from charrnn.training.session import settled
 
 RECORD = "compare.json"
 _OF_ONE_RUN = {"cell", "hidden", "layers", "order", "seed", "workers", "sample_every"}

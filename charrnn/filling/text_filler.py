@@ -11,11 +11,11 @@ import numpy as np
 
 from charrnn import checkpoint as files
 from charrnn.errors import ConfigError
-from charrnn.gaps import Guess, fill
+from charrnn.filling.gaps import Guess, fill
 from charrnn.models import Filler, LanguageModel
 from charrnn.params import Ids
 from charrnn.run import find_checkpoint
-from charrnn.vocabulary import Vocabulary, Words
+from charrnn.text.vocabulary import Vocabulary, Words
 
 
 @dataclass(frozen=True)

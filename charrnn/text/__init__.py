@@ -1,0 +1,1 @@
+"""Reading texts: vocabularies, parts, files larger than memory, the catalogue of corpora."""

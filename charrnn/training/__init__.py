@@ -1,0 +1,1 @@
+"""Learning: the trainer and its events, the learner, optimisers, workers and ranks."""
