@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn import defaults
+from charrnn.cli.display import choice
 from charrnn.config import TrainConfig
 from charrnn.text.corpus import Corpus
 from charrnn.training.events import Started, to_json
@@ -76,3 +77,9 @@ def test_n_grams_leave_nothing_open():
     config = TrainConfig(cell="ngram")
     assert config.fitted(1000) == config
     assert "hidden" not in dataclasses.replace(config).to_json()
+
+
+def test_what_was_chosen_is_told_as_it_would_be_typed():
+    assert choice({"weight_decay": 0.05, "hidden": 192}).endswith(
+        ": --weight-decay 0.05 --hidden 192"
+    )

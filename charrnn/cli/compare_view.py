@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.cli.display import PART_NAMES, cells, clock, note, units
+from charrnn.cli.display import PART_NAMES, cells, choice, clock, note, units
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.results import Standing
 from charrnn.compare.sizing import parameters
@@ -191,8 +191,7 @@ def opening(comparison: Comparison, workers: int) -> list[str]:
         chosen = comparison.config.beyond(comparison.plan.config)
         chosen.pop("hidden", None)  # told with the parameters
         if chosen:
-            options = " ".join(f"--{name} {value:g}" for name, value in chosen.items())
-            lines.append(f"Chosen for this text and budget: {options}")
+            lines.append(choice(chosen))
         unit, amount = comparison.config.budget
         if done < several:
             unit = unit.removesuffix("s") if amount == 1 else unit

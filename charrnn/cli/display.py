@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 from rich.console import Console
@@ -164,3 +164,9 @@ def clock(seconds: float) -> str:
 def clean(text: str) -> str:
     """A text without control characters, which would upset a terminal."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
+def choice(chosen: Mapping[str, float]) -> str:
+    """A line that says which options were chosen, as they would be typed."""
+    options = " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in chosen.items())
+    return f"Chosen for this text and budget: {options}"

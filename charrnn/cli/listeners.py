@@ -13,7 +13,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.cli.display import PART_NAMES, cells, clean, clock, curve, loss_table, note, units
+from charrnn.cli.display import (
+    PART_NAMES,
+    cells,
+    choice,
+    clean,
+    clock,
+    curve,
+    loss_table,
+    note,
+    units,
+)
 from charrnn.training.events import (
     Evaluated,
     Event,
@@ -193,10 +203,7 @@ def _adapted(event: Started, trainer: Session) -> list[str]:
     """
     c, lines = trainer.config, list(trainer.corpus.notes)
     if event.chosen:
-        options = " ".join(
-            f"--{name.replace('_', '-')} {value:g}" for name, value in event.chosen.items()
-        )
-        lines.append(f"Chosen for this text and budget: {options}")
+        lines.append(choice(event.chosen))
     if event.ranks > 1:
         workers = f"{event.workers} worker{'s' * (event.workers > 1)} each"
         lines.append(f"{event.ranks} ranks, {workers}.")
