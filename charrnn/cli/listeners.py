@@ -197,10 +197,7 @@ def _opening(event: Started, trainer: Session) -> str:
 
 
 def _adapted(event: Started, trainer: Session) -> list[str]:
-    """How the text was read, if that needs a word; which options were chosen for it; who shares the
-    lanes, if that is more than one process or has changed; and a line if the text was too short for
-    what was asked for.
-    """
+    """What needs a word: how the text was read, what was chosen, who shares the lanes."""
     c, lines = trainer.config, list(trainer.corpus.notes)
     if event.chosen:
         lines.append(choice(event.chosen))
