@@ -24,8 +24,6 @@ CLASS_WEIGHTS = {"none": 0.0, "root": 0.5, "balanced": 1.0}
 """A text counts as the frequency of its class to minus this power."""
 TASK_NAMES = ("lm", "fill", "classify")
 """What `--task` takes; `tasks.TASKS` has them."""
-_HIDDEN = 192
-"""Where a budget of epochs or steps is given, and no time is known."""
 _EPOCHS = ByTask(None, fill=20, classify=15)
 _BUDGETS = ("steps", "minutes", "epochs")
 _OF_NGRAMS = {"order"}
@@ -84,8 +82,9 @@ class TrainConfig:
     minutes: float | None = option(None, "Budget: minutes; the schedule follows the clock.")
     optimizer: str = option("adam", "Update rule.", choices=OPTIMIZERS)
     lr: float | None = option(
-        None, "Peak learning rate.  [default: adam 4e-3, rmsprop 2e-3, adagrad 5e-2, sgd 0.2]"
-    )
+        None, "Peak learning rate.  [default: adam 4e-3, rmsprop 2e-3, adagrad 5e-2, sgd 0.2; less "
+        "above 384 units]",
+    )  # fmt: skip
     schedule: str = option("cosine", "How the learning rate changes.", choices=SCHEDULES)
     warmup: int = option(0, "Updates over which the learning rate rises from zero.")
     decay: float = option(0.97, "What step (each epoch) and plateau multiply the rate by.")
@@ -163,12 +162,12 @@ class TrainConfig:
             config = replace(config, epochs=float(epochs))
         if config.hidden is None:
             timed = defaults.hidden(symbols, *filter(None, [self.minutes]))
-            config = replace(config, hidden=timed if free or self.minutes else _HIDDEN)
+            config = replace(config, hidden=timed if free or self.minutes else defaults.NARROWEST)
         if config.dropout is None:
             size, e = parameters(replace(config, dropout=0.0).network(1)), config._passes(symbols)
             config = replace(config, dropout=defaults.dropout(symbols, e, size))
         if config.weight_decay is None:
-            decay = defaults.weight_decay(symbols, self.batch * self.seq, self.rate)
+            decay = defaults.weight_decay(symbols, self.batch * self.seq, config.rate)
             config = replace(config, weight_decay=decay)
         return config
 
@@ -199,7 +198,9 @@ class TrainConfig:
     @property
     def rate(self) -> float:
         """The peak learning rate."""
-        return self.lr if self.lr is not None else DEFAULT_RATES[self.optimizer]
+        if self.lr is not None:
+            return self.lr
+        return DEFAULT_RATES[self.optimizer] * defaults.slower(self.hidden or 0)
 
     @property
     def title(self) -> str:

@@ -20,10 +20,12 @@ _SPEED = 100e3
 """Symbols a second that 2x192 learns: about two cores."""
 _MINUTES = 0.5
 """What may be spent on width where no budget is given."""
+_FAST = 384
+"""Units of a network, above which it learns at a lower rate."""
 _FORGET = 12.5
 """Epochs at the peak rate in which weights would shrink to 1 / e."""
-_NARROWEST, _WIDEST, _STEP = 192, 768, 32
-"""The widest is for a text of a million symbols or more."""
+NARROWEST, _WIDEST, _STEP = 192, 768, 32
+"""The first also where the time is not known; the second for a text of a million symbols or more."""
 
 
 def times(n: int) -> float:
@@ -40,9 +42,9 @@ def epochs(n: int) -> float:
 def hidden(n: int, minutes: float = _MINUTES) -> int:
     """The hidden size of a network that learns n symbols in so many minutes."""
     speed = n * times(n) / (60 * minutes)
-    fits = _NARROWEST * math.pow(_SPEED / speed, 1 / 1.7)  # its time grows as its width ** 1.7
+    fits = NARROWEST * math.pow(_SPEED / speed, 1 / 1.7)  # its time grows as its width ** 1.7
     widest = _WIDEST * min(1.0, math.pow(n / 1e6, 0.3))
-    return max(_NARROWEST, _STEP * round(min(fits, widest) / _STEP))
+    return max(NARROWEST, _STEP * round(min(fits, widest) / _STEP))
 
 
 def dropout(n: int, epochs: float | None, parameters: int) -> float:
@@ -52,6 +54,11 @@ def dropout(n: int, epochs: float | None, parameters: int) -> float:
     """
     share = min(0.5, max(0.0, 0.1 + 0.12 * math.log2(parameters / (0.33 * n))))
     return round(share if epochs is None else share * min(1.0, epochs / times(n)), 2)
+
+
+def slower(hidden: int) -> float:
+    """What the learning rate is multiplied by: steps of a wide network add up over its units."""
+    return min(1.0, _FAST / max(hidden, 1))
 
 
 def weight_decay(n: int, update: int, rate: float) -> float:

@@ -73,6 +73,13 @@ def test_a_text_counts_by_the_part_that_is_learned():
     assert to_json(started)["chosen"] == {name: getattr(wanted, name) for name in names}
 
 
+@given(hidden=st.integers(1, 5000), optimizer=st.sampled_from(["adam", "sgd"]))
+def test_a_wide_network_learns_at_a_lower_rate_unless_one_is_given(hidden, optimizer):
+    usual = TrainConfig(optimizer=optimizer).rate
+    assert TrainConfig(hidden=hidden, optimizer=optimizer).rate == usual * min(1, 384 / hidden)
+    assert TrainConfig(hidden=hidden, lr=0.01).rate == 0.01
+
+
 def test_n_grams_leave_nothing_open():
     config = TrainConfig(cell="ngram")
     assert config.fitted(1000) == config
