@@ -25,7 +25,7 @@ _FAST = 384
 _FORGET = 12.5
 """Epochs at the peak rate in which weights would shrink to 1 / e."""
 NARROWEST, _WIDEST, _STEP = 192, 768, 32
-"""The first also where the time is not known; the second for a text of a million symbols or more."""
+"""The first also where the time is not known, the second for a million symbols and more."""
 
 
 def times(n: int) -> float:
