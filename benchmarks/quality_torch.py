@@ -48,10 +48,11 @@ def main(job: dict[str, Any]) -> None:
     torch.set_num_threads(job["threads"])
     torch.manual_seed(job["config"]["seed"])
     corpus = Corpus.read([Path(job["text"])], split=Split.parse(job["config"]["split"]))
-    c = TrainConfig(**job["config"])
+    c = TrainConfig(**job["config"], minutes=job["minutes"]).fitted(len(corpus.train))
     lanes = Lanes.of(corpus.train, c.batch, c.seq)
     model = Network(len(corpus.vocabulary), c)
-    optimizer = torch.optim.Adam(model.parameters(), c.rate, BETAS, EPSILON, fused=True)
+    decay = c.weight_decay or 0.0
+    optimizer = torch.optim.AdamW(model.parameters(), c.rate, BETAS, EPSILON, decay, fused=True)
     spent, state, n, budget = 0.0, None, 0, 60 * job["minutes"]
     due = [budget * k / job["points"] for k in range(1, job["points"] + 1)]
     while due:
