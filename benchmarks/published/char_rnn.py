@@ -21,7 +21,7 @@ _LANES, _SEQ, _TRAIN = 50, 50, 0.95
 _SIZE = {"batch": _LANES, "seq": _SEQ, "cell": "lstm", "layers": 2, "hidden": 128, "epochs": 50}
 _RECIPE = {
     "optimizer": "rmsprop", "lr": 2e-3, "schedule": "step", "decay": 0.97, "decay_after": 10,
-    "init": 0.08, "reset": 0, "dropout": 0, "clip": 0, "clip_value": 5,
+    "init": 0.08, "reset": 0, "dropout": 0, "weight_decay": 0, "clip": 0, "clip_value": 5,
 }  # fmt: skip
 _BEST = 1.394
 

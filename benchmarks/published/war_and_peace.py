@@ -17,7 +17,7 @@ _TEXT = {"unit": "byte", "split": "0.8,0.1,0.1"}
 _SIZE = {"batch": 100, "seq": 100, "epochs": 50}
 _RECIPE = {
     "optimizer": "rmsprop", "lr": 2e-3, "schedule": "step", "decay": 0.95, "decay_after": 10,
-    "init": 0.08, "reset": 0, "dropout": 0, "clip": 0, "clip_value": 5,
+    "init": 0.08, "reset": 0, "dropout": 0, "weight_decay": 0, "clip": 0, "clip_value": 5,
 }  # fmt: skip
 _PUBLISHED = {  # by the size of the one-layer LSTM and the cell: layers 1, 2, 3
     64: {"lstm": (1.449, 1.442, 1.540), "rnn": (1.446, 1.401, 1.396), "gru": (1.398, 1.373, 1.472)},
