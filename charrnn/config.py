@@ -7,9 +7,8 @@ from typing import Any, get_args
 
 from charrnn import defaults
 from charrnn.cells import CELLS
-from charrnn.compare.sizing import parameters
 from charrnn.errors import ConfigError
-from charrnn.models import NETWORKS, NetworkConfig, NGram
+from charrnn.models import NETWORKS, NetworkConfig, NGram, parameters
 from charrnn.options import ByTask, check, check_kind, kinds_of, one_of, option
 from charrnn.text.codes import Unit
 from charrnn.text.corpus import Split
@@ -75,8 +74,7 @@ class TrainConfig:
         choices=CLASS_WEIGHTS,
     )  # fmt: skip
     epochs: float | None = option(
-        None,
-        f"Budget: passes over the text.  [default: {_EPOCHS}]",
+        None, "Budget: passes over the text.  [default: by its length; 20 to fill, 15 to classify]"
     )
     steps: int | None = option(None, "Budget: updates.")
     minutes: float | None = option(None, "Budget: minutes; the schedule follows the clock.")
@@ -166,6 +164,7 @@ class TrainConfig:
         if config.dropout is None:
             size, e = parameters(replace(config, dropout=0.0).network(1)), config._passes(symbols)
             config = replace(config, dropout=defaults.dropout(symbols, e, size))
+        config = replace(config, lr=config.rate)
         if config.weight_decay is None:
             decay = defaults.weight_decay(symbols, self.batch * self.seq, config.rate)
             config = replace(config, weight_decay=decay)

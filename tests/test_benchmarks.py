@@ -138,7 +138,8 @@ def test_published_results_are_rows_of_finished_runs(name, rows, tmp_path):
     done = run(*command)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("    charrnn train ") == len(rows)
-    logs = [tmp_path / "runs" / row / "log.jsonl" for row in rows]
+    names = [row if "gram" in row else f"toy-{row}" for row in rows]
+    logs = [tmp_path / "runs" / name / "log.jsonl" for name in names]
     before = [log.stat().st_mtime_ns for log in logs]
     assert run(*command).returncode == 0
     assert [log.stat().st_mtime_ns for log in logs] == before
@@ -151,11 +152,25 @@ def test_an_interrupted_row_of_published_results_is_trained_to_its_end(tmp_path)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     done = run(*command, "--out", str(whole))
     shutil.copytree(whole, cut)
-    log = (cut / "gru-1x76" / "log.jsonl").read_text("utf-8").splitlines()
-    (cut / "gru-1x76" / "log.jsonl").write_text("\n".join(log[:-1]) + "\n", "utf-8")
+    log = (cut / "toy-gru-1x76" / "log.jsonl").read_text("utf-8").splitlines()
+    (cut / "toy-gru-1x76" / "log.jsonl").write_text("\n".join(log[:-1]) + "\n", "utf-8")
     again = run(*command, "--out", str(cut))
     assert again.returncode == 0, again.stderr
     assert _figures(again.stdout) == _figures(done.stdout)
+    for file in (cut / "toy-gru-1x76").iterdir():  # as if killed before anything was saved
+        file.unlink()
+    assert _figures(run(*command, "--out", str(cut)).stdout) == _figures(done.stdout)
+
+
+def test_a_row_is_not_taken_from_a_run_with_other_options(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(f"{n * n % 97} men." for n in range(900)), "utf-8")
+    out = ["--out", str(tmp_path / "runs"), "--name", "toy-gru-1x76"]
+    command = [sys.executable, "-m", "charrnn", "train", str(text), "--hidden", "8", "--steps", "4"]
+    subprocess.run([*command, *out], check=True, capture_output=True)
+    done = run("published.war_and_peace", str(text), "--toy", "--row", "gru-1x76", *out[:2])
+    assert done.returncode == 1
+    assert "was trained with --unit char, not byte" in done.stderr
 
 
 def _figures(table: str) -> list[str]:

@@ -69,7 +69,7 @@ def test_a_text_counts_by_the_part_that_is_learned():
     wanted = TrainConfig(steps=1, layers=1).fitted(len(corpus.train))
     assert (trainer.config.hidden, trainer.config.dropout) == (wanted.hidden, wanted.dropout)
     started = next(e for e in trainer.events() if isinstance(e, Started))
-    names = ("hidden", "dropout", "weight_decay")
+    names = ("hidden", "lr", "dropout", "weight_decay")
     assert to_json(started)["chosen"] == {name: getattr(wanted, name) for name in names}
 
 

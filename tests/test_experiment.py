@@ -1,6 +1,7 @@
 """Experiments: which runs they are of, and the folder that remembers them."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +40,7 @@ def test_what_is_done_is_not_done_again_and_more_is_added(whole, monkeypatch):
 
 def test_other_options_want_another_folder(whole, tmp_path, monkeypatch):
     other = replace(PLAN, config=replace(PLAN.config, lr=0.5, steps=13))
-    with pytest.raises(ConfigError, match=r"--steps 12 \(now 13\), --lr None \(now 0\.5\)"):
+    with pytest.raises(ConfigError, match=r"--steps 12 \(now 13\), --lr 0.004 \(now 0\.5\)"):
         Comparison(other, TEXT, whole.folder)
     text = replace(TEXT, sources=(Source("verse.txt", VERSE[:4000].encode()),))
     with pytest.raises(ConfigError, match="was begun with another text"):
@@ -58,6 +59,20 @@ def test_hidden_and_layers_may_change_for_they_are_in_the_names(whole):
     assert {t.path.name for t in more.missing} == {
         "rnn-1x9-seed1", "rnn-1x9-seed2", "gru-1x9-seed1", "gru-1x9-seed2"
     }  # fmt: skip
+
+
+def test_what_repeats_a_seed_or_was_not_finished_counts_for_nothing(whole, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(whole.folder, folder)
+    log = folder / "gru-1x8-seed2" / "log.jsonl"
+    log.write_text("".join(log.read_text("utf-8").splitlines(keepends=True)[:-1]), "utf-8")
+    runs = runs_in(folder)
+    assert "gru-1x8-seed2" not in {run.name for run in runs}
+    found = [
+        measured(Run(path), files.load(path / "best.npz"), whole.corpus.test) for path in runs * 2
+    ]
+    counts = {s.title: len(s.results) for s in by_model(found)}
+    assert counts == {"ngram 1": 1, "ngram 3": 1, "rnn 1x8": 2, "gru 1x8": 1}
 
 
 def test_trained_runs_are_grouped_by_what_they_are(whole):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.compare.sizing import hidden_for, parameters
+from charrnn.compare.sizing import hidden_for
 from charrnn.errors import ConfigError
-from charrnn.models import NETWORKS, CharRNN, NetworkConfig
+from charrnn.models import NETWORKS, CharRNN, NetworkConfig, parameters
 
 SHAPES = st.builds(
     NetworkConfig, st.integers(2, 90), st.sampled_from(NETWORKS), st.integers(1, 12),

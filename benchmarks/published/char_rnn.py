@@ -35,7 +35,7 @@ def interleaved(text: Path, out: Path) -> tuple[Path, dict[str, Any]]:
     train, valid = out / f"{text.stem}-lanes.txt", out / f"{text.stem}-lanes-valid.txt"
     train.write_text("".join(lane[:kept] for lane in lanes) + lanes[-1][kept], "utf-8")
     valid.write_text("".join(lane[kept:] for lane in lanes), "utf-8")
-    return train, {"valid": valid, "split": "1,0,0"}
+    return train, {"valid": str(valid), "split": "1,0,0"}
 
 
 main = script(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,10 @@ import click
 
 from benchmarks.rounds import ROOT, environment
 from benchmarks.tables import keep, markdown, show
+from charrnn.checkpoint import read_meta
+from charrnn.config import TrainConfig
 from charrnn.run import Run
+from charrnn.text.corpus import Split
 
 HEAD = ("", "published", "nats", "bits", "perplexity", "parameters", "best epoch", "seconds")
 _TOY = {"hidden": 8, "batch": 4, "seq": 8, "steps": 4, "workers": 1}
@@ -53,7 +57,7 @@ class Row:
         if self.options.get("cell") == "ngram":
             return self
         kept = {name: value for name, value in self.options.items() if name not in _BUDGETS}
-        return replace(self, options={**kept, **_TOY})
+        return replace(self, name=f"toy-{self.name}", options={**kept, **_TOY})
 
 
 @dataclass(frozen=True)
@@ -89,14 +93,31 @@ def charrnn(*arguments: str | Path) -> str:
 def learn(row: Row, text: Path, out: Path) -> dict[str, Any]:
     """The last record of the row's run, which is trained, or trained to its end, if it is not."""
     run = Run(out / row.name)
+    if run.best.exists():
+        _check(row, run)
     if not (done := _finished(run)):
         if run.last.exists():
             charrnn("train", text, "--resume", run.path)
         else:
+            if run.path.exists():  # cut off before anything was saved
+                shutil.rmtree(run.path)
             charrnn("train", text, *row.arguments, "--name", row.name, "--out", out)
         done = _finished(run)
         assert done is not None
     return done
+
+
+def _check(row: Row, run: Run) -> None:
+    """End here if the run was begun with other options."""
+    stored = TrainConfig.from_mapping(read_meta(run.best)["config"], str(run.best))
+    wanted = TrainConfig.from_mapping(dict(row.options), row.name)
+    wanted = replace(wanted, split=str(Split.parse(wanted.split)))
+    for name in row.options:
+        if name not in ("valid", "test", "workers") and vars(stored)[name] != vars(wanted)[name]:
+            raise click.ClickException(
+                f"{run.path} was trained with --{name.replace('_', '-')} {vars(stored)[name]}, not "
+                f"{vars(wanted)[name]}; remove it, or give another --out."
+            )
 
 
 def _finished(run: Run) -> dict[str, Any] | None:

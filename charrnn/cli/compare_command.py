@@ -126,9 +126,14 @@ def command(
         if workers is None:
             return 0
         picture = Picture(plot) if plot else None
+        for file in filter(None, (csv_file, plot)):
+            if not file.parent.is_dir():
+                raise ConfigError(f"There is no folder {file.parent} to write {file.name} to.")
         if on is not None:
             _refuse_training(ctx)
-            found, code = trained_runs(arguments, on, options["encoding"], quiet), 0
+            given = ctx.get_parameter_source("encoding") != ParameterSource.DEFAULT
+            encoding = options["encoding"] if given else None
+            found, code = trained_runs(arguments, on, encoding, quiet), 0
             data = {"text": on}
         else:
             comparison = _comparison(ctx, arguments, options)

@@ -15,11 +15,10 @@ from rich.text import Text
 from charrnn.cli.display import PART_NAMES, cells, choice, clock, note, units
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.results import Standing
-from charrnn.compare.sizing import parameters
 from charrnn.compare.trial import Progress, Trial
 from charrnn.config import TrainConfig
 from charrnn.evaluate import Loss
-from charrnn.models import NGram
+from charrnn.models import NGram, parameters
 
 _REMINDER = 60.0  # seconds between two plain lines that say how far it is
 

@@ -46,4 +46,7 @@ def trained_runs(
         note(f"{learned} of these runs learned from this very text, {source.name}.")
     if unknown:
         note(f"Symbols read as the unknown one, whose letters cost nothing: {', '.join(unknown)}.")
-    return rank(by_model(found.values()))
+    standings = by_model(found.values())
+    if repeated := len(found) - sum(len(s.results) for s in standings):
+        note(f"{repeated} with the seed and the options of another are left out.")
+    return rank(standings)

@@ -117,7 +117,7 @@ class Comparison:
         What a run takes is taken from others of its model, or else of all, and from its own pace.
         """
         paces = {t: p.seconds / p.share for t, p in self.running.items() if p.share > 0.01}
-        paces |= {t: r.seconds for t, r in self.results.items() if r and r.seconds}
+        paces |= {t: r.seconds for t, r in list(self.results.items()) if r and r.seconds}
         known = {t: s for t, s in paces.items() if t.config.cell != NGram.kind}
         unit, amount = self.config.budget
         if not known and unit != "minutes":
@@ -162,10 +162,10 @@ class Comparison:
         """Read what a run came to."""
         last = trial.run.records()[-1]
         sums = last.get("block_nats")
-        self.results[trial] = None
+        result = None
         if sums:
-            found = files.load(trial.run.best)
-            self.results[trial] = Result.of(trial.run, found, sums, last["chars"])
+            result = Result.of(trial.run, files.load(trial.run.best), sums, last["chars"])
+        self.results[trial] = result
 
 
 def measured(run: Run, found: files.Checkpoint, ids: Ids) -> Result:
@@ -176,15 +176,16 @@ def measured(run: Run, found: files.Checkpoint, ids: Ids) -> Result:
 
 
 def by_model(results: Iterable[Result]) -> list[Standing]:
-    """Runs that differ in nothing but the seed are one model's.
+    """Runs that differ in nothing but the seed are one model's; of several with the same seed,
+    which tell nothing of other seeds, the first counts.
 
     A CorpusError where they were measured on texts of different lengths.
     """
-    found: dict[tuple[TrainConfig, str], list[Result]] = {}
+    found: dict[tuple[TrainConfig, str], dict[int | None, Result]] = {}
     for result in results:
         model = replace(result.config, seed=0, workers=0, sample_every=0)
-        found.setdefault((model, result.sha256), []).append(result)
-    lengths = {r.chars for each in found.values() for r in each}
+        found.setdefault((model, result.sha256), {}).setdefault(result.seed, result)
+    lengths = {r.chars for each in found.values() for r in each.values()}
     if len(lengths) > 1:
         raise CorpusError(
             "The runs do not read the text alike, as so many characters: "
@@ -192,9 +193,10 @@ def by_model(results: Iterable[Result]) -> list[Standing]:
             "nor do words of which some are unknown."
         )
     titles = [config.title for config, _ in found]
+    groups = [tuple(each.values()) for each in found.values()]
     return [
-        Standing(t if titles.count(t) == 1 else f"{t} ({each[0].run.path})", tuple(each))
-        for t, each in zip(titles, found.values(), strict=True)
+        Standing(t if titles.count(t) == 1 else f"{t} ({each[0].run.path})", each)
+        for t, each in zip(titles, groups, strict=True)
     ]
 
 

@@ -17,7 +17,8 @@ from charrnn.compare.sizing import hidden_for
 from charrnn.compare.trial import Trial
 from charrnn.config import TrainConfig
 from charrnn.errors import CheckpointError, ConfigError, why
-from charrnn.models import NETWORKS, NGram
+from charrnn.models import NETWORKS, NGram, parameters
+from charrnn.run import Run
 from charrnn.tasks import Text
 from charrnn.text.corpus import Corpus
 from charrnn.training.session import settled
@@ -56,7 +57,7 @@ class Plan:
         chosen once, for the network that `config` names.
         """
         plain = replace(self.config, workers=1, sample_every=0)
-        return settled(replace(plain, hidden=self._hidden(plain, corpus)), corpus)
+        return settled(replace(plain, hidden=self._hidden(plain, corpus, strict=False)), corpus)
 
     def models(self, corpus: Corpus) -> list[TrainConfig]:
         """The options of each model's first run."""
@@ -65,12 +66,14 @@ class Plan:
         networks = (replace(common, cell=cell) for cell in dict.fromkeys(self.cells))
         return [*grams, *(replace(c, hidden=self._hidden(c, corpus)) for c in networks)]
 
-    def _hidden(self, config: TrainConfig, corpus: Corpus) -> int | None:
-        """The hidden size with which all have as many parameters, if that is asked for."""
+    def _hidden(self, config: TrainConfig, corpus: Corpus, *, strict: bool = True) -> int | None:
+        """The hidden size with which all have as many parameters, if that is asked for. Unless
+        `strict` the least there can be will do.
+        """
         if self.params is None:
             return config.hidden
         shape = replace(config, hidden=1, dropout=0.0).network(len(corpus.vocabulary))
-        return hidden_for(shape, self.params)
+        return hidden_for(shape, self.params if strict else max(self.params, parameters(shape)))
 
     def trials(self, text: Text, corpus: Corpus, folder: Path) -> list[Trial]:
         """The runs: n-grams, then the first of each cell, then the second of each, and so on."""
@@ -108,10 +111,15 @@ def experiment_folder(corpus: Corpus, config: TrainConfig, out: Path | None = No
 
 
 def runs_in(folder: Path) -> list[Path]:
-    """The run in a folder, or all those in its folders, if it holds such."""
+    """The run in a folder, or all those in its folders, if it holds such; of a comparison those
+    that came to their end.
+    """
     within = sorted(path.parent for path in folder.glob("*/best.npz"))
-    if not within and (folder / RECORD).is_file():
-        raise CheckpointError(f"No run of {folder} has got anywhere yet.")
+    if (folder / RECORD).is_file():
+        ends = {path: Run(path).records()[-1:] for path in within}
+        within = [path for path, end in ends.items() if end and end[0]["event"] == "measured"]
+        if not within:
+            raise CheckpointError(f"No run of {folder} is finished yet.")
     return within or [folder]
 
 
@@ -150,9 +158,9 @@ def _claim(folder: Path, record: dict[str, Any]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         before = _read(folder)
         if before is None:
-            if any(folder.iterdir()):
-                raise ConfigError(f"{folder} holds something else; name a folder of its own.")
             new = folder / f".{RECORD}.part"
+            if any(path != new for path in folder.iterdir()):
+                raise ConfigError(f"{folder} holds something else; name a folder of its own.")
             new.write_text(json.dumps(record, ensure_ascii=False, indent=1), "utf-8")
             new.replace(folder / RECORD)
         elif before != record:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import replace
-from math import prod
 
 from charrnn.errors import ConfigError
-from charrnn.models import CharRNN, NetworkConfig
-
-
-def parameters(shape: NetworkConfig) -> int:
-    """How many parameters such a network has. None are made."""
-    return sum(prod(spec.shape) for spec in CharRNN.specs(shape))
+from charrnn.models import NetworkConfig, parameters
 
 
 def hidden_for(shape: NetworkConfig, wanted: int) -> int:

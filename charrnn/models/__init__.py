@@ -6,7 +6,7 @@ from charrnn.models.base import LanguageModel, Model, Trainable
 from charrnn.models.classifier import Classifier, ClassifierConfig
 from charrnn.models.ensemble import Ensemble
 from charrnn.models.filler import Filler
-from charrnn.models.network import NETWORKS, CharRNN, NetworkConfig
+from charrnn.models.network import NETWORKS, CharRNN, NetworkConfig, parameters
 from charrnn.models.ngram import NGram, NGramConfig
 
 _KINDS: tuple[type[Model], ...] = (CharRNN, NGram, Filler, Classifier)
@@ -28,4 +28,5 @@ __all__ = [
     "NGramConfig",
     "NetworkConfig",
     "Trainable",
+    "parameters",
 ]

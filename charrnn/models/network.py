@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -150,6 +151,11 @@ class CharRNN:
         loss, dlogits = cross_entropy(logits.reshape(-1, self.symbols), targets.ravel())
         backward(grads, dlogits.reshape(logits.shape))
         return loss, after
+
+
+def parameters(shape: NetworkConfig) -> int:
+    """How many parameters such a network has. None are made."""
+    return sum(prod(spec.shape) for spec in CharRNN.specs(shape))
 
 
 def _stack(config: NetworkConfig) -> Stack:
