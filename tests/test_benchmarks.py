@@ -124,7 +124,7 @@ def test_quality_shows_a_loss_for_every_contestant_that_is_here(tmp_path):
     [
         ("char_rnn", ["own-gru"]),
         ("war_and_peace", ["rnn-1x141", "own-gru-3x44"]),
-        ("tiny_shakespeare", ["30-minutes"]),
+        ("tiny_shakespeare", ["3-minutes", "hour"]),
         ("tang_poems", ["gru", "2-gram"]),
     ],
 )
