@@ -3,9 +3,10 @@
     python -m benchmarks.published.tiny_shakespeare tinyshakespeare.txt [--row 3-minutes]
 
 Three minutes are left to what charrnn chooses by itself; longer ones go to a wide layer of which
-half is dropped. The last tenth is both what the best state is chosen on and what is reported, as in the published
-figures. Each row is also measured learning while it reads (`charrnn eval --dynamic`). The budget is
-time on the clock, on all cores; so the figures are those of a machine, and of how busy it was.
+half is dropped. The last tenth is both what the best state is chosen on and what is reported, as in
+the published figures. Each row is also measured learning while it reads (`charrnn eval --dynamic`).
+The budget is time on the clock, on all cores; so the figures are those of a machine, and of how
+busy it was.
 """
 
 from __future__ import annotations
