@@ -163,6 +163,7 @@ BAD = [
     (["compare", "verse.txt", "--config", "own.toml"], "does not take cell"),
     (["compare", "done"], "add --on TEXT"),
     (["compare", "done", "--on", "verse.txt", "--steps", "3"], "leave out --steps"),
+    (["compare", "verse.txt", "--csv", "nowhere/runs.csv"], "no folder nowhere to write runs.csv to"),
 ]
 
 
@@ -208,3 +209,15 @@ def test_what_predicts_no_text_is_named(folder, capsys, monkeypatch):
     assert run(["train", "verse.txt", *fill]) == 0
     assert run(["compare", "checkpoints/gaps", "--on", "verse.txt"]) == 1
     assert "checkpoints/gaps/best.npz: This model" in capsys.readouterr().err
+
+
+def test_a_text_is_read_as_the_model_read_its_own_unless_it_is_said_otherwise(
+    folder, capsys, monkeypatch
+):
+    monkeypatch.chdir(folder)
+    Path("wide.txt").write_text(VERSE[:3000], "utf-16")
+    train = ["train", "wide.txt", "--encoding", "utf-16", "--hidden", "8", "--steps", "2"]
+    assert run([*train, "--name", "wide", "--quiet"]) == 0
+    assert run(["compare", "checkpoints/wide", "--on", "wide.txt", "--quiet"]) == 0
+    assert run(["compare", "checkpoints/wide", "--on", "wide.txt", "--encoding", "utf-8"]) == 1
+    assert "is not utf-8" in capsys.readouterr().err

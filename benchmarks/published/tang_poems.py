@@ -49,7 +49,7 @@ main = script(
             Row("gru", "gru 1x256", {**_NETWORK, "cell": "gru"}),
             *(
                 Row(f"{n}-gram", f"n-grams of order {n}", {**_SPLIT, "cell": "ngram", "order": n})
-                for n in range(1, 7)
+                for n in range(1, 8)
             ),
         ],
         "Nats per character of the test part; 5,387 kinds of characters.",
