@@ -126,6 +126,7 @@ def test_quality_shows_a_loss_for_every_contestant_that_is_here(tmp_path):
         ("war_and_peace", ["rnn-1x141", "own-gru-3x44"]),
         ("tiny_shakespeare", ["3-minutes", "hour"]),
         ("tang_poems", ["gru", "2-gram"]),
+        ("shipped_model", ["shakespeare"]),
     ],
 )
 def test_published_results_are_rows_of_finished_runs(name, rows, tmp_path):
