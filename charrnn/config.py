@@ -58,6 +58,7 @@ class TrainConfig:
         ByTask(None, fill=0.1, classify=0.3),
         "Share of a layer's outputs dropped in training.",
     )
+    weight_dropout: float = option(0.0, "Share of the recurrent weights dropped in training.")
     batch: int = option(50, "Lanes of text read side by side.")
     seq: int = option(
         ByTask(50, classify=256),
@@ -139,7 +140,9 @@ class TrainConfig:
                      "decay_after", "eval_every", "eval_chars", "sample_every"):  # fmt: skip
             check(name, getattr(self, name), (getattr(self, name) or 0) >= 0, "0 or more")
         check("order", self.order, 1 <= self.order <= 12, "between 1 and 12")
-        check("dropout", self.dropout, 0 <= (self.dropout or 0) < 1, "at least 0 and below 1")
+        for name in ("dropout", "weight_dropout"):
+            value = getattr(self, name)
+            check(name, value, 0 <= (value or 0) < 1, "at least 0 and below 1")
         check("reset", self.reset, 0 <= self.reset <= 1, "between 0 and 1")
         check("mask", self.mask, 0 < self.mask <= 1, "above 0 and at most 1")
         check("decay", self.decay, 0 < self.decay <= 1, "above 0 and at most 1")
@@ -190,9 +193,8 @@ class TrainConfig:
         """The shape of a network for a vocabulary of so many symbols, once it is `fitted`."""
         assert self.hidden is not None
         assert self.dropout is not None
-        return NetworkConfig(
-            symbols, self.cell, self.hidden, self.layers, self.dropout, self.residual
-        )
+        return NetworkConfig(symbols, self.cell, self.hidden, self.layers, self.dropout,
+                             self.residual, self.weight_dropout)  # fmt: skip
 
     @property
     def rate(self) -> float:

@@ -163,7 +163,7 @@ BAD = [
     (["compare", "verse.txt", "--config", "own.toml"], "does not take cell"),
     (["compare", "done"], "add --on TEXT"),
     (["compare", "done", "--on", "verse.txt", "--steps", "3"], "leave out --steps"),
-    (["compare", "verse.txt", "--csv", "nowhere/runs.csv"], "no folder nowhere to write runs.csv to"),
+    (["compare", "verse.txt", "--csv", "nowhere/runs.csv"], "There is no folder nowhere"),
 ]
 
 

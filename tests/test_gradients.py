@@ -16,6 +16,7 @@ from charrnn.layers import (
     Residual,
     Stack,
 )
+from charrnn.layers.base import kept
 from charrnn.models import NETWORKS, CharRNN, NetworkConfig
 from charrnn.params import Params
 
@@ -48,7 +49,7 @@ def test_a_stack_with_dropout_and_output_is_differentiated_right(cell, kind, rng
         {
             "0": Recurrent(CELLS[cell], V, H),
             "drop": Dropout(H, 0.4),
-            "1": Recurrent(CELLS[cell], H, H + 1),
+            "1": Recurrent(CELLS[cell], H, H + 1, dropped=0.3),
             "out": Dense(H + 1, V),
         }
     )
@@ -157,6 +158,19 @@ def test_dropout_silences_a_unit_of_a_lane_for_the_whole_chunk(rng):
     assert set(np.unique(y)) == {0.0, 1 / 0.75}
     assert (y[0, 0] != y[0, 1]).any()
     assert abs((y == 0).mean() - 0.25) < 0.06
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_dropped_weights_are_the_same_for_a_whole_chunk_and_whole_in_use(cell, rng):
+    layer = Recurrent(CELLS[cell], V, H, dropped=0.5)
+    p = Params.initialised(layer.specs(), rng, np.float64)
+    x, state = rng.standard_normal((T, B, V)), layer.start(B, np.float64)
+    whole = Params(p.shapes, p.flat.copy())
+    whole["U"][...] *= kept(np.random.default_rng(5), p["U"].shape, 0.5, np.float64)
+    trained = layer.forward(p, x, state, np.random.default_rng(5))[0]
+    np.testing.assert_array_equal(trained, layer.forward(whole, x, state)[0])
+    assert (whole["U"] == 0).any()
+    assert (layer.forward(p, x, state)[0] != trained).any()
 
 
 def test_dropout_is_for_training_alone(rng):

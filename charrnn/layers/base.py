@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from charrnn.functional import add_rows_at
-from charrnn.params import Array, Ids, Params, Spec, State
+from charrnn.params import Array, Ids, Params, Shape, Spec, State
 
 Pullback = Callable[[Params, Array, State], tuple[Array | None, State]]
 Rng = np.random.Generator
@@ -51,6 +51,13 @@ class Layer(Protocol):
         are. What reads forwards has no need of it: padding comes last.
         """
         ...
+
+
+def kept(rng: Rng, shape: Shape, rate: float, dtype: DTypeLike) -> Array:
+    """A mask: zero with probability `rate`, else 1 / (1 - rate), so that the mean is 1."""
+    mask = (rng.random(shape, np.float32) >= rate).astype(dtype)
+    mask *= 1 / (1 - rate)
+    return mask
 
 
 def flat(x: Array) -> Array:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.layers.base import Pullback, Rng, drive, drive_back, flat
+from charrnn.layers.base import Pullback, Rng, drive, drive_back, flat, kept
 from charrnn.params import Array, Ids, Params, Spec, State, constant, uniform
 
 
@@ -39,8 +39,7 @@ class Dropout:
     ) -> tuple[Array, State, Pullback]:
         if rng is None or self.rate == 0:
             return x, (), lambda grads, dy, dstate: (dy, ())
-        mask = (rng.random(x.shape[1:], np.float32) >= self.rate).astype(x.dtype)  # (B, H)
-        mask *= 1 / (1 - self.rate)
+        mask = kept(rng, x.shape[1:], self.rate, x.dtype)  # (B, H)
         return x * mask, (), lambda grads, dy, dstate: (dy * mask, ())
 
 

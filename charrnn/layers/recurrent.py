@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from charrnn.cells import Cell
 from charrnn.functional import product
-from charrnn.layers.base import Layer, Pullback, Rng, drive, drive_back, flat
+from charrnn.layers.base import Layer, Pullback, Rng, drive, drive_back, flat, kept
 from charrnn.params import Array, Ids, Params, Spec, State, prefixed
 
 
@@ -17,15 +17,20 @@ class Recurrent:
     """One cell unrolled over time.
 
     x is `(T, B, inputs)`, or `(T, B)` symbol numbers, which stand for one-hot vectors: the product
-    with W is then a gather of its rows.
+    with W is then a gather of its rows. In training a share `dropped` of the entries of U is zero
+    from the first step of a chunk to its last, and the others are so much larger (Wan et al. 2013;
+    Merity, Keskar and Socher 2018).
     """
 
-    def __init__(self, cell: Cell, inputs: int, hidden: int, *, one_hot: bool = False) -> None:
+    def __init__(
+        self, cell: Cell, inputs: int, hidden: int, *, one_hot: bool = False, dropped: float = 0.0
+    ) -> None:
         """With `one_hot` the first weights are those for inputs of which only one is not zero."""
         self.cell = cell
         self.inputs = inputs
         self.width = hidden
         self.fan_in = 1 if one_hot else inputs
+        self.dropped = dropped
 
     def specs(self) -> Iterator[Spec]:
         return self.cell.specs(self.inputs, self.width, self.fan_in)
@@ -49,7 +54,12 @@ class Recurrent:
         for name, width in cell.kept.items():
             k[name] = np.empty((steps, batch, width * hidden), state[0].dtype)
         u = np.empty_like(k["z"][0])  # (B, gates * H)
-        times_U = product(p["U"], u) if cell.recurrent else None
+        U = p["U"] if cell.recurrent else None
+        mask = None
+        if U is not None and self.dropped and rng is not None:
+            mask = kept(rng, U.shape, self.dropped, U.dtype)
+            U = U * mask
+        times_U = None if U is None else product(U, u)
         for h, step in zip(k["h"], cell.steps(k), strict=False):
             if times_U:
                 times_U(h)
@@ -59,8 +69,8 @@ class Recurrent:
         def pullback(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             dh, *rest = [d.copy() for d in dstate]
             z, times_UT = k["z"], None
-            if cell.recurrent:
-                times_UT = product(np.ascontiguousarray(p["U"].T), dh)  # a plain copy is faster
+            if U is not None:
+                times_UT = product(np.ascontiguousarray(U.T), dh)  # a plain copy is faster
             for du, dy_t, step in zip(z[::-1], dy[::-1], cell.linearise(p, k), strict=True):
                 dh += dy_t
                 past_U = cell.backward(dh, rest, step)
@@ -70,8 +80,9 @@ class Recurrent:
                     dh[...] = 0
                 if past_U is not None:
                     dh += past_U
-            if cell.recurrent:
-                grads["U"][...] += flat(k["h"][:-1]).T @ flat(z)
+            if U is not None:
+                dU = flat(k["h"][:-1]).T @ flat(z)
+                grads["U"][...] += dU if mask is None else dU * mask
             da = cell.finish(k, grads)
             grads["b"][...] += flat(da).sum(axis=0)
             return drive_back(x, p["W"], da, grads["W"]), (dh, *rest)

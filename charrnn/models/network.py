@@ -43,6 +43,8 @@ class NetworkConfig:
     """Share of entries dropped between layers and before the output, in training."""
     residual: bool = False
     """Whether each layer above the first adds to its input instead of replacing it."""
+    weight_dropout: float = 0.0
+    """Share of the recurrent weights dropped, in training."""
 
 
 class CharRNN:
@@ -179,10 +181,10 @@ def recurrent_layers(
     layers: dict[str, Layer] = {}
     width = symbols
     for n in range(count):
-        first = n == 0
-        layer: Layer = Recurrent(cell, width, config.hidden, one_hot=first)
+        own: dict[str, Any] = {"one_hot": n == 0, "dropped": config.weight_dropout}
+        layer: Layer = Recurrent(cell, width, config.hidden, **own)
         if both_ways:
-            back = Recurrent(cell, width, config.hidden, one_hot=first)
+            back = Recurrent(cell, width, config.hidden, **own)
             layer = Bidirectional(layer, back)
         layers[str(n)] = Residual(layer) if n and config.residual else layer
         width = layer.width
