@@ -15,8 +15,6 @@ from charrnn.text.corpus import Split
 from charrnn.text.reading import TextOptions
 from charrnn.training.optim import OPTIMIZERS, SCHEDULES
 
-DEFAULT_RATES = {"adam": 4e-3, "rmsprop": 2e-3, "adagrad": 5e-2, "sgd": 0.2}
-"""Learning rates that serve these networks well."""
 LEARNERS = (*NETWORKS, NGram.kind)
 """What `--cell` takes: every recurrent cell, and the n-gram model, which has none."""
 CLASS_WEIGHTS = {"none": 0.0, "root": 0.5, "balanced": 1.0}
@@ -128,6 +126,8 @@ class TrainConfig:
                 f"--task {self.task} cannot be learned with --cell {self.cell}; there are: "
                 f"{', '.join(CELLS)}."
             )
+        if self.weight_dropout and self.cell in CELLS and not CELLS[self.cell].recurrent:
+            raise ConfigError(f"--cell {self.cell} has no recurrent weights to drop.")
         one_of("class weights", self.class_weights, CLASS_WEIGHTS)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         one_of("schedule", self.schedule, SCHEDULES)
@@ -201,7 +201,7 @@ class TrainConfig:
         """The peak learning rate."""
         if self.lr is not None:
             return self.lr
-        return DEFAULT_RATES[self.optimizer] * defaults.slower(self.hidden or 0)
+        return defaults.RATES[self.optimizer] * defaults.slower(self.hidden or 0)
 
     @property
     def title(self) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 
+RATES = {"adam": 4e-3, "rmsprop": 2e-3, "adagrad": 5e-2, "sgd": 0.2}
+"""Learning rates that serve these networks well."""
 _TIMES = 20
 """How often a text of a million symbols is best read, given the time; longer ones, too."""
 _LEAST, _AT_MOST = 400e3, 40

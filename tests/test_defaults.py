@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from charrnn import defaults
 from charrnn.cli.display import choice
 from charrnn.config import TrainConfig
+from charrnn.errors import ConfigError
 from charrnn.text.corpus import Corpus
 from charrnn.training.events import Started, to_json
 from charrnn.training.train import Trainer
@@ -78,6 +79,11 @@ def test_a_wide_network_learns_at_a_lower_rate_unless_one_is_given(hidden, optim
     usual = TrainConfig(optimizer=optimizer).rate
     assert TrainConfig(hidden=hidden, optimizer=optimizer).rate == usual * min(1, 384 / hidden)
     assert TrainConfig(hidden=hidden, lr=0.01).rate == 0.01
+
+
+def test_a_cell_without_recurrent_weights_has_none_to_drop():
+    with pytest.raises(ConfigError, match="--cell mingru has no recurrent weights to drop"):
+        TrainConfig(cell="mingru", weight_dropout=0.2)
 
 
 def test_n_grams_leave_nothing_open():
