@@ -21,6 +21,7 @@ from torch.nn import functional
 from benchmarks.shapes import EPSILON
 from benchmarks.step_torch import LAYERS, detached
 from charrnn.config import TrainConfig
+from charrnn.defaults import fitted
 from charrnn.text.corpus import Corpus, Lanes, Split
 
 BETAS = (0.9, 0.99)
@@ -48,7 +49,7 @@ def main(job: dict[str, Any]) -> None:
     torch.set_num_threads(job["threads"])
     torch.manual_seed(job["config"]["seed"])
     corpus = Corpus.read([Path(job["text"])], split=Split.parse(job["config"]["split"]))
-    c = TrainConfig(**job["config"], minutes=job["minutes"]).fitted(len(corpus.train))
+    c = fitted(TrainConfig(**job["config"], minutes=job["minutes"]), len(corpus.train))
     lanes = Lanes.of(corpus.train, c.batch, c.seq)
     model = Network(len(corpus.vocabulary), c)
     decay = c.weight_decay or 0.0

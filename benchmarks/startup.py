@@ -25,6 +25,7 @@ from benchmarks.rounds import ROOT, Spread, interleaved
 from benchmarks.tables import keep, markdown, show, spread
 from charrnn.checkpoint import Checkpoint, save
 from charrnn.config import TrainConfig
+from charrnn.defaults import fitted
 from charrnn.models import CharRNN
 from charrnn.text.vocabulary import Vocabulary
 
@@ -54,7 +55,7 @@ def commands(checkpoint: Path) -> dict[str, list[str]]:
 def untrained(path: Path) -> None:
     """A checkpoint of the default network, which loads like any other."""
     vocabulary = Vocabulary([10, *range(32, 96)])
-    shape = TrainConfig().fitted(1_000_000).network(len(vocabulary))
+    shape = fitted(TrainConfig(), 1_000_000).network(len(vocabulary))
     save(Checkpoint(CharRNN.initialised(shape, np.random.default_rng(1)), vocabulary), path)
 
 

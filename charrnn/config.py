@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args
 
-from charrnn import defaults
 from charrnn.cells import CELLS
 from charrnn.errors import ConfigError
-from charrnn.models import NETWORKS, NetworkConfig, NGram, parameters
+from charrnn.models import NETWORKS, NetworkConfig, NGram
 from charrnn.options import ByTask, check, check_kind, kinds_of, one_of, option
 from charrnn.text.codes import Unit
 from charrnn.text.corpus import Split
@@ -21,8 +20,8 @@ CLASS_WEIGHTS = {"none": 0.0, "root": 0.5, "balanced": 1.0}
 """A text counts as the frequency of its class to minus this power."""
 TASK_NAMES = ("lm", "fill", "classify")
 """What `--task` takes; `tasks.TASKS` has them."""
-_EPOCHS = ByTask(None, fill=20, classify=15)
-_BUDGETS = ("steps", "minutes", "epochs")
+BUDGETS = ("steps", "minutes", "epochs")
+"""What training may be measured in; one of them."""
 _OF_NGRAMS = {"order"}
 _OF_TASKS = {
     "lm": {"reset"}, "fill": {"mask"}, "classify": {"bidirectional", "class_weights"},
@@ -146,38 +145,9 @@ class TrainConfig:
         check("reset", self.reset, 0 <= self.reset <= 1, "between 0 and 1")
         check("mask", self.mask, 0 < self.mask <= 1, "above 0 and at most 1")
         check("decay", self.decay, 0 < self.decay <= 1, "above 0 and at most 1")
-        if sum(getattr(self, unit) is not None for unit in _BUDGETS) > 1:
+        if sum(getattr(self, unit) is not None for unit in BUDGETS) > 1:
             raise ConfigError("Give one budget: epochs, steps or minutes.")
         Split.parse(self.split)
-
-    def fitted(self, symbols: int) -> TrainConfig:
-        """With all that is left open chosen for a training part of so many symbols (`defaults`).
-
-        A part that is no running text, but examples of classes, changes nothing but the epochs.
-        """
-        if self.cell == NGram.kind:
-            return self
-        config, free = self, all(getattr(self, unit) is None for unit in _BUDGETS)
-        if free:
-            epochs = _EPOCHS.of(self.task) or defaults.epochs(symbols)
-            config = replace(config, epochs=float(epochs))
-        if config.hidden is None:
-            timed = defaults.hidden(symbols, *filter(None, [self.minutes]))
-            config = replace(config, hidden=timed if free or self.minutes else defaults.NARROWEST)
-        if config.dropout is None:
-            size, e = parameters(replace(config, dropout=0.0).network(1)), config._passes(symbols)
-            config = replace(config, dropout=defaults.dropout(symbols, e, size))
-        config = replace(config, lr=config.rate)
-        if config.weight_decay is None:
-            decay = defaults.weight_decay(symbols, self.batch * self.seq, config.rate)
-            config = replace(config, weight_decay=decay)
-        return config
-
-    def _passes(self, symbols: int) -> float | None:
-        """How often a training part is read within the budget; None where that is one of time."""
-        unit, amount = self.budget
-        each = {"epochs": symbols, "steps": self.batch * self.seq}
-        return amount * each[unit] / symbols if unit in each else None
 
     def beyond(self, given: TrainConfig) -> dict[str, Any]:
         """The options that `given` leaves open and that are settled here."""
@@ -186,11 +156,11 @@ class TrainConfig:
 
     @property
     def budget(self) -> tuple[str, float]:
-        """The unit and the amount of training, once it is `fitted`."""
-        return next((u, float(n)) for u in _BUDGETS if (n := getattr(self, u)) is not None)
+        """The unit and the amount of training, once it is `defaults.fitted`."""
+        return next((u, float(n)) for u in BUDGETS if (n := getattr(self, u)) is not None)
 
     def network(self, symbols: int) -> NetworkConfig:
-        """The shape of a network for a vocabulary of so many symbols, once it is `fitted`."""
+        """The shape of a network for so many distinct symbols, once it is `defaults.fitted`."""
         assert self.hidden is not None
         assert self.dropout is not None
         return NetworkConfig(symbols, self.cell, self.hidden, self.layers, self.dropout,
@@ -198,10 +168,9 @@ class TrainConfig:
 
     @property
     def rate(self) -> float:
-        """The peak learning rate."""
-        if self.lr is not None:
-            return self.lr
-        return defaults.RATES[self.optimizer] * defaults.slower(self.hidden or 0)
+        """The peak learning rate, once it is `defaults.fitted`."""
+        assert self.lr is not None
+        return self.lr
 
     @property
     def title(self) -> str:

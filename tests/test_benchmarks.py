@@ -172,6 +172,11 @@ def test_a_row_is_not_taken_from_a_run_with_other_options(tmp_path):
     done = run("published.war_and_peace", str(text), "--toy", "--row", "gru-1x76", *out[:2])
     assert done.returncode == 1
     assert "was trained with --unit char, not byte" in done.stderr
+    other = text.with_name("other.txt")
+    other.write_text("men and doors. " * 900, "utf-8")
+    done = run("published.war_and_peace", str(other), "--toy", "--row", "gru-1x76", *out[:2])
+    assert done.returncode == 1
+    assert f"has learned {text}" in done.stderr
 
 
 def _figures(table: str) -> list[str]:

@@ -51,15 +51,15 @@ def test_weights_shrink_by_as_much_in_an_epoch_whatever_the_text_and_the_rate(n,
 
 @given(n=lengths, epochs=st.floats(0.1, 100))
 def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n, epochs):
-    fitted = TrainConfig(hidden=7, epochs=epochs).fitted(n)
+    fitted = defaults.fitted(TrainConfig(hidden=7, epochs=epochs), n)
     assert (fitted.hidden, fitted.epochs) == (7, epochs)
     assert fitted.dropout is not None
-    assert fitted.fitted(3 * n) == fitted
+    assert defaults.fitted(fitted, 3 * n) == fitted
 
 
 @pytest.mark.parametrize("budget", [{"epochs": 8.0}, {"steps": 3200}, {"minutes": 0.133}, {}])
 def test_every_budget_leads_to_a_network(budget):
-    fitted = TrainConfig(**budget).fitted(1_000_000)
+    fitted = defaults.fitted(TrainConfig(**budget), 1_000_000)
     assert fitted.network(65).hidden == fitted.hidden
     assert {fitted.budget[0]} == (set(budget) or {"epochs"})
 
@@ -67,7 +67,7 @@ def test_every_budget_leads_to_a_network(budget):
 def test_a_text_counts_by_the_part_that_is_learned():
     corpus = Corpus.of_text("to be or not to be " * 40)
     trainer = Trainer(corpus, TrainConfig(steps=1, layers=1))
-    wanted = TrainConfig(steps=1, layers=1).fitted(len(corpus.train))
+    wanted = defaults.fitted(TrainConfig(steps=1, layers=1), len(corpus.train))
     assert (trainer.config.hidden, trainer.config.dropout) == (wanted.hidden, wanted.dropout)
     started = next(e for e in trainer.events() if isinstance(e, Started))
     names = ("hidden", "lr", "dropout", "weight_decay")
@@ -76,9 +76,10 @@ def test_a_text_counts_by_the_part_that_is_learned():
 
 @given(hidden=st.integers(1, 5000), optimizer=st.sampled_from(["adam", "sgd"]))
 def test_a_wide_network_learns_at_a_lower_rate_unless_one_is_given(hidden, optimizer):
-    usual = TrainConfig(optimizer=optimizer).rate
-    assert TrainConfig(hidden=hidden, optimizer=optimizer).rate == usual * min(1, 384 / hidden)
-    assert TrainConfig(hidden=hidden, lr=0.01).rate == 0.01
+    usual = defaults.fitted(TrainConfig(hidden=1, optimizer=optimizer), 1000).rate
+    wide = defaults.fitted(TrainConfig(hidden=hidden, optimizer=optimizer), 1000)
+    assert wide.rate == wide.lr == usual * min(1, 384 / hidden)
+    assert defaults.fitted(TrainConfig(hidden=hidden, lr=0.01), 1000).rate == 0.01
 
 
 def test_a_cell_without_recurrent_weights_has_none_to_drop():
@@ -88,7 +89,7 @@ def test_a_cell_without_recurrent_weights_has_none_to_drop():
 
 def test_n_grams_leave_nothing_open():
     config = TrainConfig(cell="ngram")
-    assert config.fitted(1000) == config
+    assert defaults.fitted(config, 1000) == config
     assert "hidden" not in dataclasses.replace(config).to_json()
 
 

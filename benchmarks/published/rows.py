@@ -17,13 +17,12 @@ import click
 from benchmarks.rounds import ROOT, environment
 from benchmarks.tables import keep, markdown, show
 from charrnn.checkpoint import read_meta
-from charrnn.config import TrainConfig
+from charrnn.config import BUDGETS, TrainConfig
 from charrnn.run import Run
 from charrnn.text.corpus import Split
 
 HEAD = ("", "published", "nats", "bits", "perplexity", "parameters", "best epoch", "seconds")
 _TOY = {"hidden": 8, "batch": 4, "seq": 8, "steps": 4, "workers": 1}
-_BUDGETS = {"epochs", "steps", "minutes"}
 Figures = dict[str, dict[str, Any]]
 """The last record of each run, by the name of the run."""
 
@@ -56,7 +55,7 @@ class Row:
         """The same in a second."""
         if self.options.get("cell") == "ngram":
             return self
-        kept = {name: value for name, value in self.options.items() if name not in _BUDGETS}
+        kept = {name: value for name, value in self.options.items() if name not in BUDGETS}
         return replace(self, name=f"toy-{self.name}", options={**kept, **_TOY})
 
 
@@ -94,7 +93,7 @@ def learn(row: Row, text: Path, out: Path) -> dict[str, Any]:
     """The last record of the row's run, which is trained, or trained to its end, if it is not."""
     run = Run(out / row.name)
     if run.best.exists():
-        _check(row, run)
+        _check(row, text, run)
     if not (done := _finished(run)):
         if run.last.exists():
             charrnn("train", text, "--resume", run.path)
@@ -107,9 +106,16 @@ def learn(row: Row, text: Path, out: Path) -> dict[str, Any]:
     return done
 
 
-def _check(row: Row, run: Run) -> None:
-    """End here if the run was begun with other options."""
-    stored = TrainConfig.from_mapping(read_meta(run.best)["config"], str(run.best))
+def _check(row: Row, text: Path, run: Run) -> None:
+    """End here if the run was begun with another text or other options."""
+    meta = read_meta(run.best)
+    learned = [Path(place).resolve() for place in meta["corpus"]["sources"]]
+    if learned != [text.resolve()]:
+        raise click.ClickException(
+            f"{run.path} has learned {', '.join(map(str, learned))}; remove it, or give another "
+            "--out."
+        )
+    stored = TrainConfig.from_mapping(meta["config"], str(run.best))
     wanted = TrainConfig.from_mapping(dict(row.options), row.name)
     wanted = replace(wanted, split=str(Split.parse(wanted.split)))
     for name in row.options:

@@ -14,7 +14,6 @@ from charrnn import machine
 from charrnn.cli.listeners import Listener, listener
 from charrnn.cli.signals import signals
 from charrnn.cli.training_options import (
-    BUDGET,
     at_their_places,
     config_file_option,
     config_options,
@@ -22,7 +21,7 @@ from charrnn.cli.training_options import (
     one_budget,
     text_of,
 )
-from charrnn.config import TrainConfig
+from charrnn.config import BUDGETS, TrainConfig
 from charrnn.errors import CheckpointError, ConfigError, CrewError
 from charrnn.models import NGram
 from charrnn.run import Run, is_there
@@ -30,7 +29,7 @@ from charrnn.training.crew import Crew, assemble
 from charrnn.training.session import Session
 from charrnn.training.train import Trainer, session_for
 
-_ADJUSTABLE = {*BUDGET, "valid", "test", "workers", "eval_every", "eval_chars", "sample_every"}
+_ADJUSTABLE = {*BUDGETS, "valid", "test", "workers", "eval_every", "eval_chars", "sample_every"}
 """Options that may change when a run is resumed."""
 
 

@@ -12,11 +12,9 @@ import click
 from click.core import ParameterSource
 
 from charrnn.cli.texts import corpus_source
-from charrnn.config import TrainConfig
+from charrnn.config import BUDGETS, TrainConfig
 from charrnn.options import ByTask, read_toml
 from charrnn.tasks import Text
-
-BUDGET = ("epochs", "steps", "minutes")
 
 config_file_option = click.option(
     "--config", "config_file", type=Path, metavar="TOML", help="Read options from a file."
@@ -75,8 +73,8 @@ def given_options(
 
 def one_budget(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
     """`upper` over `lower`; a budget in `upper` takes the place of any other in `lower`."""
-    if any(upper.get(b) is not None for b in BUDGET):
-        lower = {k: v for k, v in lower.items() if k not in BUDGET}
+    if any(upper.get(b) is not None for b in BUDGETS):
+        lower = {k: v for k, v in lower.items() if k not in BUDGETS}
     return {**lower, **upper}
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from charrnn.cells import CELLS
 from charrnn.errors import ConfigError
 from charrnn.functional import cross_entropy, log_softmax
 from charrnn.layers import Dense, End, Stack
 from charrnn.layers.base import Pullback, Rng
-from charrnn.models.network import NetworkConfig, recurrent_layers
+from charrnn.models.network import Network, NetworkConfig, recurrent_layers
 from charrnn.params import Array, Ids, Params, Spec, State
 
 PAD = -1
@@ -34,8 +33,12 @@ class ClassifierConfig(NetworkConfig):
     weights: tuple[float, ...] = ()
     """How much a text of each class counts in the loss; nothing where all count the same."""
 
+    def __post_init__(self) -> None:
+        for name in ("classes", "weights"):  # of a checkpoint, where they are lists
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
-class Classifier:
+
+class Classifier(Network[ClassifierConfig]):
     """Recurrent layers, and a softmax over the classes, p = softmax(h V + c), at the end alone.
 
     h is what the top layer says of a text's last symbol; a layer that reads backwards says it of
@@ -46,18 +49,11 @@ class Classifier:
 
     kind: ClassVar[str] = "classifier"
     task: ClassVar[str] = "classify"
+    shape: ClassVar[type[NetworkConfig]] = ClassifierConfig
 
     def __init__(self, config: ClassifierConfig, params: Params) -> None:
-        self.config = config
-        self.params = params
+        super().__init__(config, params)
         self.stack = _stack(config)
-
-    @classmethod
-    def initialised(
-        cls, config: ClassifierConfig, rng: np.random.Generator, dtype: DTypeLike = np.float32
-    ) -> Classifier:
-        """A network with fresh random parameters. A ConfigError if there is no such cell."""
-        return cls(config, Params.initialised(cls.specs(config), rng, dtype))
 
     @staticmethod
     def specs(config: ClassifierConfig) -> Iterator[Spec]:
@@ -65,29 +61,9 @@ class Classifier:
         return _stack(config).specs()
 
     @property
-    def symbols(self) -> int:
-        return self.config.symbols
-
-    @property
-    def size(self) -> int:
-        return self.params.flat.size
-
-    @property
     def title(self) -> str:
         c = self.config
         return f"{c.cell} {c.layers}x{c.hidden}{' both ways' * c.bidirectional}"
-
-    def describe(self) -> dict[str, Any]:
-        return asdict(self.config)
-
-    def arrays(self) -> dict[str, Array]:
-        return {name: self.params[name] for name in self.params}
-
-    @classmethod
-    def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Classifier:
-        lists = {name: tuple(shape[name]) for name in ("classes", "weights")}
-        config = ClassifierConfig(**shape | lists)
-        return cls(config, Params.of(cls.specs(config), arrays))
 
     def start(self, batch: int) -> State:
         return ()

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from charrnn.cells import CELLS
 from charrnn.errors import ConfigError
 from charrnn.functional import cross_entropy, log_softmax
 from charrnn.layers import Dense, Stack
 from charrnn.layers.base import Pullback
-from charrnn.models.network import NetworkConfig, recurrent_layers
+from charrnn.models.network import Network, NetworkConfig, recurrent_layers
 from charrnn.params import Array, Ids, Params, Spec, State, prefixed
 
 
-class Filler:
+class Filler(Network[NetworkConfig]):
     """Restores hidden symbols from all that stands before and after them.
 
     It reads V + 1 symbols, the last of which, number V, stands for a hidden one, through layers of
@@ -33,17 +31,9 @@ class Filler:
     task: ClassVar[str] = "fill"
 
     def __init__(self, config: NetworkConfig, params: Params) -> None:
-        self.config = config
-        self.params = params
+        super().__init__(config, params)
         self.stack = _stack(config)
         self.output = Dense(self.stack.width, config.symbols)
-
-    @classmethod
-    def initialised(
-        cls, config: NetworkConfig, rng: np.random.Generator, dtype: DTypeLike = np.float32
-    ) -> Filler:
-        """A network with fresh random parameters."""
-        return cls(config, Params.initialised(cls.specs(config), rng, dtype))
 
     @staticmethod
     def specs(config: NetworkConfig) -> Iterator[Spec]:
@@ -53,33 +43,13 @@ class Filler:
         yield from prefixed("out", Dense(stack.width, config.symbols).specs())
 
     @property
-    def symbols(self) -> int:
-        return self.config.symbols
-
-    @property
     def gap(self) -> int:
         """The number that stands for a hidden symbol: V."""
         return self.config.symbols
 
     @property
-    def size(self) -> int:
-        """The number of parameters."""
-        return self.params.flat.size
-
-    @property
     def title(self) -> str:
         return f"fill {self.config.cell} {self.config.layers}x{self.config.hidden}"
-
-    def describe(self) -> dict[str, Any]:
-        return asdict(self.config)
-
-    def arrays(self) -> dict[str, Array]:
-        return {name: self.params[name] for name in self.params}
-
-    @classmethod
-    def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Filler:
-        config = NetworkConfig(**shape)
-        return cls(config, Params.of(cls.specs(config), arrays))
 
     def start(self, batch: int) -> State:
         """Nothing: every text is read from its own two ends."""

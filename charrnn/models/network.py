@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import prod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -24,6 +25,9 @@ from charrnn.layers import (
     Stack,
 )
 from charrnn.params import Array, Ids, Params, Spec, State, prefixed
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing since Python 3.11
 
 NETWORKS = (*CELLS, *OUTPUTS)
 """What a network can be made of, by the name that `--cell` takes."""
@@ -47,34 +51,30 @@ class NetworkConfig:
     """Share of the recurrent weights dropped, in training."""
 
 
-class CharRNN:
-    """A stack of recurrent layers read by a softmax, p = softmax(h V + c).
+Config = TypeVar("Config", bound=NetworkConfig)
 
-    Its state is that of the layers followed by h `(B, H)`, what the output read last, so that
-    `predict` needs nothing else. At the start h is zero and the prediction softmax(c).
-    """
 
-    kind: ClassVar[str] = "network"
-    task: ClassVar[str] = "lm"
+class Network(ABC, Generic[Config]):
+    """What every network is: the shape it was built by, and its parameters."""
 
-    def __init__(self, config: NetworkConfig, params: Params) -> None:
+    shape: ClassVar[type[NetworkConfig]] = NetworkConfig
+    """What `describe` describes."""
+
+    def __init__(self, config: Config, params: Params) -> None:
         self.config = config
         self.params = params
-        self.stack = _stack(config)
-        self.output = _output(config)
+
+    @staticmethod
+    @abstractmethod
+    def specs(config: Any) -> Iterator[Spec]:
+        """The parameters of such a network."""
 
     @classmethod
     def initialised(
-        cls, config: NetworkConfig, rng: np.random.Generator, dtype: DTypeLike = np.float32
-    ) -> CharRNN:
-        """A network with fresh random parameters."""
+        cls, config: Config, rng: np.random.Generator, dtype: DTypeLike = np.float32
+    ) -> Self:
+        """A network with fresh random parameters. A ConfigError if there is no such cell."""
         return cls(config, Params.initialised(cls.specs(config), rng, dtype))
-
-    @staticmethod
-    def specs(config: NetworkConfig) -> Iterator[Spec]:
-        """The parameters of such a network."""
-        yield from _stack(config).specs()
-        yield from prefixed("out", _output(config).specs())
 
     @property
     def symbols(self) -> int:
@@ -85,10 +85,6 @@ class CharRNN:
         """The number of parameters."""
         return self.params.flat.size
 
-    @property
-    def title(self) -> str:
-        return f"{self.config.cell} {self.config.layers}x{self.config.hidden}"
-
     def describe(self) -> dict[str, Any]:
         return asdict(self.config)
 
@@ -96,9 +92,35 @@ class CharRNN:
         return {name: self.params[name] for name in self.params}
 
     @classmethod
-    def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> CharRNN:
-        config = NetworkConfig(**shape)
+    def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Self:
+        config: Any = cls.shape(**shape)
         return cls(config, Params.of(cls.specs(config), arrays))
+
+
+class CharRNN(Network[NetworkConfig]):
+    """A stack of recurrent layers read by a softmax, p = softmax(h V + c).
+
+    Its state is that of the layers followed by h `(B, H)`, what the output read last, so that
+    `predict` needs nothing else. At the start h is zero and the prediction softmax(c).
+    """
+
+    kind: ClassVar[str] = "network"
+    task: ClassVar[str] = "lm"
+
+    def __init__(self, config: NetworkConfig, params: Params) -> None:
+        super().__init__(config, params)
+        self.stack = _stack(config)
+        self.output = _output(config)
+
+    @staticmethod
+    def specs(config: NetworkConfig) -> Iterator[Spec]:
+        """The parameters of such a network."""
+        yield from _stack(config).specs()
+        yield from prefixed("out", _output(config).specs())
+
+    @property
+    def title(self) -> str:
+        return f"{self.config.cell} {self.config.layers}x{self.config.hidden}"
 
     def astype(self, dtype: DTypeLike) -> CharRNN:
         """The same network in another precision."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.config import TrainConfig
+from charrnn.defaults import fitted
 from charrnn.evaluate import Loss
 from charrnn.params import Array, draw_weights, uniform
 from charrnn.tasks import TASKS
@@ -53,7 +54,7 @@ class Learner:
         self.crew.same(corpus.sha256, _OTHER_TEXT)
         own = replace(config, valid=None, test=None)  # paths, which may differ
         self.crew.same(own, "was started with other options than rank 0")
-        config = config.fitted(len(corpus.parts["train"]))
+        config = fitted(config, len(corpus.parts["train"]))
         self.task = TASKS[config.task](corpus, config)
         rng = np.random.default_rng([0, config.seed])
         self.model = self.task.model(rng)

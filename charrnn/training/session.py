@@ -10,6 +10,7 @@ from typing import Any
 
 import charrnn
 from charrnn.config import TrainConfig
+from charrnn.defaults import fitted
 from charrnn.evaluate import Loss
 from charrnn.models import Model
 from charrnn.run import Run
@@ -88,8 +89,8 @@ class Session(ABC):
 
 def settled(config: TrainConfig, corpus: Corpus) -> TrainConfig:
     """The options with which a corpus is learned: those that it decides, and those left open."""
-    text, fitted = corpus.options, config.fitted(len(corpus.parts["train"]))
+    text = corpus.options
     return replace(
-        fitted, split=str(corpus.split), unit=text.unit, encoding=text.encoding,
-        keep_newlines=text.keep_newlines, min_count=text.min_count,
+        fitted(config, len(corpus.parts["train"])), split=str(corpus.split), unit=text.unit,
+        encoding=text.encoding, keep_newlines=text.keep_newlines, min_count=text.min_count,
     )  # fmt: skip
