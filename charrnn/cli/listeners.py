@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from types import TracebackType
 from typing import Any
 
 import click
@@ -48,12 +47,7 @@ class Listener:
     def __enter__(self) -> Listener:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Leave nothing behind."""
 
 
@@ -109,12 +103,7 @@ class LiveView(Plain):
         self.live.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.live.stop()
 
     def show(self, event: Event, trainer: Session) -> None:
