@@ -21,7 +21,7 @@ CLASS_WEIGHTS = {"none": 0.0, "root": 0.5, "balanced": 1.0}
 TASK_NAMES = ("lm", "fill", "classify")
 """What `--task` takes; `tasks.TASKS` has them."""
 BUDGETS = ("steps", "minutes", "epochs")
-"""What training may be measured in; one of them."""
+"""What training may be measured in."""
 _OF_NGRAMS = {"order"}
 _OF_TASKS = {
     "lm": {"reset"}, "fill": {"mask"}, "classify": {"bidirectional", "class_weights"},
@@ -48,7 +48,7 @@ class TrainConfig:
     hidden: int | None = option(
         ByTask(None, fill=192, classify=128), "Hidden size: units in a layer."
     )
-    layers: int = option(ByTask(2, classify=1), "Recurrent layers, stacked.")
+    layers: int | None = option(ByTask(None, fill=2, classify=1), "Recurrent layers, stacked.")
     residual: bool = option(False, "Layers above the first add to what is below them.")
     bidirectional: bool = option(True, "With --task classify, layers read backwards, too.")
     dropout: float | None = option(
@@ -75,7 +75,11 @@ class TrainConfig:
         None, "Budget: passes over the text.  [default: by its length; 20 to fill, 15 to classify]"
     )
     steps: int | None = option(None, "Budget: updates.")
-    minutes: float | None = option(None, "Budget: minutes; the schedule follows the clock.")
+    minutes: float | None = option(
+        None,
+        "Budget: minutes; the schedule follows the clock. Of several budgets that ends training "
+        "which is used up first.",
+    )
     optimizer: str = option("adam", "Update rule.", choices=OPTIMIZERS)
     lr: float | None = option(
         None, "Peak learning rate.  [default: adam 4e-3, rmsprop 2e-3, adagrad 5e-2, sgd 0.2; less "
@@ -132,7 +136,7 @@ class TrainConfig:
         one_of("schedule", self.schedule, SCHEDULES)
         one_of("unit", self.unit, get_args(Unit))
         for name in ("layers", "batch", "seq", "min_count", "patience"):
-            check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+            check(name, v := getattr(self, name), v is None or v >= 1, "1 or more")
         for name in ("hidden", "epochs", "steps", "minutes", "lr"):
             check(name, v := getattr(self, name), v is None or v > 0, "above 0")
         for name in ("clip", "clip_value", "workers", "warmup", "weight_decay", "seed", "init",
@@ -145,8 +149,6 @@ class TrainConfig:
         check("reset", self.reset, 0 <= self.reset <= 1, "between 0 and 1")
         check("mask", self.mask, 0 < self.mask <= 1, "above 0 and at most 1")
         check("decay", self.decay, 0 < self.decay <= 1, "above 0 and at most 1")
-        if sum(getattr(self, unit) is not None for unit in BUDGETS) > 1:
-            raise ConfigError("Give one budget: epochs, steps or minutes.")
         Split.parse(self.split)
 
     def beyond(self, given: TrainConfig) -> dict[str, Any]:
@@ -155,13 +157,16 @@ class TrainConfig:
         return {n: v for n, v in mine.items() if v is not None and theirs[n] is None}
 
     @property
-    def budget(self) -> tuple[str, float]:
-        """The unit and the amount of training, once it is `defaults.fitted`."""
-        return next((u, float(n)) for u in BUDGETS if (n := getattr(self, u)) is not None)
+    def budgets(self) -> dict[str, float]:
+        """The amount of training in each unit that it is measured in, one at least once it is
+        `defaults.fitted`. What is used up first ends it.
+        """
+        return {unit: n for unit in BUDGETS if (n := getattr(self, unit)) is not None}
 
     def network(self, symbols: int) -> NetworkConfig:
         """The shape of a network for so many distinct symbols, once it is `defaults.fitted`."""
         assert self.hidden is not None
+        assert self.layers is not None
         assert self.dropout is not None
         return NetworkConfig(symbols, self.cell, self.hidden, self.layers, self.dropout,
                              self.residual, self.weight_dropout)  # fmt: skip

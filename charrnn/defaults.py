@@ -1,10 +1,10 @@
-"""What is chosen where an option is left open: how long to learn, how wide, how much to drop.
+"""What is chosen where an option is left open: how long to learn, how wide and deep, what to drop.
 
 n is the number of symbols in the training part. A text is best read some twenty times, a short one
-less often. Of a short text a wide network of which much is dropped learns more each time than a
-narrow one, so a network is as wide as the time allows; how many parameters it has for each symbol
-decides how much is dropped. The figures behind the constants, and where they do not hold, are in
-docs/training.md.
+less often. Of a text a wide network whose weights shrink learns more each time than a narrow one,
+so a network is as wide, and then as deep, as the time allows; how many parameters it has for each
+symbol decides how fast its weights shrink and how much is dropped. The figures behind the
+constants, and where they do not hold, are in docs/training.md.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from charrnn.config import BUDGETS, TrainConfig
+from charrnn.config import TrainConfig
 from charrnn.models import NGram, parameters
 from charrnn.options import ByTask
 
@@ -21,6 +21,8 @@ _RATES = {"adam": 4e-3, "rmsprop": 2e-3, "adagrad": 5e-2, "sgd": 0.2}
 """Learning rates that serve these networks well."""
 _TIMES = 20
 """How often a text of a million symbols is best read, given the time; longer ones, too."""
+_MOST_TIMES = 1.05
+"""As much oftener it is read at most, however much time there is."""
 _LEAST, _AT_MOST = 400e3, 40
 """So many symbols of a short text are read, or there are too few updates; but none so often."""
 _MOST = 20e6
@@ -31,10 +33,16 @@ _MINUTES = 0.5
 """What may be spent on width where no budget is given."""
 _FAST = 384
 """Units of a network, above which it learns at a lower rate."""
-_FORGET = 12.5
-"""Epochs at the peak rate in which weights would shrink to 1 / e."""
-NARROWEST, _WIDEST, _STEP = 192, 768, 32
-"""The first also where the time is not known, the second for a million symbols and more."""
+_FEW = 0.33
+"""Parameters for each symbol of 2x192 and a million symbols."""
+_FORGET, _SOONEST = 12.5, 2.5
+"""Epochs at the peak rate in which weights would shrink to 1 / e: with so few, and the least."""
+_SHRINK = 0.01
+"""The share that they lose in an update at most: a very short text has few in an epoch."""
+NARROWEST, _WIDEST, _STEP = 192, 512, 32
+"""Units; the first also where the time is not known, the second for a million symbols and more."""
+LAYERS, _DEEP = 2, 384
+"""Layers, but one more where the time allows two to be wider than this."""
 
 
 def fitted(config: TrainConfig, n: int) -> TrainConfig:
@@ -45,27 +53,40 @@ def fitted(config: TrainConfig, n: int) -> TrainConfig:
     """
     if config.cell == NGram.kind:
         return config
-    if free := all(getattr(config, unit) is None for unit in BUDGETS):
+    if free := not config.budgets:
         config = replace(config, epochs=float(_EPOCHS.of(config.task) or epochs(n)))
-    if config.hidden is None:
-        timed = hidden(n, *filter(None, [config.minutes]))
-        config = replace(config, hidden=timed if free or config.minutes else NARROWEST)
-    shape = replace(config, dropout=config.dropout or 0.0).network(symbols=1)
+    elif config.hidden is None and [*config.budgets] == ["minutes"]:
+        config = replace(config, epochs=float(math.ceil(_MOST_TIMES * times(n))))
+    layers, width = _shape(config, n, timed=free or config.minutes is not None)
+    config = replace(config, layers=layers, hidden=width)
+    each = parameters(replace(config, dropout=config.dropout or 0.0).network(symbols=1)) / n
     if config.dropout is None:
-        config = replace(config, dropout=dropout(n, _passes(config, n), parameters(shape)))
+        config = replace(config, dropout=dropout(each, n, _passes(config, n)))
     if config.lr is None:
-        config = replace(config, lr=rate(config.optimizer, shape.hidden))
+        config = replace(config, lr=rate(config.optimizer, width))
     if config.weight_decay is None:
-        decay = weight_decay(n, config.batch * config.seq, config.rate)
+        decay = weight_decay(each, n / (config.batch * config.seq), config.rate)
         config = replace(config, weight_decay=decay)
     return config
 
 
+def _shape(config: TrainConfig, n: int, *, timed: bool) -> tuple[int, int]:
+    """Layers and hidden size, as given or as the time allows; the usual ones where it is not known.
+
+    Who gives one of them gets the usual of the other, or as wide a network as the time allows.
+    """
+    minutes = config.minutes or _MINUTES
+    layers = config.layers or LAYERS
+    if config.layers is None and config.hidden is None and timed:
+        layers += time_allows(n, LAYERS, minutes) > _DEEP
+    return layers, config.hidden or (hidden(n, layers, minutes) if timed else NARROWEST)
+
+
 def _passes(config: TrainConfig, n: int) -> float | None:
-    """How often n symbols are read within the budget; None where that is one of time."""
-    unit, amount = config.budget
+    """How often n symbols are read within the budget; None where it is one of time alone."""
     each = {"epochs": n, "steps": config.batch * config.seq}
-    return amount * each[unit] / n if unit in each else None
+    read = (amount * each[unit] / n for unit, amount in config.budgets.items() if unit in each)
+    return min(read, default=None)
 
 
 def times(n: int) -> float:
@@ -79,32 +100,41 @@ def epochs(n: int) -> float:
     return float(max(2, round(min(times(n), _MOST / n))))
 
 
-def hidden(n: int, minutes: float = _MINUTES) -> int:
-    """The hidden size of a network that learns n symbols in so many minutes."""
+def time_allows(n: int, layers: int, minutes: float) -> float:
+    """The hidden size with which so many layers read n symbols often enough in so many minutes.
+
+    All but the first multiply by two matrices, and their time grows as their width ** 1.7.
+    """
     speed = n * times(n) / (60 * minutes)
-    fits = NARROWEST * math.pow(_SPEED / speed, 1 / 1.7)  # its time grows as its width ** 1.7
-    widest = _WIDEST * min(1.0, math.pow(n / 1e6, 0.3))
-    return max(NARROWEST, _STEP * round(min(fits, widest) / _STEP))
+    return NARROWEST * math.pow((2 * LAYERS - 1) / (2 * layers - 1) * _SPEED / speed, 1 / 1.7)
 
 
-def dropout(n: int, epochs: float | None, parameters: int) -> float:
+def hidden(n: int, layers: int = LAYERS, minutes: float = _MINUTES) -> int:
+    """The hidden size of a network that learns n symbols in so many minutes."""
+    widest = _WIDEST * min(1.0, math.pow(n / 1e6, 0.2))
+    fits = min(time_allows(n, layers, minutes), widest)
+    return max(NARROWEST, _STEP * round(fits / _STEP))
+
+
+def dropout(each: float, n: int, epochs: float | None) -> float:
     """The share of outputs dropped of a network that reads n symbols so often; None is often.
 
-    `parameters` are those that do not grow with the vocabulary.
+    `each` is how many parameters there are for a symbol, those of the vocabulary left out.
     """
-    share = min(0.5, max(0.0, 0.1 + 0.12 * math.log2(parameters / (0.33 * n))))
+    share = min(0.5, max(0.0, 0.1 + 0.028 * math.log2(each / _FEW)))
     return round(share if epochs is None else share * min(1.0, epochs / times(n)), 2)
 
 
 def rate(optimizer: str, hidden: int) -> float:
     """The peak learning rate: steps of a wide network add up over its units."""
-    return _RATES[optimizer] * min(1.0, _FAST / hidden)
+    return _RATES[optimizer] * min(1.0, math.sqrt(_FAST / hidden))
 
 
-def weight_decay(n: int, update: int, rate: float) -> float:
-    """Decoupled weight decay, with `update` symbols an update at this learning rate.
+def weight_decay(each: float, updates: float, rate: float) -> float:
+    """Decoupled weight decay, with so many parameters for a symbol, updates in an epoch and rate.
 
-    Weights forget within a number of epochs that does not depend on the text (Wang and Aitchison
-    2024).
+    Weights forget within a number of epochs that depends on neither the text nor the rate (Wang and
+    Aitchison 2024), but the sooner the more of them there are.
     """
-    return round(min(1.0, update / (n * rate * _FORGET)), 4)
+    epochs = min(_FORGET, max(_SOONEST, _FORGET * math.pow(each / _FEW, -0.56)))
+    return round(min(_SHRINK, 1 / (updates * epochs)) / rate, 4)

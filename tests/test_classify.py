@@ -329,7 +329,7 @@ def test_defaults_depend_on_the_task():
     assert (lm.hidden, lm.layers, lm.split) == (None, 2, "0.9,0.05,0.05")
     assert (classify.layers, classify.split) == (1, "0.8,0.1,0.1")
     assert TrainConfig(task="classify", hidden=192).hidden == 192
-    assert fitted(classify, 1000).budget != fitted(lm, 1000).budget
+    assert fitted(classify, 1000).budgets != fitted(lm, 1000).budgets
 
 
 def test_a_recognition_is_a_loss_of_texts():

@@ -310,7 +310,6 @@ def test_corpora_are_listed_and_shown(folder):
 BAD = [
     (["train", "nowhere.txt"], 1, "There is no file 'nowhere.txt'"),
     (["train"], 2, "Name a text"),
-    (["train", "verse.txt", "--steps", "5", "--epochs", "1"], 2, "one budget"),
     (["train", "verse.txt", "--dropout", "1.5"], 2, "dropout is 1.5; it must be"),
     (["train", "verse.txt", "--cell", "nope"], 2, "'nope'"),
     (["train", "verse.txt", "--split", "0.9,0.9"], 2, "add up to 1.8"),

@@ -253,9 +253,14 @@ def test_options_that_make_no_sense_are_refused(option, value):
         TrainConfig(**{option: value})
 
 
-def test_only_one_budget_may_be_given():
-    with pytest.raises(ConfigError, match="one budget"):
-        TrainConfig(epochs=1, steps=1)
+@pytest.mark.parametrize("most", [{"epochs": 1.0}, {"steps": 5}, {"minutes": 1e-6}])
+def test_of_several_budgets_that_ends_training_which_is_used_up_first(small_corpus, most):
+    ample = {"epochs": 1e6, "steps": 10**9, "minutes": 1e6}
+    ends = [
+        train(small_corpus, **{"steps": None, **budgets})[0].learner.at.step
+        for budgets in (most, {**ample, **most})
+    ]
+    assert ends[0] == ends[1] < 200
 
 
 def test_options_of_the_wrong_type_are_refused():

@@ -206,7 +206,7 @@ def _run(
     comparison: Comparison, workers: Staff, wanted: int | None, quiet: bool
 ) -> tuple[list[Standing], int]:
     """Do what is missing; returns the models as they rank, and 0 or the code to leave with."""
-    timed = comparison.config.budget[0] == "minutes"
+    timed = "minutes" in comparison.config.budgets
     count = workers.ranks or wanted or (1 if timed else len(own_cores()))
     count = max(1, min(count, len(comparison.missing)))
     caught: list[int] = []

@@ -180,7 +180,7 @@ def opening(comparison: Comparison, workers: int) -> list[str]:
         chosen.pop("hidden", None)  # told with the parameters
         if chosen:
             lines.append(choice(chosen))
-        unit, amount = comparison.config.budget
+        unit, amount = next(iter(comparison.config.budgets.items()))
         if done < several:
             unit = unit.removesuffix("s") if amount == 1 else unit
             last += f"; {amount:g} {unit} each, {workers} at a time"

@@ -119,7 +119,7 @@ class Comparison:
         paces = {t: p.seconds / p.share for t, p in self.running.items() if p.share > 0.01}
         paces |= {t: r.seconds for t, r in list(self.results.items()) if r and r.seconds}
         known = {t: s for t, s in paces.items() if t.config.cell != NGram.kind}
-        unit, amount = self.config.budget
+        unit, amount = next(iter(self.config.budgets.items()))
         if not known and unit != "minutes":
             return None
         left = []

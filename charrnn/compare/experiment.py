@@ -47,6 +47,8 @@ class Plan:
                 raise ConfigError(f"There is no cell '{cell}'; there are: {', '.join(NETWORKS)}.")
         for order in self.orders:
             replace(self.config, cell=NGram.kind, order=order)
+        if len(self.config.budgets) > 1:
+            raise ConfigError("Give one budget: epochs, steps or minutes.")
         if self.seeds < 1:
             raise ConfigError(f"seeds is {self.seeds}; it must be 1 or more.")
         if not self.cells and not self.orders:
@@ -72,7 +74,8 @@ class Plan:
         """
         if self.params is None:
             return config.hidden
-        shape = replace(config, hidden=1, dropout=0.0).network(len(corpus.vocabulary))
+        narrow = settled(replace(config, hidden=1), corpus)
+        shape = narrow.network(len(corpus.vocabulary))
         return hidden_for(shape, self.params if strict else max(self.params, parameters(shape)))
 
     def trials(self, text: Text, corpus: Corpus, folder: Path) -> list[Trial]:

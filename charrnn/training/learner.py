@@ -78,22 +78,14 @@ class Learner:
         self._symbols = 0
 
     @property
-    def total_steps(self) -> int | None:
-        """Steps in the whole budget, None for a budget of time."""
-        unit, amount = self.config.budget
-        if unit == "minutes":
-            return None
-        return math.ceil(amount * self.lanes.chunks) if unit == "epochs" else int(amount)
-
-    @property
     def progress(self) -> Progress:
-        """How far training is."""
-        total = self.total_steps
-        if total is None:
-            share = self.at.seconds / (60 * self.config.budget[1])
-        else:
-            share = self.at.step / total
-        return Progress(share, self.at.epoch + self.at.chunk / self.lanes.chunks, self.at.step)
+        """How far training is: of several budgets that counts of which the most is used."""
+        at = self.at
+        used = {
+            "epochs": at.step / self.lanes.chunks, "steps": at.step, "minutes": at.seconds / 60
+        }  # fmt: skip
+        share = max(used[unit] / amount for unit, amount in self.config.budgets.items())
+        return Progress(share, at.epoch + at.chunk / self.lanes.chunks, at.step)
 
     @property
     def rate(self) -> float:
