@@ -37,12 +37,12 @@ _FEW = 0.33
 """Parameters for each symbol of 2x192 and a million symbols."""
 _FORGET, _SOONEST = 12.5, 2.5
 """Epochs at the peak rate in which weights would shrink to 1 / e: with so few, and the least."""
-_SHRINK = 0.01
+_SHRINK = 0.004
 """The share that they lose in an update at most: a very short text has few in an epoch."""
 NARROWEST, _WIDEST, _STEP = 192, 512, 32
 """Units; the first also where the time is not known, the second for a million symbols and more."""
-LAYERS, _DEEP = 2, 384
-"""Layers, but one more where the time allows two to be wider than this."""
+LAYERS, _DEEP, _LONG = 2, 384, 200e3
+"""Layers, but one more where the time allows two to be wider than this and the text is so long."""
 
 
 def fitted(config: TrainConfig, n: int) -> TrainConfig:
@@ -78,7 +78,7 @@ def _shape(config: TrainConfig, n: int, *, timed: bool) -> tuple[int, int]:
     minutes = config.minutes or _MINUTES
     layers = config.layers or LAYERS
     if config.layers is None and config.hidden is None and timed:
-        layers += time_allows(n, LAYERS, minutes) > _DEEP
+        layers += n >= _LONG and time_allows(n, LAYERS, minutes) > _DEEP
     return layers, config.hidden or (hidden(n, layers, minutes) if timed else NARROWEST)
 
 
@@ -121,7 +121,7 @@ def dropout(each: float, n: int, epochs: float | None) -> float:
 
     `each` is how many parameters there are for a symbol, those of the vocabulary left out.
     """
-    share = min(0.5, max(0.0, 0.1 + 0.028 * math.log2(each / _FEW)))
+    share = min(0.2, max(0.0, 0.1 + 0.028 * math.log2(each / _FEW)))
     return round(share if epochs is None else share * min(1.0, epochs / times(n)), 2)
 
 

@@ -16,6 +16,7 @@ Fisher information. For a GRU 2x192 on Tiny Shakespeare s from either text corre
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,26 +31,33 @@ from charrnn.sample import write
 
 _CHUNKS = 500  # of its own text that s is a mean over
 _LEAST = 1 / 25
+_RATE, _LENGTH = 5e-4, 0.31
 
 
 @dataclass(frozen=True)
 class Dynamic:
     """How a network learns while it reads. A ConfigError names a value out of range."""
 
-    lr: float = 5e-4
-    """Learning rate: about how far a parameter moves in a chunk."""
+    lr: float | None = None
+    """Learning rate: about how far a parameter moves in a chunk. None: that of `rate`."""
     decay: float = 1e-3
     """How much of the way back to its trained value a usual parameter goes in a chunk."""
     seq: int = 20
     """Symbols in a chunk, over which gradients go back."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.lr <= 1:
+        if self.lr is not None and not 0 <= self.lr <= 1:
             raise ConfigError(f"dynamic-lr is {self.lr:g}; it must be between 0 and 1.")
         if not 0 <= self.decay <= 1:
             raise ConfigError(f"dynamic-decay is {self.decay:g}; it must be between 0 and 1.")
         if self.seq < 1:
             raise ConfigError(f"dynamic-seq is {self.seq}; it must be 1 or more.")
+
+    def rate(self, parameters: int) -> float:
+        """lr; where it is left open 5e-4, but of a large network less, so that all its parameters
+        together move no further.
+        """
+        return min(_RATE, _LENGTH / math.sqrt(parameters)) if self.lr is None else self.lr
 
 
 def dynamic_surprisal(
@@ -61,10 +69,11 @@ def dynamic_surprisal(
     is. `rng` draws the text that s is estimated from. A DivergedError if lr is far too high.
     """
     trained = model.params.flat
+    lr = how.rate(trained.size)
     model = CharRNN(model.config, model.params.astype(trained.dtype))
     usual = np.sqrt(squares(model, how.seq, rng))
     mean = usual.mean()
-    rate = how.lr / (usual + _LEAST * mean)
+    rate = lr / (usual + _LEAST * mean)
     pull = np.minimum(how.decay * usual / mean, 1)
     w, grads, back = model.params.flat, model.params.zeros(), np.empty_like(trained)
     g, state = grads.flat, model.start(1)
@@ -81,7 +90,7 @@ def dynamic_surprisal(
         if not np.isfinite(nats).all():
             raise DivergedError(
                 f"Learning while reading blew up after {at + 1:,} symbols; lower --dynamic-lr, now "
-                f"{how.lr:g}."
+                f"{lr:g}."
             )
         yield nats
 

@@ -34,9 +34,10 @@ def test_with_more_time_the_network_is_no_narrower(n, minutes, more, layers):
     assert defaults.hidden(n, layers + 1, minutes) <= here
 
 
-def test_with_an_hour_there_is_one_layer_more():
+def test_with_an_hour_there_is_one_layer_more_unless_the_text_is_short():
     shapes = [defaults.fitted(TrainConfig(minutes=m), 1_000_000) for m in (3, 8, 60)]
     assert [(c.layers, c.hidden) for c in shapes] == [(2, 192), (2, 320), (3, 512)]
+    assert defaults.fitted(TrainConfig(minutes=60), 50_000).layers == 2
 
 
 @given(minutes=reads, width=st.integers(1, 999), layers=st.integers(1, 5))
@@ -55,9 +56,9 @@ def test_without_a_budget_reading_is_neither_endless_nor_once_only(n):
 @given(each=shares, updates=st.floats(1, 10**6), rate=st.floats(1e-5, 1))
 def test_weights_shrink_by_as_much_in_an_epoch_whatever_the_text_and_the_rate(each, updates, rate):
     decay = defaults.weight_decay(each, updates, rate)
-    assert 0 <= decay * rate <= 0.011 + 1e-4 * rate
+    assert 0 <= decay * rate <= 0.004 + 1e-4 * rate
     assert defaults.weight_decay(2 * each, updates, rate) >= decay
-    if decay > 0.01 and decay * rate < 0.0099:
+    if decay > 0.01 and decay * rate < 0.0039:
         assert 1 / 12.6 <= decay * rate * updates <= 1 / 2.4
 
 

@@ -133,3 +133,11 @@ def test_learning_that_blows_up_says_so():
     model, ids = network("relu", np.float32, layers=3, spread=1.0), np.arange(600) % V
     with pytest.raises(DivergedError, match=r"after \d+ symbols; lower --dynamic-lr, now 1\."):
         read(model, ids, Dynamic(1, 0, 7))
+
+
+def test_all_parameters_of_a_large_network_move_no_further_than_those_of_a_smaller_one():
+    rates = {size: Dynamic().rate(size) for size in (10, 380_000, 4_000_000, 40_000_000)}
+    assert rates[10] == rates[380_000] == 5e-4
+    assert rates[4_000_000] == pytest.approx(5e-4 * (384_400 / 4e6) ** 0.5)
+    assert rates[40_000_000] == pytest.approx(rates[4_000_000] / 10**0.5)
+    assert Dynamic(lr=0.1).rate(4_000_000) == 0.1

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import charrnn
 from charrnn import score as scoring
 from charrnn.cells import CELLS
+from charrnn.checkpoint import read_meta
 from charrnn.errors import VocabularyError
 from charrnn.evaluate import surprisal
 from charrnn.models import CharRNN, NetworkConfig
@@ -187,6 +188,11 @@ ALSO_WORSE = [
     ("She is the mother of my friend.", "the mother", "mother the"),
     ("I shall not go with thee to night.", " night.", ""),
 ]
+
+
+def test_the_model_that_ships_names_its_text_and_no_folder_of_a_machine():
+    meta = read_meta(ROOT / "checkpoints" / "shakespeare" / "best.npz")
+    assert meta["corpus"]["sources"] == ["tinyshakespeare.txt"]
 
 
 @pytest.fixture(scope="module")

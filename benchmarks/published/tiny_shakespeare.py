@@ -19,6 +19,10 @@ from benchmarks.published.rows import Figures, Row, Table, charrnn, script
 from benchmarks.tables import markdown
 
 _SPLIT = {"split": "0.9,0.1"}
+_HOUR = {
+    "layers": 3, "hidden": 512, "dropout": 0.2, "weight_decay": 0.23, "lr": 3.5e-3, "epochs": 21,
+}  # fmt: skip
+"""What `--minutes 60` chooses, in figures; it takes half of that here, and ends with the epochs."""
 
 
 def learning(text: Path, out: Path, figures: Figures) -> None:
@@ -41,7 +45,7 @@ main = script(
         [
             Row("3-minutes", "3 minutes", {**_SPLIT, "minutes": 3}, 1.510, "valid"),
             Row("8-minutes", "8 minutes", {**_SPLIT, "minutes": 8}, 1.4697, "valid"),
-            Row("hour", "an hour", {**_SPLIT, "minutes": 60}, 1.4398, "valid"),
+            Row("hour", "within an hour", {**_SPLIT, **_HOUR}, 1.4398, "valid"),
         ],
         "Nats per character of the last tenth. Beside them, all on two cores: a PyTorch GRU 1x256 "
         "in 3 minutes, a PyTorch LSTM 1x512 in 20 and in 40.",

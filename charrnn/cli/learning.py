@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
@@ -30,7 +30,7 @@ from charrnn.params import Ids
 _OPTIONS = (
     click.option("--dynamic", is_flag=True, help="Measure also how it does learning as it reads."),
     click.option("--dynamic-lr", type=float, metavar="RATE",
-                 help=f"How far a weight moves at a time.  [default: {Dynamic.lr:g}]"),
+                 help="How far a weight moves at a time.  [default: by its size, 5e-4 at most]"),
     click.option("--dynamic-decay", type=float, metavar="SHARE",
                  help=f"Share of the way back each time.  [default: {Dynamic.decay:g}]"),
     click.option("--dynamic-seq", type=int, metavar="N",
@@ -82,6 +82,7 @@ def learning(opened: Opened, ids: Ids, how: Dynamic) -> tuple[Loss, dict[str, An
         note(f"Stopped after {done:,} of {len(ids):,} {symbols_of(vocabulary)}.")
         raise click.exceptions.Exit(130) from None
     loss = Loss.of(nats, ids, vocabulary)
+    how = replace(how, lr=how.rate(network.params.flat.size))
     return loss, {**loss.to_json(), **asdict(how), "seconds": time.perf_counter() - started}
 
 
