@@ -137,4 +137,4 @@ def weight_decay(each: float, updates: float, rate: float) -> float:
     Aitchison 2024), but the sooner the more of them there are.
     """
     epochs = min(_FORGET, max(_SOONEST, _FORGET * math.pow(each / _FEW, -0.56)))
-    return round(min(_SHRINK, 1 / (updates * epochs)) / rate, 4)
+    return round(min(1.0, min(_SHRINK, 1 / (updates * epochs)) / rate), 4)

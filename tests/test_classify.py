@@ -326,7 +326,7 @@ def test_options_of_classifiers_mean_nothing_to_language_models():
 
 def test_defaults_depend_on_the_task():
     lm, classify = TrainConfig(), TrainConfig(task="classify")
-    assert (lm.hidden, lm.layers, lm.split) == (None, 2, "0.9,0.05,0.05")
+    assert (lm.hidden, lm.layers, lm.split) == (None, None, "0.9,0.05,0.05")
     assert (classify.layers, classify.split) == (1, "0.8,0.1,0.1")
     assert TrainConfig(task="classify", hidden=192).hidden == 192
     assert fitted(classify, 1000).budgets != fitted(lm, 1000).budgets
