@@ -2,10 +2,10 @@
 
     python -m benchmarks.published.tiny_shakespeare tinyshakespeare.txt [--row 3-minutes]
 
-In the rows by the clock the network is what charrnn chooses for the text and the time. The last tenth is both what the best
-state is chosen on and what is reported, as in the published figures. Each row is also measured
-learning while it reads (`charrnn eval --dynamic`). A budget of time is that on the clock, on all
-cores; so the figures are those of a machine, and of how busy it was.
+In the rows by the clock the network is what charrnn chooses for the text and the time. The last
+tenth is both what the best state is chosen on and what is reported, as in the published figures.
+Each row is also measured learning while it reads (`charrnn eval --dynamic`). A budget of time is
+that on the clock, on all cores; so the figures are those of a machine, and of how busy it was.
 """
 
 from __future__ import annotations
