@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from benchmarks import command_line as options
 from benchmarks.tables import keep, markdown, number, show
 from charrnn.cli.texts import corpus_source
-from charrnn.config import TrainConfig
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus
+from charrnn.data.masking import hidden_in_text, hide
 from charrnn.filling.gaps import ask, fill, from_the_left
-from charrnn.filling.masking import hidden_in_text, hide
-from charrnn.text.corpus import Corpus
-from charrnn.training.train import Trainer, session_for
+from charrnn.training.network_trainer import Trainer, session_for
 
 _TRIAL = 20  # updates that tell how long one takes
 Fillings = Iterator[tuple[int, int]]

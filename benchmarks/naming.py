@@ -24,13 +24,13 @@ import numpy as np
 from benchmarks import command_line as options
 from benchmarks.rounds import ROOT
 from benchmarks.tables import keep, markdown, show
-from charrnn.classify import Confusion
-from charrnn.config import TrainConfig
+from charrnn.classification.text_classifier import Confusion
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Split
+from charrnn.data.examples import Examples
+from charrnn.language.score import alone
 from charrnn.models import NGram
-from charrnn.params import Ids
-from charrnn.score import alone
-from charrnn.text.corpus import Split
-from charrnn.text.examples import Examples
+from charrnn.nn.params import Ids
 
 ORDERS = range(1, 8)
 TOY = {"bird": "tiutu", "cow": "moumu", "snake": "sizsu"}

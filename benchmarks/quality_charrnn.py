@@ -7,16 +7,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from charrnn import machine
+from charrnn.system import machine
 
 if __name__ == "__main__":
     machine.prepare_products()  # as `charrnn train` does, before NumPy is imported
     machine.keep_memory()
 
-from charrnn.config import TrainConfig
-from charrnn.evaluate import evaluate
-from charrnn.text.corpus import Corpus, Split
-from charrnn.training.learner import Learner
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus, Split
+from charrnn.language.evaluate import evaluate
+from charrnn.training.training_step import Learner
 
 
 def main(job: dict[str, Any]) -> None:

@@ -20,9 +20,9 @@ from torch.nn import functional
 
 from benchmarks.shapes import EPSILON
 from benchmarks.step_torch import LAYERS, detached
-from charrnn.config import TrainConfig
-from charrnn.defaults import fitted
-from charrnn.text.corpus import Corpus, Lanes, Split
+from charrnn.config.defaults import fitted
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus, Lanes, Split
 
 BETAS = (0.9, 0.99)
 

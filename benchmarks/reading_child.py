@@ -16,7 +16,7 @@ import time
 from statistics import median
 from typing import Any
 
-from charrnn import machine
+from charrnn.system import machine
 
 if __name__ == "__main__":
     machine.prepare_products()  # as `charrnn train` does, before NumPy is imported
@@ -25,9 +25,9 @@ if __name__ == "__main__":
 from benchmarks.shapes import RATE, Shape
 from benchmarks.step_charrnn import config_of
 from benchmarks.timed_child import peak_mb, status_mb, timed
-from charrnn.text.corpus import Corpus
-from charrnn.text.reading import Source, TextOptions
-from charrnn.training.learner import Learner
+from charrnn.data.corpus import Corpus
+from charrnn.data.reading import Source, TextOptions
+from charrnn.training.training_step import Learner
 
 _PAUSE = 0.002  # seconds between two looks at the memory
 

@@ -23,11 +23,11 @@ import numpy as np
 from benchmarks import command_line as options
 from benchmarks.rounds import ROOT, Spread, interleaved
 from benchmarks.tables import keep, markdown, show, spread
-from charrnn.checkpoint import Checkpoint, save
-from charrnn.config import TrainConfig
-from charrnn.defaults import fitted
+from charrnn.config.defaults import fitted
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import CharRNN
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.runs.checkpoint import Checkpoint, save
 
 IMPORTS = "import numpy, click, rich"
 ONE_THREAD = f"import os; os.environ['OPENBLAS_NUM_THREADS'] = '1'; {IMPORTS}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from benchmarks.shapes import CLIP, RATE, Setting, Shape, text_of
-from charrnn.config import TrainConfig
-from charrnn.text.corpus import Corpus
-from charrnn.text.vocabulary import Vocabulary
-from charrnn.training.learner import Learner
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.training.training_step import Learner
 
 
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:

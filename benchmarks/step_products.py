@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.shapes import GATES, Setting, Shape
-from charrnn.functional import product
-from charrnn.params import Params
-from charrnn.training.workers import Forked, Threaded
+from charrnn.nn.functional import product
+from charrnn.nn.params import Params
+from charrnn.training.parallel.workers import Forked, Threaded
 
 ONE_HOT_LIMIT = 350
 """Above this vocabulary charrnn adds up the rows of dW without a product."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from charrnn import machine
+from charrnn.system import machine
 
 if __name__ == "__main__" and "charrnn" in json.loads(sys.argv[1])["module"]:
     machine.prepare_products()  # as `charrnn train` does, before NumPy is imported

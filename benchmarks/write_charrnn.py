@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.shapes import Setting, Shape
+from charrnn.language.sampling import write
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.sample import write
 
 
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:

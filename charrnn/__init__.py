@@ -12,41 +12,41 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from charrnn.classify import TextClassifier, load_classifier
-    from charrnn.config import TrainConfig
+    from charrnn.classification.text_classifier import TextClassifier, load_classifier
+    from charrnn.config.train_config import TrainConfig
+    from charrnn.data.corpus import Corpus, Split
+    from charrnn.data.examples import Examples
+    from charrnn.data.reading import TextOptions
+    from charrnn.data.vocabulary import Vocabulary
     from charrnn.errors import CharRNNError
-    from charrnn.evaluate import Loss
     from charrnn.filling.text_filler import TextFiller, load_filler
-    from charrnn.run import Run
-    from charrnn.sample import Style
-    from charrnn.score import Score
-    from charrnn.text.corpus import Corpus, Split
-    from charrnn.text.examples import Examples
-    from charrnn.text.reading import TextOptions
-    from charrnn.text.vocabulary import Vocabulary
-    from charrnn.text_model import TextModel, load
+    from charrnn.language.evaluate import Loss
+    from charrnn.language.sampling import Style
+    from charrnn.language.score import Score
+    from charrnn.language.text_model import TextModel, load
+    from charrnn.runs.run import Run
     from charrnn.training.events import Evaluated
-    from charrnn.training.train import Trainer
+    from charrnn.training.network_trainer import Trainer
 
 _HOMES = {
     "CharRNNError": "errors",
-    "Corpus": "text.corpus",
+    "Corpus": "data.corpus",
     "Evaluated": "training.events",
-    "Examples": "text.examples",
-    "Loss": "evaluate",
-    "Run": "run",
-    "Score": "score",
-    "Split": "text.corpus",
-    "Style": "sample",
-    "TextClassifier": "classify",
+    "Examples": "data.examples",
+    "Loss": "language.evaluate",
+    "Run": "runs.run",
+    "Score": "language.score",
+    "Split": "data.corpus",
+    "Style": "language.sampling",
+    "TextClassifier": "classification.text_classifier",
     "TextFiller": "filling.text_filler",
-    "TextModel": "text_model",
-    "TextOptions": "text.reading",
-    "TrainConfig": "config",
-    "Trainer": "training.train",
-    "Vocabulary": "text.vocabulary",
-    "load": "text_model",
-    "load_classifier": "classify",
+    "TextModel": "language.text_model",
+    "TextOptions": "data.reading",
+    "TrainConfig": "config.train_config",
+    "Trainer": "training.network_trainer",
+    "Vocabulary": "data.vocabulary",
+    "load": "language.text_model",
+    "load_classifier": "classification.text_classifier",
     "load_filler": "filling.text_filler",
 }
 

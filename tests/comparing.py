@@ -7,9 +7,9 @@ from pathlib import Path
 
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.experiment import Plan
-from charrnn.config import TrainConfig
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.reading import Source
 from charrnn.tasks import Text
-from charrnn.text.reading import Source
 from tests.conftest import VERSE
 
 SMALL = ["--hidden", "8", "--layers", "1", "--batch", "4", "--seq", "16",

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.text import spool
-from charrnn.text.corpus import Corpus, Split
-from charrnn.text.reading import Source
+from charrnn.data import token_buffer as spool
+from charrnn.data.corpus import Corpus, Split
+from charrnn.data.reading import Source
 
 ROOT = Path(__file__).parent.parent
 VERSE = (ROOT / "corpora" / "elizabethan.txt").read_text("utf-8")
@@ -50,7 +50,7 @@ def encodings(tmp_path, monkeypatch):
     """The folder of encodings. Everything above a hundred bytes goes to disk."""
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(spool, "SMALL", 100)
-    monkeypatch.setattr("charrnn.text.reading._BLOCK", 64)
+    monkeypatch.setattr("charrnn.data.reading._BLOCK", 64)
     return tmp_path / "cache" / "encoded"
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.text.examples import Examples
-from charrnn.text.reading import Source
+from charrnn.data.examples import Examples
+from charrnn.data.reading import Source
 
 LETTERS = {"bird": "tiu", "cow": "mou", "snake": "szi"}
 

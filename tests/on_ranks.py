@@ -8,14 +8,14 @@ import math
 
 import numpy as np
 
-from charrnn.config import TrainConfig
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus, Split
 from charrnn.errors import CorpusError, CrewError, DivergedError
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.text.corpus import Corpus, Split
-from charrnn.training.crew import add_up, assemble
 from charrnn.training.events import Recovered
-from charrnn.training.team import Team, sensible_workers
-from charrnn.training.train import Trainer
+from charrnn.training.network_trainer import Trainer
+from charrnn.training.parallel.data_parallel import Team, sensible_workers
+from charrnn.training.parallel.group import add_up, assemble
 from tests.conftest import VERSE
 
 CONFIG = TrainConfig(hidden=8, layers=1, batch=7, seq=16, steps=12, eval_every=5, workers=2)

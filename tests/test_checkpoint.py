@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from charrnn import checkpoint as files
-from charrnn.checkpoint import Checkpoint
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.run import Run, find_checkpoint
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.runs import checkpoint as files
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.run import Run, find_checkpoint
 
 
 @pytest.fixture

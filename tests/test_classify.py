@@ -8,10 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import charrnn
-from charrnn import checkpoint as files
-from charrnn.cells import CELLS
-from charrnn.checkpoint import Checkpoint
-from charrnn.classify import (
+from charrnn.classification.text_classifier import (
     Confusion,
     Recognition,
     TextClassifier,
@@ -20,19 +17,22 @@ from charrnn.classify import (
     padded,
     recognise,
 )
-from charrnn.config import TrainConfig
-from charrnn.defaults import fitted
+from charrnn.config.defaults import fitted
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.examples import Examples
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
+from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, Classifier, ClassifierConfig, NetworkConfig
 from charrnn.models.classifier import PAD
-from charrnn.run import Run, find_checkpoint
-from charrnn.tasks.classify import class_weights
-from charrnn.text.examples import Examples
-from charrnn.text.vocabulary import Vocabulary
-from charrnn.text_model import TextModel
+from charrnn.nn.cells import CELLS
+from charrnn.runs import checkpoint as files
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.run import Run, find_checkpoint
+from charrnn.tasks.classification import class_weights
 from charrnn.training.events import Evaluated, Sampled, Stepped, to_json
-from charrnn.training.team import Team
-from charrnn.training.train import Trainer
+from charrnn.training.network_trainer import Trainer
+from charrnn.training.parallel.data_parallel import Team
 from tests.naming import LETTERS, labelled, some_examples, source, words
 
 V, K = 6, 3

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn import checkpoint as files
-from charrnn.checkpoint import Checkpoint
-from charrnn.classify import Confusion
-from charrnn.cli.confusion_view import print_confusion
-from charrnn.cli.display import bar
+from charrnn.classification.text_classifier import Confusion
+from charrnn.cli.views.confusion_matrix import print_confusion
+from charrnn.cli.views.display import bar
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import Classifier, ClassifierConfig
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.runs import checkpoint as files
+from charrnn.runs.checkpoint import Checkpoint
 from tests.naming import LETTERS, labelled, write_classes
 from tests.test_cli import charrnn
 

@@ -186,7 +186,7 @@ def test_a_closed_pipe_ends_training_with_its_work_saved(folder):
 def test_a_second_training_of_the_same_run_is_refused(folder):
     run = folder / "checkpoints" / "small"
     code = (
-        "import sys; from pathlib import Path; from charrnn.run import Run\n"
+        "import sys; from pathlib import Path; from charrnn.runs.run import Run\n"
         f"with Run(Path({str(run)!r})).locked(): print('locked', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(

@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from charrnn import checkpoint as files
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.experiment import Plan
 from charrnn.compare.results import rank
 from charrnn.compare.trial import Progress, learn
+from charrnn.data.reading import Source
 from charrnn.errors import CheckpointError, CorpusError, WorkerError
-from charrnn.evaluate import evaluate
-from charrnn.text.reading import Source
-from charrnn.text_model import load
-from charrnn.training.train import Trainer
+from charrnn.language.evaluate import evaluate
+from charrnn.language.text_model import load
+from charrnn.runs import checkpoint as files
+from charrnn.training.network_trainer import Trainer
 from tests.comparing import CONFIG, PLAN, TEXT, Here, compared
 from tests.conftest import VERSE
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn import checkpoint as files
 from charrnn.cli import run
+from charrnn.runs import checkpoint as files
 from tests.comparing import COMMAND, SMALL, charrnn
 from tests.conftest import VERSE
 

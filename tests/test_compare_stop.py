@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn import checkpoint as files
+from charrnn.runs import checkpoint as files
 from tests.comparing import COMMAND
 from tests.conftest import VERSE
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.cli.train_command import _read as read_corpus
-from charrnn.config import TrainConfig
+from charrnn.cli.commands.train import _read as read_corpus
+from charrnn.config.train_config import TrainConfig
 from charrnn.errors import CrewError
-from charrnn.machine import launched_as
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.training.crew import Crew, add_up, assemble
-from charrnn.training.team import Team
+from charrnn.system.machine import launched_as
+from charrnn.training.parallel.data_parallel import Team
+from charrnn.training.parallel.group import Crew, add_up, assemble
 
 
 @settings(deadline=None)
@@ -76,7 +76,7 @@ def test_the_environment_tells_who_was_started_together(environment, launch, mon
 
 def test_without_mpiexec_nothing_of_mpi_is_imported():
     assert type(assemble()) is Crew
-    assert "charrnn.training.mpi" not in sys.modules
+    assert "charrnn.training.parallel.mpi" not in sys.modules
 
 
 def test_standard_input_is_refused_as_only_rank_0_would_get_it():

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import defaults
-from charrnn.cli.display import choice
-from charrnn.config import TrainConfig
+from charrnn.cli.views.display import choice
+from charrnn.config import defaults
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus
 from charrnn.errors import ConfigError
-from charrnn.text.corpus import Corpus
 from charrnn.training.events import Started, to_json
-from charrnn.training.train import Trainer
+from charrnn.training.network_trainer import Trainer
 
 lengths = st.integers(2, 10**10)
 reads = st.floats(0.01, 10_000)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.dynamic import Dynamic, dynamic_surprisal, squares
 from charrnn.errors import ConfigError, DivergedError
-from charrnn.evaluate import surprisal
+from charrnn.language.dynamic import Dynamic, dynamic_surprisal, squares
+from charrnn.language.evaluate import surprisal
 from charrnn.models import NETWORKS, CharRNN, NetworkConfig
 
 V = 7
@@ -30,7 +30,7 @@ def read(model, ids, how=FAST, seed=0):
 
 @pytest.fixture(autouse=True)
 def _few_chunks(monkeypatch):
-    monkeypatch.setattr("charrnn.dynamic._CHUNKS", 10)
+    monkeypatch.setattr("charrnn.language.dynamic._CHUNKS", 10)
 
 
 @pytest.mark.parametrize("cell", NETWORKS)
@@ -104,7 +104,7 @@ def test_squares_are_those_of_a_gradient_over_what_the_model_writes(monkeypatch)
     """A model for which all symbols are alike: each is 1 in V times 1, and its gradient by c is
     the mean of `seq` independent p - onehot.
     """
-    monkeypatch.setattr("charrnn.dynamic._CHUNKS", 1500)
+    monkeypatch.setattr("charrnn.language.dynamic._CHUNKS", 1500)
     model = network("rnn", layers=1)
     model.params.flat[:] = 0
     c = slice(-V, None)

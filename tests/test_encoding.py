@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from charrnn.cli.eval_command import command
+from charrnn.cli.commands.eval import command
+from charrnn.data import token_buffer as spool
+from charrnn.data.corpus import Corpus, Split
+from charrnn.data.encode import encode
+from charrnn.data.reading import Source, TextOptions
+from charrnn.data.token_buffer import Spool, release
 from charrnn.errors import VocabularyError
-from charrnn.text import spool
-from charrnn.text.corpus import Corpus, Split
-from charrnn.text.encoding import encode
-from charrnn.text.reading import Source, TextOptions
-from charrnn.text.spool import Spool, release
 from tests.conftest import LONG_TEXT, as_read
 
 STATUS = Path("/proc/self/status")
@@ -106,8 +106,8 @@ def test_standard_input_may_be_long(encodings, long_text, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["ascii", "chinese"])
 def test_memory_does_not_grow_with_the_text(kind, encodings, long_text, monkeypatch):
-    monkeypatch.setattr("charrnn.text.reading._BLOCK", 1 << 16)
-    monkeypatch.setattr("charrnn.text.store._BLOCK", 1 << 16)
+    monkeypatch.setattr("charrnn.data.reading._BLOCK", 1 << 16)
+    monkeypatch.setattr("charrnn.data.store._BLOCK", 1 << 16)
     piece = ("the quick brown fox\n" if kind == "ascii" else "白日依山尽，黄河\n") * 4000
     peaks = []
     for size in (10, 40):

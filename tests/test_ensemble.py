@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn import checkpoint as files
-from charrnn.checkpoint import Checkpoint
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import VocabularyError
-from charrnn.evaluate import evaluate, surprisal
+from charrnn.language.evaluate import evaluate, surprisal
+from charrnn.language.sampling import write
+from charrnn.language.text_model import load
 from charrnn.models import CharRNN, Ensemble, LanguageModel, NetworkConfig, NGram
-from charrnn.sample import write
-from charrnn.text.vocabulary import Vocabulary
-from charrnn.text_model import load
+from charrnn.runs import checkpoint as files
+from charrnn.runs.checkpoint import Checkpoint
 
 LETTERS = "abcdef\n"
 V = len(LETTERS)

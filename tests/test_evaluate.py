@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.evaluate import Loss, evaluate, surprisal
+from charrnn.language.evaluate import Loss, evaluate, surprisal
 from charrnn.models import NETWORKS, CharRNN, NetworkConfig
 
 V = 9
@@ -112,9 +112,9 @@ def test_segments_join_without_a_seam(cell, rng):
 def test_the_loss_is_the_mean_surprisal_however_much_is_held_at_a_time(entries, rng, monkeypatch):
     model, ids = network("gru"), rng.integers(0, V, 1500)
     wanted = one_by_one(model, ids).mean()
-    monkeypatch.setattr("charrnn.evaluate._ENTRIES", entries)
+    monkeypatch.setattr("charrnn.language.evaluate._ENTRIES", entries)
     for segment in (400, 1 << 20):
-        monkeypatch.setattr("charrnn.evaluate._SEGMENT", segment)
+        monkeypatch.setattr("charrnn.language.evaluate._SEGMENT", segment)
         assert evaluate(model, ids, lanes=6).nats_per_char == pytest.approx(wanted, abs=1e-8)
 
 
@@ -134,7 +134,7 @@ class Blind:
 
 
 def test_memory_does_not_grow_with_the_text(monkeypatch):
-    monkeypatch.setattr("charrnn.evaluate._SEGMENT", 1 << 15)
+    monkeypatch.setattr("charrnn.language.evaluate._SEGMENT", 1 << 15)
     peaks = []
     for size in (100_000, 400_000):
         ids = np.zeros(size, np.uint8)

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.config import TrainConfig
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import SPLITS, Split
+from charrnn.data.examples import Examples, divide
+from charrnn.data.reading import TextOptions
 from charrnn.errors import CorpusError
 from charrnn.models.classifier import PAD
-from charrnn.tasks.classify import Classify
-from charrnn.text.corpus import SPLITS, Split
-from charrnn.text.examples import Examples, divide
-from charrnn.text.reading import TextOptions
+from charrnn.tasks.classification import Classify
 from tests.naming import LETTERS, labelled, some_examples, source, words, write_classes
 
 SPLIT = Split(0.6, 0.2, 0.2)

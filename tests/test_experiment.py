@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from charrnn import checkpoint as files
 from charrnn.compare.comparison import Comparison, by_model, measured
 from charrnn.compare.experiment import RECORD, Plan, experiment_folder, runs_in
+from charrnn.data.reading import Source
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.run import Run
-from charrnn.text.reading import Source
+from charrnn.runs import checkpoint as files
+from charrnn.runs.run import Run
 from tests.comparing import CONFIG, PLAN, TEXT, compared
 from tests.conftest import VERSE
 

@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from charrnn.data import catalogue
+from charrnn.data.catalogue import Entry
+from charrnn.data.fetch import fetch
 from charrnn.errors import FetchError
-from charrnn.text import catalogue
-from charrnn.text.catalogue import Entry
-from charrnn.text.fetch import fetch
 
 TEXT = ("How now, good fellow? 何事？ " * 9000).encode()
 SHA256 = hashlib.sha256(TEXT).hexdigest()

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from charrnn import checkpoint, load_filler
-from charrnn.checkpoint import Checkpoint
-from charrnn.cli import filled_view
+from charrnn import load_filler
+from charrnn.cli.views import filled_text as filled_view
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.filling.text_filler import Filled, Gap
 from charrnn.models import Filler, NetworkConfig, NGram
-from charrnn.run import find_checkpoint
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.runs import checkpoint
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.run import find_checkpoint
 from tests.conftest import VERSE
 from tests.test_cli import LOSS, charrnn
 

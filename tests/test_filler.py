@@ -5,18 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn import checkpoint
-from charrnn.cells import CELLS
-from charrnn.checkpoint import Checkpoint
-from charrnn.config import TrainConfig
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus, Split
+from charrnn.data.masking import Windows, hidden_in_text, hidden_places, hide
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.filling.masking import Windows, hidden_in_text, hidden_places, hide
+from charrnn.language.text_model import load
 from charrnn.models import Filler, NetworkConfig
-from charrnn.run import Run
-from charrnn.text.corpus import Corpus, Split
-from charrnn.text_model import load
+from charrnn.nn.cells import CELLS
+from charrnn.runs import checkpoint
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.run import Run
 from charrnn.training.events import Finished, Sampled
-from charrnn.training.train import Trainer
+from charrnn.training.network_trainer import Trainer
 
 V, T, B, H = 5, 9, 3, 4
 TINY = {"task": "fill", "hidden": 8, "layers": 1, "batch": 4, "seq": 12, "workers": 1}

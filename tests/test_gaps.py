@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charrnn.data.masking import hidden_in_text, hide
+from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.errors import ConfigError, VocabularyError
-from charrnn.evaluate import surprisal
 from charrnn.filling.gaps import ask, by_certainty, from_the_left, measure
-from charrnn.filling.masking import hidden_in_text, hide
 from charrnn.filling.text_filler import TextFiller
+from charrnn.language.evaluate import surprisal
 from charrnn.models import CharRNN, Filler, NetworkConfig, NGram
-from charrnn.text.vocabulary import Vocabulary, Words
 from tests.conftest import VERSE
 
 V = 3

@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from charrnn.cells import CELLS
-from charrnn.cells.elman import Elman
-from charrnn.cells.gru import GRU
-from charrnn.cells.lstm import LSTM
 from charrnn.cli import run
-from charrnn.gradcheck import Agreement, check_network
-from charrnn.layers import OUTPUTS
+from charrnn.diagnostics.gradcheck import Agreement, check_network
 from charrnn.models import NETWORKS, NetworkConfig
+from charrnn.nn.cells import CELLS
+from charrnn.nn.cells.elman import Elman
+from charrnn.nn.cells.gru import GRU
+from charrnn.nn.cells.lstm import LSTM
+from charrnn.nn.layers import OUTPUTS
 
 
 class WrongSign(Elman):

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.cells import CELLS
 from charrnn.cli import run
-from charrnn.cli.logplot import log_plot
+from charrnn.cli.views.log_plot import log_plot
+from charrnn.diagnostics.gradient_norms import Flow, gradient_flow, windows
 from charrnn.errors import CorpusError
-from charrnn.gradflow import Flow, gradient_flow, windows
 from charrnn.models import CharRNN, NetworkConfig
+from charrnn.nn.cells import CELLS
 from tests.conftest import VERSE
 
 T, B, V, H = 6, 3, 5, 4

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from charrnn.cells import CELLS
-from charrnn.functional import add_rows_at, one_hot
-from charrnn.gradcheck import check_layer
-from charrnn.layers import (
+from charrnn.diagnostics.gradcheck import check_layer
+from charrnn.models import NETWORKS, CharRNN, NetworkConfig
+from charrnn.nn.cells import CELLS
+from charrnn.nn.functional import add_rows_at, one_hot
+from charrnn.nn.layers import (
     OUTPUTS,
     Bidirectional,
     Dense,
@@ -16,9 +17,8 @@ from charrnn.layers import (
     Residual,
     Stack,
 )
-from charrnn.layers.base import kept
-from charrnn.models import NETWORKS, CharRNN, NetworkConfig
-from charrnn.params import Params
+from charrnn.nn.layers.base import kept
+from charrnn.nn.params import Params
 
 T, B, V, H = 7, 3, 5, 4
 

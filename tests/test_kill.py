@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from charrnn import checkpoint as files
+from charrnn.runs import checkpoint as files
 from tests.conftest import VERSE
 
 KILLS = 20

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn import checkpoint as files
-from charrnn.config import TrainConfig
-from charrnn.run import Run
-from charrnn.text.corpus import Corpus, Split
-from charrnn.training.train import Trainer
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus, Split
+from charrnn.runs import checkpoint as files
+from charrnn.runs.run import Run
+from charrnn.training.network_trainer import Trainer
 from tests.conftest import ROOT, VERSE
 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -193,7 +193,7 @@ def as_module(code: str) -> list[str]:
 
 
 FULL = """
-from charrnn import checkpoint
+from charrnn.runs import checkpoint
 def full(*arguments, **more): raise OSError(28, "No space left on device")
 checkpoint.np.savez = full
 main(sys.argv[1:])

@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn import checkpoint as files
-from charrnn.checkpoint import Checkpoint
-from charrnn.config import TrainConfig
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus, Split
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.evaluate import _agree, evaluate, surprisal
+from charrnn.language.evaluate import _agree, evaluate, surprisal
+from charrnn.language.sampling import Style
+from charrnn.language.text_model import TextModel
 from charrnn.models import MODELS, NGram, NGramConfig, ngram
-from charrnn.run import Run
-from charrnn.sample import Style
-from charrnn.tasks import predict
-from charrnn.text.corpus import Corpus, Split
-from charrnn.text.vocabulary import Vocabulary
-from charrnn.text_model import TextModel
-from charrnn.training.count import Counting
+from charrnn.runs import checkpoint as files
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.run import Run
+from charrnn.tasks import language_modeling as predict
 from charrnn.training.events import Evaluated, Finished, Sampled, Saved, Started, to_json
-from charrnn.training.train import Trainer, session_for
+from charrnn.training.network_trainer import Trainer, session_for
+from charrnn.training.ngram_trainer import Counting
 from tests.conftest import VERSE
 
 V = 5

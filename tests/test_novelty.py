@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn import novelty as module
-from charrnn.checkpoint import Checkpoint
-from charrnn.cli.novelty_view import Judge
+from charrnn.cli.views.novelty import Judge
+from charrnn.data.vocabulary import Vocabulary, Words
+from charrnn.language import novelty as module
+from charrnn.language.novelty import Novelty, novelty
 from charrnn.models import NGram
-from charrnn.novelty import Novelty, novelty
-from charrnn.text.vocabulary import Vocabulary, Words
+from charrnn.runs.checkpoint import Checkpoint
 from tests.conftest import VERSE
 from tests.test_cli import charrnn
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from charrnn.params import Params
-from charrnn.training.optim import (
+from charrnn.nn.params import Params
+from charrnn.optim.optimizers import (
     OPTIMIZERS,
     SCHEDULES,
     Progress,

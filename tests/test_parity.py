@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.cells import CELLS
-from charrnn.layers import Recurrent, Stack
-from charrnn.params import Params
+from charrnn.nn.cells import CELLS
+from charrnn.nn.layers import Recurrent, Stack
+from charrnn.nn.params import Params
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "pytorch.npz")
 HIDDEN, LAYERS = 4, 2

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import rtrl
-from charrnn.gradcheck import check_rtrl
+from charrnn.diagnostics import rtrl
+from charrnn.diagnostics.gradcheck import check_rtrl
 from charrnn.models import CharRNN, NetworkConfig
 
 sizes = st.integers(1, 5)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, VocabularyError
+from charrnn.language.sampling import Style, distribution, write
+from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.sample import Style, distribution, write
-from charrnn.text.vocabulary import Vocabulary
-from charrnn.text_model import TextModel
 
 LETTERS = "abcdefgh \n"
 logits = st.lists(st.floats(-20, 20), min_size=2, max_size=12)

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import charrnn
-from charrnn import score as scoring
-from charrnn.cells import CELLS
-from charrnn.checkpoint import read_meta
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import VocabularyError
-from charrnn.evaluate import surprisal
+from charrnn.language import score as scoring
+from charrnn.language.evaluate import surprisal
+from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.text.vocabulary import Vocabulary
-from charrnn.text_model import TextModel
+from charrnn.nn.cells import CELLS
+from charrnn.runs.checkpoint import read_meta
 from tests.conftest import ROOT
 
 LETTERS = "abcdefgh \n"

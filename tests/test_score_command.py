@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.color import Color
 
-from charrnn import checkpoint
-from charrnn.checkpoint import Checkpoint
-from charrnn.cli.shading import STOPS, Piece, colours, fold, luminance, marks, pieces
+from charrnn.cli.views.shading import STOPS, Piece, colours, fold, luminance, marks, pieces
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.runs import checkpoint
+from charrnn.runs.checkpoint import Checkpoint
 from tests.conftest import ROOT
 from tests.test_cli import charrnn
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.cli.standings_view import _columns, _pages, print_standings, to_json
+from charrnn.cli.views.comparison_table import _columns, _pages, print_standings, to_json
 from charrnn.compare.results import Result, Standing, rank
-from charrnn.config import TrainConfig
-from charrnn.run import Run
+from charrnn.config.train_config import TrainConfig
+from charrnn.runs.run import Run
 
 
 def result(cell, nats, seed=1, noise=0.0):

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from charrnn import checkpoint as files
-from charrnn import machine
-from charrnn.checkpoint import Checkpoint
 from charrnn.cli import COMMANDS
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.shipped import shipped
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.runs import checkpoint as files
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.system import machine
+from charrnn.system.bundled import shipped
 
 MODEL = str(shipped("checkpoints") / "shakespeare")
 HTTP = {"http.client", "urllib.request", "ssl"}
@@ -41,10 +41,10 @@ def test_version_and_help_load_neither_numpy_nor_rich():
 
 def test_sampling_loads_nothing_that_draws_trains_or_reads_texts():
     modules = loaded(["sample", MODEL, "--length", "1"])
-    assert "charrnn.sample" in modules
-    unused = {"rich", "charrnn.cli.display", "charrnn.cli.texts", "charrnn.text.reading",
-              "charrnn.text.corpus", "charrnn.text.catalogue", "charrnn.config",
-              "charrnn.training.optim", "charrnn.training.learner", "charrnn.training.train",
+    assert "charrnn.language.sampling" in modules
+    unused = {"rich", "charrnn.cli.views.display", "charrnn.cli.texts", "charrnn.data.reading",
+              "charrnn.data.corpus", "charrnn.data.catalogue", "charrnn.config.train_config",
+              "charrnn.optim.optimizers", "charrnn.training.training_step", "charrnn.training.network_trainer",
               *HTTP}  # fmt: skip
     assert not unused & modules
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from charrnn.data import store
+from charrnn.data.corpus import Corpus
+from charrnn.data.encode import encode
+from charrnn.data.reading import Source, TextOptions
 from charrnn.errors import CorpusError
-from charrnn.text import store
-from charrnn.text.corpus import Corpus
-from charrnn.text.encoding import encode
-from charrnn.text.reading import Source, TextOptions
 from tests.conftest import LONG_TEXT, as_read
 
 CHAR = TextOptions()
@@ -108,9 +108,9 @@ def test_an_entry_of_something_else_is_not_used(encodings, long_text):
 
 CHILD = """
 import hashlib, sys
-from charrnn.text import spool
+from charrnn.data import token_buffer as spool
 from charrnn.errors import CharRNNError
-from charrnn.text.corpus import Corpus
+from charrnn.data.corpus import Corpus
 spool.SMALL = 1000
 sys.stdin.readline()
 try:

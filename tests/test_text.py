@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn.data.corpus import Corpus, Lanes, Split, fitting
+from charrnn.data.reading import Source, TextOptions, guess_encoding
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
-from charrnn.text.corpus import Corpus, Lanes, Split, fitting
-from charrnn.text.reading import Source, TextOptions, guess_encoding
-from charrnn.text.vocabulary import Vocabulary
 
 ALL = Split(1, 0, 0)
 CHINESE = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。这是我的书，不在这里，他来了。"
@@ -71,7 +71,7 @@ def test_a_mark_at_the_start_is_dropped_and_line_ends_become_lf():
 
 
 def test_line_ends_and_characters_may_fall_across_blocks(monkeypatch):
-    monkeypatch.setattr("charrnn.text.reading._BLOCK", 1)
+    monkeypatch.setattr("charrnn.data.reading._BLOCK", 1)
     assert text_of(read("天\r\n地\r".encode())) == "天\n地\n"
 
 
@@ -108,7 +108,7 @@ def test_the_error_says_where_and_names_the_likely_encoding(encoding):
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("block", [3, 1 << 22])
 def test_the_offset_counts_from_the_start_of_the_file(mark, block, monkeypatch):
-    monkeypatch.setattr("charrnn.text.reading._BLOCK", block)
+    monkeypatch.setattr("charrnn.data.reading._BLOCK", block)
     data = mark + "语言语言".encode() + b"abcdef\xff rest"
     with pytest.raises(CorpusError, match=f"byte {data.index(0xFF)} "):
         read(data)

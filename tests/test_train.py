@@ -7,13 +7,13 @@ import shutil
 import numpy as np
 import pytest
 
-from charrnn import checkpoint as files
-from charrnn.cells import CELLS
-from charrnn.config import TrainConfig
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergedError
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.run import Run
-from charrnn.text.corpus import Corpus, Split
+from charrnn.nn.cells import CELLS
+from charrnn.runs import checkpoint as files
+from charrnn.runs.run import Run
 from charrnn.training.events import (
     Evaluated,
     Finished,
@@ -24,9 +24,9 @@ from charrnn.training.events import (
     Stepped,
     to_json,
 )
-from charrnn.training.learner import Learner
-from charrnn.training.team import Team
-from charrnn.training.train import Trainer
+from charrnn.training.network_trainer import Trainer
+from charrnn.training.parallel.data_parallel import Team
+from charrnn.training.training_step import Learner
 
 SMALL = TrainConfig(hidden=12, layers=2, batch=4, seq=16, steps=24, eval_every=8, dropout=0.2)
 

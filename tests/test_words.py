@@ -9,21 +9,21 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from charrnn import checkpoint as files
 from charrnn import cli
-from charrnn.checkpoint import Checkpoint
-from charrnn.cli.display import loss_table, units
-from charrnn.config import TrainConfig
+from charrnn.cli.views.display import loss_table, units
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus, Split
+from charrnn.data.encode import encode
+from charrnn.data.reading import Source, TextOptions
+from charrnn.data.vocabulary import Vocabulary, Words
+from charrnn.data.words import cut, last_border
 from charrnn.errors import CorpusError, VocabularyError
-from charrnn.evaluate import Loss, evaluate
+from charrnn.language.evaluate import Loss, evaluate
+from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.text.corpus import Corpus, Split
-from charrnn.text.encoding import encode
-from charrnn.text.reading import Source, TextOptions
-from charrnn.text.vocabulary import Vocabulary, Words
-from charrnn.text.words import cut, last_border
-from charrnn.text_model import TextModel
-from charrnn.training.train import Trainer
+from charrnn.runs import checkpoint as files
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.training.network_trainer import Trainer
 from tests.conftest import LONG_TEXT, VERSE, as_read
 
 WORD = TextOptions("word")
@@ -65,7 +65,7 @@ def test_a_border_is_one_whatever_follows(text, more):
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(TRICKY, min_size=1, max_size=2), size=st.integers(1, 9))
 def test_blocks_do_not_cut_words(texts, size, encodings, monkeypatch):
-    monkeypatch.setattr("charrnn.text.reading._BLOCK", size)
+    monkeypatch.setattr("charrnn.data.reading._BLOCK", size)
     sources = [Source("a", (t + " don't\n\n  'tis" * 10).encode()) for t in texts]
     encoded = encode(sources, WORD, "a")
     read = [as_read(s.content) for s in sources]

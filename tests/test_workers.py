@@ -15,8 +15,8 @@ import pytest
 
 from charrnn.errors import WorkerError
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.training.team import Team
-from charrnn.training.workers import Forked, workers
+from charrnn.training.parallel.data_parallel import Team
+from charrnn.training.parallel.workers import Forked, workers
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 

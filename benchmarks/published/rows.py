@@ -16,10 +16,10 @@ import click
 
 from benchmarks.rounds import ROOT, environment
 from benchmarks.tables import keep, markdown, show
-from charrnn.checkpoint import read_meta
-from charrnn.config import BUDGETS, TrainConfig
-from charrnn.run import Run
-from charrnn.text.corpus import Split
+from charrnn.config.train_config import BUDGETS, TrainConfig
+from charrnn.data.corpus import Split
+from charrnn.runs.checkpoint import read_meta
+from charrnn.runs.run import Run
 
 HEAD = ("", "published", "nats", "bits", "perplexity", "parameters", "best epoch", "seconds")
 _TOY = {"hidden": 8, "batch": 4, "seq": 8, "steps": 4, "workers": 1}

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from benchmarks.published.rows import Figures, Row, Table, charrnn, script
-from charrnn import checkpoint as files
+from charrnn.runs import checkpoint as files
 
 _OPTIONS = {
     "split": "0.95,0.05", "layers": 2, "hidden": 312, "dropout": 0.2, "weight_decay": 0.12,

@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 
 import click
 
-from charrnn import __version__, machine
+from charrnn import __version__
 from charrnn.errors import CharRNNError, ConfigError, why
+from charrnn.system import machine
 
 COMMANDS = {
     "train": "Learn a text; write checkpoints.",
@@ -50,7 +51,7 @@ class Commands(click.Group):
         # What a module defines is in use to the end. Not searching it for garbage, while it loads
         # and once more at the end, saves a tenth of the time that a short command takes.
         gc.disable()
-        module = importlib.import_module(f"charrnn.cli.{cmd_name}_command")
+        module = importlib.import_module(f"charrnn.cli.commands.{cmd_name}")
         gc.freeze()
         gc.enable()
         command: click.Command = module.command
@@ -93,7 +94,7 @@ def main(args: list[str] | None = None) -> NoReturn:
     A rank that fails takes all others with it, which would wait for it without end.
     """
     code = run(args)
-    if code and (mpi := sys.modules.get("charrnn.training.mpi")):
+    if code and (mpi := sys.modules.get("charrnn.training.parallel.mpi")):
         mpi.abort(code)
     sys.exit(code)
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from charrnn import checkpoint as files
-from charrnn.checkpoint import Checkpoint
 from charrnn.models import LanguageModel
-from charrnn.run import find_checkpoint, is_there
+from charrnn.runs import checkpoint as files
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.run import find_checkpoint, is_there
 
 CHECKPOINT_HELP = (
     "CHECKPOINT is a run directory or a file; without it, the newest run under ./checkpoints that "

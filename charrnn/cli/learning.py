@@ -19,13 +19,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from charrnn.cli.display import note, symbols_of
 from charrnn.cli.inputs import Opened
-from charrnn.dynamic import Dynamic, dynamic_surprisal
+from charrnn.cli.views.display import note, symbols_of
 from charrnn.errors import CheckpointError
-from charrnn.evaluate import Loss
+from charrnn.language.dynamic import Dynamic, dynamic_surprisal
+from charrnn.language.evaluate import Loss
 from charrnn.models import CharRNN
-from charrnn.params import Ids
+from charrnn.nn.params import Ids
 
 _OPTIONS = (
     click.option("--dynamic", is_flag=True, help="Measure also how it does learning as it reads."),

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint
+from charrnn.data import catalogue
+from charrnn.data.reading import Source, TextOptions
+from charrnn.data.token_buffer import Spool
 from charrnn.errors import CorpusError
-from charrnn.params import Ids
-from charrnn.run import is_there
-from charrnn.text import catalogue
-from charrnn.text.reading import Source, TextOptions
-from charrnn.text.spool import Spool
+from charrnn.nn.params import Ids
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.run import is_there
 
 
 def corpus_source(name: str) -> Source:
@@ -35,7 +35,7 @@ def fetched(entry: catalogue.Entry) -> Source:
     """A corpus of the catalogue, fetched now if it is not here."""
     if not catalogue.is_here(entry):
         # Imported only now: HTTP and the bar cost 15 ms, and most corpora are here.
-        from charrnn.cli.download import download  # noqa: PLC0415
+        from charrnn.cli.views.download import download  # noqa: PLC0415
 
         download(entry)
     return Source(f"{entry.name}.txt", catalogue.local_file(entry), entry.name)

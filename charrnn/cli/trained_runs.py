@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.cli.display import note, units
 from charrnn.cli.inputs import open_checkpoint
 from charrnn.cli.texts import corpus_source, encode_source, kept
+from charrnn.cli.views.display import note, units
 from charrnn.compare.comparison import by_model, measured
 from charrnn.compare.experiment import runs_in
 from charrnn.compare.results import Result, Standing, rank
 from charrnn.errors import CheckpointError, CorpusError, VocabularyError
-from charrnn.run import Run
+from charrnn.runs.run import Run
 
 
 def trained_runs(

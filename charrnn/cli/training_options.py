@@ -12,8 +12,8 @@ import click
 from click.core import ParameterSource
 
 from charrnn.cli.texts import corpus_source
-from charrnn.config import BUDGETS, TrainConfig
-from charrnn.options import ByTask, read_toml
+from charrnn.config.fields import ByTask, read_toml
+from charrnn.config.train_config import BUDGETS, TrainConfig
 from charrnn.tasks import Text
 
 config_file_option = click.option(

@@ -22,19 +22,19 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from charrnn import checkpoint as files
 from charrnn.compare.experiment import Plan, experiment_folder
 from charrnn.compare.results import Result, Standing
 from charrnn.compare.significance import block_sums
 from charrnn.compare.trial import Progress, Trial, learn
-from charrnn.config import TrainConfig
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus
 from charrnn.errors import ConfigError, CorpusError, WorkerError
-from charrnn.evaluate import surprisal
+from charrnn.language.evaluate import surprisal
 from charrnn.models import NGram
-from charrnn.params import Ids
-from charrnn.run import Run
+from charrnn.nn.params import Ids
+from charrnn.runs import checkpoint as files
+from charrnn.runs.run import Run
 from charrnn.tasks import Text
-from charrnn.text.corpus import Corpus
 
 _TICK = 0.25  # seconds between two looks at what goes on
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from charrnn.compare.sizing import hidden_for
 from charrnn.compare.trial import Trial
-from charrnn.config import TrainConfig
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError, why
 from charrnn.models import NETWORKS, NGram, parameters
-from charrnn.run import Run
+from charrnn.runs.run import Run
 from charrnn.tasks import Text
-from charrnn.text.corpus import Corpus
-from charrnn.training.session import settled
+from charrnn.training.trainer import settled
 
 RECORD = "compare.json"
 _OF_ONE_RUN = {"cell", "hidden", "layers", "order", "seed", "workers", "sample_every"}

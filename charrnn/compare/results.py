@@ -8,13 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint
 from charrnn.compare.significance import Gap, Losses, gap, holm
-from charrnn.config import TrainConfig
+from charrnn.config.train_config import TrainConfig
 from charrnn.errors import CheckpointError
-from charrnn.evaluate import Loss
+from charrnn.language.evaluate import Loss
 from charrnn.models import NGram
-from charrnn.run import Run
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.run import Run
 
 
 @dataclass(frozen=True)

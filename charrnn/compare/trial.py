@@ -15,18 +15,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from charrnn import checkpoint as files
 from charrnn.compare.significance import block_sums
-from charrnn.config import TrainConfig
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, CorpusError, DivergedError, why
-from charrnn.evaluate import surprisal
+from charrnn.language.evaluate import surprisal
 from charrnn.models import NGram
-from charrnn.run import Run
+from charrnn.runs import checkpoint as files
+from charrnn.runs.run import Run
 from charrnn.tasks import Text
-from charrnn.text.corpus import Corpus
 from charrnn.training.events import Evaluated, Event, Finished, Stepped
-from charrnn.training.session import Session
-from charrnn.training.train import Trainer, session_for
+from charrnn.training.network_trainer import Trainer, session_for
+from charrnn.training.trainer import Session
 
 _EVERY = 0.25  # seconds between two looks at the files
 

@@ -22,13 +22,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.evaluate import Loss
-from charrnn.filling.masking import hidden_in_text, hide
+from charrnn.data.masking import hidden_in_text, hide
+from charrnn.data.token_buffer import release
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.language.evaluate import Loss
 from charrnn.models.base import LanguageModel
-from charrnn.models.filler import Filler
-from charrnn.params import Array, Ids, State
-from charrnn.text.spool import release
-from charrnn.text.vocabulary import Vocabulary
+from charrnn.models.masked import Filler
+from charrnn.nn.params import Array, Ids, State
 
 _CORE, _MARGIN = 128, 32
 _LANES = 64

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn import checkpoint as files
+from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.errors import ConfigError
 from charrnn.filling.gaps import Guess, fill
 from charrnn.models import Filler, LanguageModel
-from charrnn.params import Ids
-from charrnn.run import find_checkpoint
-from charrnn.text.vocabulary import Vocabulary, Words
+from charrnn.nn.params import Ids
+from charrnn.runs import checkpoint as files
+from charrnn.runs.run import find_checkpoint
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from charrnn.models.base import LanguageModel, Model, Trainable
 from charrnn.models.classifier import Classifier, ClassifierConfig
 from charrnn.models.ensemble import Ensemble
-from charrnn.models.filler import Filler
+from charrnn.models.masked import Filler
 from charrnn.models.network import NETWORKS, CharRNN, NetworkConfig, parameters
 from charrnn.models.ngram import NGram, NGramConfig
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from charrnn.params import Array, Ids, Params, State
+from charrnn.nn.params import Array, Ids, Params, State
 
 
 class Model(Protocol):

@@ -8,13 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.cells import CELLS
 from charrnn.errors import ConfigError
-from charrnn.functional import cross_entropy, log_softmax
-from charrnn.layers import Dense, End, Stack
-from charrnn.layers.base import Pullback, Rng
 from charrnn.models.network import Network, NetworkConfig, recurrent_layers
-from charrnn.params import Array, Ids, Params, Spec, State
+from charrnn.nn.cells import CELLS
+from charrnn.nn.functional import cross_entropy, log_softmax
+from charrnn.nn.layers import Dense, End, Stack
+from charrnn.nn.layers.base import Pullback, Rng
+from charrnn.nn.params import Array, Ids, Params, Spec, State
 
 PAD = -1
 """What fills up a batch after the end of a text: no symbol of any vocabulary."""

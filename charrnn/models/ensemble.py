@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 
 from charrnn.models.base import LanguageModel
-from charrnn.params import Array, Ids, State
+from charrnn.nn.params import Array, Ids, State
 
 
 class Ensemble:

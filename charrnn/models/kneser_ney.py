@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.params import Ids
+from charrnn.nn.params import Ids
 
 
 def discounts(counts: Ids) -> NDArray[np.float64]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.cells import CELLS, Cell
 from charrnn.errors import ConfigError
-from charrnn.functional import cross_entropy, log_softmax
-from charrnn.layers import (
+from charrnn.nn.cells import CELLS, Cell
+from charrnn.nn.functional import cross_entropy, log_softmax
+from charrnn.nn.layers import (
     OUTPUTS,
     Bidirectional,
     Dropout,
@@ -24,7 +24,7 @@ from charrnn.layers import (
     Residual,
     Stack,
 )
-from charrnn.params import Array, Ids, Params, Spec, State, prefixed
+from charrnn.nn.params import Array, Ids, Params, Spec, State, prefixed
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since Python 3.11

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.models.kneser_ney import continuations, discounts
-from charrnn.params import Array, Ids, State
+from charrnn.nn.params import Array, Ids, State
 
 _BLOCK = 1 << 18  # probabilities computed at a time
 _NOTHING = -1  # in a state: the text has not begun

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from charrnn.config import TrainConfig
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.reading import Source
 from charrnn.tasks.base import Batches, Task
-from charrnn.tasks.classify import Classify
-from charrnn.tasks.fill import Fill
-from charrnn.tasks.predict import Predict
-from charrnn.text.reading import Source
+from charrnn.tasks.classification import Classify
+from charrnn.tasks.filling import Fill
+from charrnn.tasks.language_modeling import Predict
 
 _TASKS: tuple[type[Task], ...] = (Predict, Fill, Classify)
 

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from charrnn.config import TrainConfig
-from charrnn.evaluate import Loss
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus, Split
+from charrnn.data.reading import Source
+from charrnn.data.vocabulary import Words
+from charrnn.language.evaluate import Loss
 from charrnn.models import Model, Trainable
-from charrnn.params import Ids
-from charrnn.text.corpus import Corpus, Split
-from charrnn.text.reading import Source
-from charrnn.text.vocabulary import Words
+from charrnn.nn.params import Ids
 
 
 class Batches(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn.evaluate import Loss
+from charrnn.language.evaluate import Loss
 
 
 @dataclass(frozen=True)

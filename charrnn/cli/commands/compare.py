@@ -1,0 +1,233 @@
+"""`charrnn compare`: the same text and budget for several models, in one table."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from charrnn.cli.inputs import json_option
+from charrnn.cli.signals import signals
+from charrnn.cli.texts import kept
+from charrnn.cli.trained_runs import trained_runs
+from charrnn.cli.training_options import (
+    at_their_places,
+    config_file_option,
+    config_options,
+    given_options,
+    text_of,
+)
+from charrnn.cli.views.comparison_progress import watcher
+from charrnn.cli.views.comparison_table import learning, print_standings, to_json, write_csv
+from charrnn.cli.views.display import note, print_words
+from charrnn.compare.comparison import Comparison
+from charrnn.compare.experiment import Plan
+from charrnn.compare.pool import Staff, kill, staff
+from charrnn.compare.results import Standing, rank
+from charrnn.config.train_config import TrainConfig
+from charrnn.errors import ConfigError
+from charrnn.models import NGram
+from charrnn.plots.picture import Picture
+from charrnn.runs.run import is_there
+from charrnn.training.parallel.group import own_cores
+
+_PARAMS = 130_000
+_NOT_COMMON = ("task", "mask", "bidirectional", "class_weights", "cell", "order", "workers",
+               "sample_every")  # fmt: skip
+_FOR_TRAINED = {"arguments", "on", "encoding", "csv_file", "plot", "quiet", "as_json"}
+"""What can be given where nothing is trained."""
+
+
+@click.command(
+    "compare",
+    help="Train several models on the same text (files, `-`, or names from `charrnn corpora`), "
+    "with the same split, options and budget, each several times; then say which predicts the test "
+    "part best, and whether by more than chance.\n\n"
+    "The runs go to a folder of their own and can be used like any other. Interrupted, the same "
+    "command goes on with those that are missing; more --cells or --seeds add to them.\n\n"
+    "With --on, the arguments are trained runs, or folders of such runs, and are only measured.",
+    epilog="""\b
+Examples:
+  charrnn compare elizabethan --params 20000 --seeds 2 --minutes 1
+  charrnn compare elizabethan --cells gru,lstm --hidden 32 --seeds 1 --steps 60 --csv runs.csv
+  charrnn compare checkpoints/compare-elizabethan --on corpora/elizabethan.txt
+  charrnn compare quatrains --cells rnn --hidden 16 --layers 1 --steps 20 --ngram 1,4 --json""",
+)
+@click.argument("arguments", nargs=-1, required=True, metavar="CORPUS... | RUN...")
+@click.option(
+    "--cells",
+    default="rnn,gru,lstm",
+    show_default=True,
+    metavar="NAMES",
+    help="Cells, with commas.",
+)
+@click.option(
+    "--params",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Parameters of each network: the hidden size that comes nearest is taken.  "
+    f"[default: {_PARAMS}]",
+)
+@click.option("--hidden", type=int, help="Hidden size of all, in place of --params.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Runs of each cell, with seeds from --seed on.",
+)
+@click.option(
+    "--ngram",
+    default="1,3,5,7",
+    show_default=True,
+    metavar="ORDERS",
+    help="Orders of n-gram models to compare with, or none. Order 1 is the order-0 "
+    "entropy: it knows how often each character occurs.",
+)
+@config_options(without=("hidden", *_NOT_COMMON), task="lm")
+@config_file_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Runs at a time, on one core each.  [default: one a core; with --minutes 1]",
+)
+@click.option(
+    "--out", type=Path, help="Folder of the runs.  [default: checkpoints/compare-TEXT, -2, -3 ...]"
+)
+@click.option("--on", metavar="TEXT", help="Compare trained runs on this text.")
+@click.option("--csv", "csv_file", type=Path, metavar="FILE", help="Write a line a run.")
+@click.option(
+    "--plot",
+    type=Path,
+    metavar="FILE",
+    help="Draw the learning curves, .png, .svg or .pdf; needs the extra charrnn[plots].",
+)
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    arguments: tuple[str, ...],
+    on: str | None,
+    csv_file: Path | None,
+    plot: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    with staff() as workers:
+        if workers is None:
+            return 0
+        picture = Picture(plot) if plot else None
+        for file in filter(None, (csv_file, plot)):
+            if not file.parent.is_dir():
+                raise ConfigError(f"There is no folder {file.parent} to write {file.name} to.")
+        if on is not None:
+            _refuse_training(ctx)
+            given = ctx.get_parameter_source("encoding") != ParameterSource.DEFAULT
+            encoding = options["encoding"] if given else None
+            found, code = trained_runs(arguments, on, encoding, quiet), 0
+            data = {"text": on}
+        else:
+            comparison = _comparison(ctx, arguments, options)
+            found, code = _run(comparison, workers, options["workers"], quiet)
+            data = {"text": comparison.corpus.name, "folder": str(comparison.folder)}
+        if code:
+            return code
+        if as_json:
+            click.echo(json.dumps(data | to_json(found), ensure_ascii=False))
+        else:
+            print_standings(found)
+            if on is None and not quiet:
+                _what_next(found)
+        if csv_file:
+            write_csv(found, csv_file)
+        if picture:
+            picture.draw_learning(learning(found))
+        return 0
+
+
+def _comparison(
+    ctx: click.Context, arguments: tuple[str, ...], options: dict[str, Any]
+) -> Comparison:
+    """The runs that the command line asks for."""
+    if folder := next((a for a in arguments if is_there(Path(a)) and Path(a).is_dir()), None):
+        raise click.UsageError(f"{folder} is a folder; to compare trained runs, add --on TEXT.")
+    own = {"cells", "params", "seeds", "ngram", "workers", "out", "config_file"}
+    of_training = {k: v for k, v in options.items() if k not in own}
+    given = given_options(ctx, of_training, options["config_file"])
+    origin = str(options["config_file"] or "")
+    if idle := sorted(set(given) & set(_NOT_COMMON)):
+        raise ConfigError(f"{origin}: compare does not take {', '.join(idle)} from a file.")
+    if "hidden" in given and options["params"]:
+        raise ConfigError("Give --params or --hidden; the one follows from the other.")
+    params = None if "hidden" in given else options["params"] or _PARAMS
+    config = TrainConfig.from_mapping(given, origin)
+    plan = Plan(
+        at_their_places(config), _names(options["cells"]), options["seeds"],
+        _orders(options["ngram"]), params,
+    )  # fmt: skip
+    text = text_of(arguments, config)
+    valid, test = (source and kept(source) for source in (text.valid, text.test))
+    text = replace(text, sources=tuple(map(kept, text.sources)), valid=valid, test=test)
+    return Comparison(plan, text, options["out"])
+
+
+def _what_next(found: list[Standing]) -> None:
+    """What can be done with runs that have just been compared."""
+    placed = [s for s in found if s.results]
+    networks = [s for s in placed if s.config.cell != NGram.kind]
+    if len(networks) > 1 and placed[0] is not networks[0]:
+        print_words("Add --ngram none to test the networks alone; none is trained again.")
+    if placed:
+        best = min(placed[0].results, key=lambda r: r.loss.nats_per_char)
+        note(f"Write with the best: charrnn sample {shlex.quote(str(best.run.path))}")
+
+
+def _names(given: str) -> tuple[str, ...]:
+    return tuple(name for part in given.split(",") if (name := part.strip()))
+
+
+def _orders(given: str) -> tuple[int, ...]:
+    names = () if given == "none" else _names(given)
+    if not all(name.isdecimal() for name in names):
+        raise ConfigError(f"--ngram is '{given}'; it must be orders such as 1,3,5, or none.")
+    return tuple(map(int, names))
+
+
+def _run(
+    comparison: Comparison, workers: Staff, wanted: int | None, quiet: bool
+) -> tuple[list[Standing], int]:
+    """Do what is missing; returns the models as they rank, and 0 or the code to leave with."""
+    timed = "minutes" in comparison.config.budgets
+    count = workers.ranks or wanted or (1 if timed else len(own_cores()))
+    count = max(1, min(count, len(comparison.missing)))
+    caught: list[int] = []
+    with comparison.locked(), watcher(comparison, count, quiet=quiet) as shown:
+        if comparison.missing:
+            executor = workers.start(count)
+            with signals(comparison.stop, caught, kill):
+                for ended in comparison.events(executor):
+                    shown.show(ended)
+    if comparison.missing and caught:
+        done, of = len(comparison.results), len(comparison.trials)
+        again = shlex.join(["charrnn", *sys.argv[1:]])
+        note(f"Stopped with {done} of {of} runs done; go on with: {again}")
+        return [], 128 + caught[0]
+    return rank(comparison.standings()), 0
+
+
+def _refuse_training(ctx: click.Context) -> None:
+    """Options of training mean nothing to trained runs."""
+    for name in ctx.params:
+        source = ctx.get_parameter_source(name)
+        if name not in _FOR_TRAINED and source != ParameterSource.DEFAULT:
+            option = "config" if name == "config_file" else name.replace("_", "-")
+            raise click.UsageError(f"With --on nothing is trained; leave out --{option}.")

@@ -1,0 +1,72 @@
+"""`charrnn corpora`: list, show and fetch corpora."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from charrnn.cli.inputs import json_option, write_bytes
+from charrnn.cli.texts import fetched
+from charrnn.cli.views.display import note, print_table
+from charrnn.data import catalogue
+from charrnn.errors import CorpusError
+
+
+@click.command(
+    "corpora",
+    epilog="""\b
+Examples:
+  charrnn corpora
+  charrnn corpora show quatrains
+  charrnn corpora fetch tinyshakespeare""",
+)
+@click.argument("action", type=click.Choice(["list", "show", "fetch"]), default="list")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@json_option
+def command(action: str, names: tuple[str, ...], as_json: bool) -> None:
+    """List the corpora that can be named, `show` one, or `fetch` some now.
+
+    Wherever a command takes a text file it takes one of these names too, and fetches it if need
+    be. Fetched texts are checked against their SHA-256 and kept in the user's cache folder.
+    """
+    if action == "list":
+        if names:
+            raise click.UsageError("To see a corpus: charrnn corpora show NAME.")
+        _list(as_json)
+        return
+    if not names:
+        raise click.UsageError(f"Name a corpus: charrnn corpora {action} NAME.")
+    for name in names:
+        entry = catalogue.find(name)
+        if entry is None:
+            known = ", ".join(e.name for e in catalogue.entries())
+            raise CorpusError(f"There is no corpus '{name}'; there are: {known}.")
+        source = fetched(entry)
+        if as_json:
+            click.echo(json.dumps(_record(entry), ensure_ascii=False))
+        elif action == "show":
+            for block in source.blocks():
+                write_bytes(block)
+        else:
+            note(f"{entry.name}: {catalogue.local_file(entry)}")
+
+
+def _record(entry: catalogue.Entry) -> dict[str, object]:
+    file = str(catalogue.local_file(entry))
+    return asdict(entry) | {"here": catalogue.is_here(entry), "file": file}
+
+
+def _list(as_json: bool) -> None:
+    entries = catalogue.entries()
+    if as_json:
+        listed = [_record(e) for e in entries]
+        click.echo(json.dumps(listed, ensure_ascii=False))
+        return
+    rows = [
+        (e.name, f"{e.bytes:,}", e.licence, "yes" if catalogue.is_here(e) else "no", e.title)
+        for e in entries
+    ]
+    print_table(("name", "bytes", "licence", "here", "what"), rows, right=("bytes",))
+    note("\nCorpora that are not here yet are fetched when they are first used.")

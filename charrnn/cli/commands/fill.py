@@ -1,0 +1,111 @@
+"""`charrnn fill`: restore missing characters."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from charrnn.cli.inputs import (
+    checkpoint_and_text,
+    json_option,
+    open_checkpoint,
+    typed,
+    unknown_option,
+)
+from charrnn.cli.texts import options_of
+from charrnn.cli.views.display import note, symbols_of
+from charrnn.cli.views.filled_text import print_alternatives, print_filled
+from charrnn.data.code_points import text_of
+from charrnn.data.reading import Source
+from charrnn.errors import ConfigError
+from charrnn.filling.text_filler import Filled, TextFiller
+from charrnn.models import Filler
+from charrnn.runs.checkpoint import Checkpoint
+
+
+@click.command(
+    "fill",
+    help="Restore the missing characters of a TEXT, each of which is marked by a gap: _, or what "
+    "--gap says. `-`, or nothing where text is piped in, reads lines from standard input.\n\n"
+    "What a model is most certain of is filled first, then it is asked again with that in place. "
+    "The filled text goes to standard output, and to standard error what else could stand in each "
+    "gap, with probabilities.\n\n"
+    "CHECKPOINT is a run directory or a file of a model trained with charrnn train TEXT --task "
+    "fill; without it, the newest of those under ./checkpoints. A language model fills gaps too, "
+    "if it is named, from the left, weighing 30 characters after each.",
+    epilog="""\b
+Examples:
+  charrnn train elizabethan --task fill --minutes 1 --name filler
+  charrnn fill "The qu__k br__n f_x"
+  charrnn fill checkpoints/filler "My l?rd, wh?t news?" --gap "?" --json
+  echo "Good m_rrow, sw__t my lord." | charrnn fill --alternatives 2""",
+)
+@click.argument("arguments", nargs=-1, metavar="[CHECKPOINT] TEXT")
+@click.option("--gap", default="_", show_default=True, metavar="CHAR",
+              help="What marks a missing character.")  # fmt: skip
+@click.option("--alternatives", type=click.IntRange(min=0), default=4, show_default=True,
+              metavar="N", help="The N likeliest characters of each gap are shown.")  # fmt: skip
+@click.option("--encoding", help="Encoding of standard input.  [default: as in training]")
+@unknown_option
+@json_option
+def command(
+    arguments: tuple[str, ...],
+    gap: str,
+    alternatives: int,
+    encoding: str | None,
+    unknown: str,
+    as_json: bool,
+) -> None:
+    where, text = checkpoint_and_text(arguments)
+    path, found = open_checkpoint(where, (Filler.task,))
+    filler = TextFiller.of(found)
+    texts = [text] if text != "-" else _lines(found, encoding)
+    if not any(filler.count(t, gap) for t in texts):
+        what = symbols_of(found.vocabulary).removesuffix("s")
+        raise ConfigError(
+            f"The text has no gap; write {gap} for each missing {what} (--gap CHAR chooses "
+            'another mark), as in: charrnn fill "The qu__k br__n f_x"'
+        )
+    if not as_json:
+        note(f"{path}: {found.model.title}")
+    lines = []
+    for n, line in enumerate(texts, 1):
+        filled = filler.fill(line, gap, alternatives=alternatives, skip_unknown=unknown == "skip")
+        if as_json:
+            lines.append({"line": n, "text": line, **_to_json(filled, alternatives)})
+            continue
+        print_filled(filled)
+        if alternatives:
+            print_alternatives(filled)
+    if as_json:
+        click.echo(json.dumps({"checkpoint": str(path), "lines": lines}, ensure_ascii=False))
+
+
+def _lines(found: Checkpoint, encoding: str | None) -> list[str]:
+    """The lines of standard input, decoded as the text of the training was."""
+    if typed():
+        note("Type lines; Ctrl-D ends them.")
+    options = replace(options_of(found, encoding), unit="char")
+    text = "".join(text_of(codes) for _, codes in Source.of("-").codes(options))
+    return text.removesuffix("\n").split("\n")
+
+
+def _to_json(filled: Filled, alternatives: int) -> dict[str, Any]:
+    """What stands in the gaps; probabilities are rounded to a millionth."""
+    gaps = [
+        {
+            "at": gap.at,
+            "text": gap.text,
+            "probability": round(gap.probability, 6),
+            "order": gap.order,
+            "alternatives": [
+                {"text": text, "probability": round(p, 6)}
+                for text, p in gap.alternatives[:alternatives]
+            ],
+        }
+        for gap in filled.gaps
+    ]
+    return {"filled": filled.text, "gaps": gaps, "skipped": filled.skipped}

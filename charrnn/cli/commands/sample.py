@@ -1,0 +1,152 @@
+"""`charrnn sample`: write new text."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from charrnn.cli.inputs import (
+    CHECKPOINT_HELP,
+    Opened,
+    ensemble_option,
+    json_option,
+    open_models,
+    unknown_option,
+    write_bytes,
+)
+from charrnn.language.sampling import Style
+from charrnn.language.text_model import TextModel
+from charrnn.nn.params import Ids
+
+
+@click.command(
+    "sample",
+    help=f"Write new text in the manner of what a model has learned.\n\n{CHECKPOINT_HELP}",
+    epilog="""\b
+Examples:
+  charrnn sample --temp 0.8
+  charrnn sample --seed-text "To be" --length 200 --seed 7
+  charrnn sample --count 3 --length 80 --top-p 0.9
+  charrnn sample checkpoints/small --novelty elizabethan
+  echo "My lord" | charrnn sample --seed-file - --stop "." --json""",
+)
+@click.argument("checkpoint", required=False)
+@click.option("--temp", type=click.FloatRange(min=0), default=0.8, show_default=True,
+              help="Temperature: 0 takes the likeliest character, 1 draws as is.")  # fmt: skip
+@click.option("--length", type=click.IntRange(min=1), default=1000, show_default=True,
+              help="Characters to write; of a model of words, words.")  # fmt: skip
+@click.option("--seed-text", default="", metavar="TEXT", help="Text to continue.")
+@click.option("--seed-file", metavar="FILE", help="Read the text to continue from a file, or - .")
+@click.option("--encoding", help="Encoding of files that are read.  [default: as in training]")
+@click.option("--top-k", type=click.IntRange(min=1), help="Draw from the K likeliest characters.")
+@click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), default=1.0,
+              help="Only the likeliest characters with this probability together.")  # fmt: skip
+@click.option("--stop", default="", metavar="STRING", help="End before this text.")
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Samples to write; sample n has the seed plus n - 1.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), help="Random seed.  [default: a new one]")
+@click.option("--novelty", metavar="CORPUS", help="Say how much of it is copied from this text.")
+@ensemble_option
+@unknown_option
+@json_option
+def command(
+    checkpoint: str | None,
+    temp: float,
+    length: int,
+    seed_text: str,
+    seed_file: str | None,
+    encoding: str | None,
+    top_k: int | None,
+    top_p: float,
+    stop: str,
+    count: int,
+    seed: int | None,
+    novelty: str | None,
+    ensemble: tuple[str, ...],
+    unknown: str,
+    as_json: bool,
+) -> None:
+    if seed_text and seed_file:
+        raise click.UsageError("Give --seed-text or --seed-file, not both.")
+    if novelty == seed_file == "-":
+        raise click.UsageError("--seed-file and --novelty cannot both read standard input.")
+    opened = open_models(checkpoint, ensemble)
+    model = TextModel(opened.model, opened.checkpoint.vocabulary)
+    context, shown = _seed(opened, model, seed_text, seed_file, encoding, unknown)
+    judge = None
+    if novelty:
+        # Imported only now: reading files costs 2 ms, and most people name none.
+        from charrnn.cli.views.novelty import Judge  # noqa: PLC0415
+
+        judge = Judge(novelty, opened.checkpoint, encoding)
+    first = secrets.randbelow(1 << 31) if seed is None else seed
+    seeds = list(range(first, first + count))
+    drawn = model.stream(context, length, seeds, Style(temp, top_k or 0, top_p), stop)
+    if judge:
+        drawn = judge.watch(drawn, count)
+    if as_json:
+        data = {
+            **opened.names(),
+            "seed_text": shown.decode("utf-8", "replace"),
+            "samples": _collect(drawn, seeds),
+        }
+        if judge:
+            data["novelty"] = judge.plain()
+        click.echo(json.dumps(data, ensure_ascii=False))
+        return
+    _print_text(drawn, shown, count)
+    if judge:
+        judge.show()
+    if seed is None and sys.stderr.isatty():
+        click.echo(f"(seed {first})", err=True)
+
+
+def _seed(
+    opened: Opened,
+    model: TextModel,
+    seed_text: str,
+    seed_file: str | None,
+    encoding: str | None,
+    unknown: str,
+) -> tuple[Ids, bytes]:
+    """What is read before anything is drawn, and what is shown of it."""
+    found, skip = opened.checkpoint, unknown == "skip"
+    if seed_file:
+        # Imported only now, as above.
+        from charrnn.cli.texts import corpus_source, encode_source  # noqa: PLC0415
+
+        ids, _ = encode_source(found, corpus_source(seed_file), encoding, unknown)
+        context = ids if len(ids) else model.beginning("")
+        return context, found.vocabulary.decode_bytes(ids)
+    context = model.beginning(seed_text, skip_unknown=skip)
+    ids = found.vocabulary.encode(seed_text, skip_unknown=skip)
+    return context, found.vocabulary.decode_bytes(ids) if skip else seed_text.encode()
+
+
+def _print_text(drawn: Iterator[list[bytes]], seed_text: bytes, count: int) -> None:
+    """The first sample as it is written, the others after it, a blank line between two."""
+    later: list[list[bytes]] = [[] for _ in range(count - 1)]
+    write_bytes(seed_text)
+    for first, *others in drawn:
+        if first:
+            write_bytes(first)
+        for kept, piece in zip(later, others, strict=True):
+            kept.append(piece)
+    write_bytes(b"\n")
+    for kept in later:
+        write_bytes(b"\n" + seed_text + b"".join(kept) + b"\n")
+
+
+def _collect(drawn: Iterator[list[bytes]], seeds: list[int]) -> list[dict[str, Any]]:
+    """The samples for JSON."""
+    samples = [bytearray() for _ in seeds]
+    for pieces in drawn:
+        for sample, piece in zip(samples, pieces, strict=True):
+            sample.extend(piece)
+    texts = (sample.decode("utf-8", "replace") for sample in samples)
+    return [{"seed": s, "text": t} for s, t in zip(seeds, texts, strict=True)]

@@ -1,0 +1,159 @@
+"""`charrnn score`: how surprising each line of a text is, and each character of a line."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import click
+import numpy as np
+
+from charrnn.cli.inputs import (
+    CHECKPOINT_HELP,
+    checkpoint_and_text,
+    ensemble_option,
+    json_option,
+    open_models,
+    typed,
+    unknown_option,
+)
+from charrnn.cli.texts import corpus_source, read_codes
+from charrnn.cli.views.display import cells, note, symbols_of, units
+from charrnn.cli.views.shading import print_scores
+from charrnn.errors import CorpusError
+from charrnn.language.evaluate import Loss
+from charrnn.language.score import Score, score
+from charrnn.nn.params import Ids
+
+
+@click.command(
+    "score",
+    help="Show how surprising each line of a TEXT is to a model: nats and perplexity per "
+    "character, the line's number, the line. TEXT is a file, the name of a corpus, or `-`, which "
+    "may be left out where text is piped in.\n\nEvery line stands alone: it is read as the first "
+    "of a text. Its end counts as a character.\n\n" + CHECKPOINT_HELP,
+    epilog="""\b
+Examples:
+  charrnn score elizabethan --top 5
+  charrnn score checkpoints/small corpora/elizabethan.txt --context --json
+  printf 'The king hath sent.\\nThe knig hath sent.\\n' | charrnn score --show""",
+)
+@click.argument("arguments", nargs=-1, metavar="[CHECKPOINT] [TEXT]")
+@click.option("--rank", is_flag=True, help="The most surprising line first.")
+@click.option("--top", type=click.IntRange(min=1), metavar="N",
+              help="Only the N most surprising lines; implies --rank.")  # fmt: skip
+@click.option("--show", is_flag=True,
+              help="Colour every character by its surprise; where there is no colour, write its "
+              "nats beneath.")  # fmt: skip
+@click.option("--context", is_flag=True, help="Read each line with all the text before it.")
+@ensemble_option
+@click.option("--encoding", help="Encoding of the text.  [default: as in training]")
+@unknown_option
+@json_option
+def command(
+    arguments: tuple[str, ...],
+    rank: bool,
+    top: int | None,
+    show: bool,
+    context: bool,
+    ensemble: tuple[str, ...],
+    encoding: str | None,
+    unknown: str,
+    as_json: bool,
+) -> None:
+    if show and as_json:
+        raise click.UsageError("--show is for people and --json for programs; give one of them.")
+    where, name = checkpoint_and_text(arguments)
+    opened = open_models(where, ensemble)
+    found = opened.checkpoint
+    source = corpus_source(name)
+    if source.content is None and typed():
+        note("Type lines; Ctrl-D ends them.")
+    lines = _lines(read_codes(found, source, encoding))
+    if not lines:
+        raise CorpusError(f"{source.name} has no lines to score.")
+    started = time.perf_counter()
+    total = _Total()
+    scores: Iterable[Score] = total.over(
+        score(
+            opened.model,
+            found.vocabulary,
+            lines,
+            context=context,
+            skip_unknown=unknown == "skip",
+        )
+    )
+    if rank or top:
+        scores = islice(sorted(scores, key=lambda s: -s.loss.nats_per_char), top)
+    if as_json:
+        shown = [_to_json(s) for s in scores]
+        seconds = time.perf_counter() - started
+        data = {
+            **opened.names(),
+            "text": source.name,
+            "context": context,
+            **total.loss.to_json(),
+            "skipped": total.skipped,
+            "parameters": opened.parameters,
+            "chars_per_second": total.loss.chars / seconds,
+            "seconds": seconds,
+            "lines": shown,
+        }
+        click.echo(json.dumps(data, ensure_ascii=False))
+        return
+    note(f"{opened} on {source.name}")
+    if show or sys.stdout.isatty():
+        print_scores(scores, len(lines), opened.model.symbols if show else None)
+    else:
+        _write_rows(scores)
+    count = f"{len(lines):,} line{'s' * (len(lines) != 1)}, {total.loss.chars:,} characters"
+    note(f"{count}: {units(total.loss)}")
+    if total.skipped:
+        what = symbols_of(found.vocabulary)
+        note(f"{total.skipped:,} {what} that the model has never seen were skipped.")
+
+
+def _write_rows(scores: Iterable[Score]) -> None:
+    """For programs: numbers and the line as it is, a tab between two."""
+    for s in scores:
+        nats, _, perplexity = cells(s.loss)
+        sys.stdout.write(f"{nats}\t{perplexity}\t{s.line}\t{s.text}\n")
+
+
+def _lines(codes: Ids) -> list[Ids]:
+    """A text cut at its line ends, which are left out; the last may lack one."""
+    newline = ord("\n")
+    lines = np.split(codes, np.flatnonzero(codes == newline) + 1)
+    if not len(lines[-1]):
+        lines.pop()
+    return [line[:-1] if line[-1] == newline else line for line in lines]
+
+
+class _Total:
+    """Adds up the lines that pass by."""
+
+    def __init__(self) -> None:
+        self.loss = Loss(0.0, 0)
+        self.skipped = 0
+
+    def over(self, scores: Iterable[Score]) -> Iterator[Score]:
+        for s in scores:
+            self.loss += s.loss
+            self.skipped += int(np.isnan(s.nats).sum())
+            yield s
+
+
+def _to_json(s: Score) -> dict[str, Any]:
+    """A line's numbers; a character's are rounded to a millionth of a nat."""
+    return {
+        "line": s.line,
+        "text": s.text,
+        **s.loss.to_json(),
+        "characters": s.characters,
+        "nats": [None if math.isnan(n) else round(n, 6) for n in s.nats.tolist()],
+    }

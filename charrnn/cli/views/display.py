@@ -1,0 +1,172 @@
+"""Tables, curves and lines, and how a number is written.
+
+Text and JSON belong on standard output; what is drawn besides goes to standard error, but for the
+tables that a command was asked for.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.language.evaluate import Loss
+
+_BARS = "▁▂▃▄▅▆▇█"
+_PER_SYMBOL = ("nats", "bits")
+_COUNTED = {"char": "characters", "example": "texts"}
+PART_NAMES = {"train": "training", "valid": "validation", "test": "test"}
+
+
+def note(message: str) -> None:
+    """One line on standard error."""
+    click.echo(message, err=True)
+
+
+def finite(value: float) -> float | None:
+    """A number for JSON, which has neither infinity nor NaN: null in their place."""
+    return float(value) if math.isfinite(value) else None
+
+
+def print_words(*paragraphs: str) -> None:
+    """Explanations, to standard error, folded to the width of the terminal."""
+    width = min(100, Console(stderr=True).width)
+    for words in paragraphs:
+        note(textwrap.fill(words, width, break_on_hyphens=False))
+
+
+def symbols_of(vocabulary: Vocabulary) -> str:
+    """What to call several symbols."""
+    return {"byte": "bytes", "word": "words"}.get(vocabulary.unit, "characters")
+
+
+def bar(share: float, width: int) -> str:
+    """A bar that is `width` characters long where the share is 1, to an eighth of a character."""
+    whole, eighths = divmod(round(share * width * 8), 8)
+    return "█" * whole + " ▏▎▍▌▋▊▉"[eighths].strip()
+
+
+def curve(values: Sequence[float], width: int) -> str:
+    """A line of little bars, the newest at the right; the axis runs from the least to the most."""
+    if width <= 0:
+        return ""
+    if len(values) > width:
+        values = [values[round(n * (len(values) - 1) / max(1, width - 1))] for n in range(width)]
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    return "".join(_BARS[round((v - low) / span * (len(_BARS) - 1))] for v in values)
+
+
+def loss_table(losses: dict[str, Loss], width: int) -> Table:
+    """Losses in the three units, with the number of characters each is over; of words also how
+    many, the perplexity per word and the share of unknown ones. In a terminal too narrow for that,
+    nats and perplexity alone.
+    """
+    names = [PART_NAMES.get(name, name) for name in losses]
+    first = next(iter(losses.values()))
+    heads = [f"{f}/{first.per}" if f in _PER_SYMBOL else f for f in first.figures]
+    heads.append(_COUNTED[first.per])
+    if any(loss.words for loss in losses.values()):
+        heads += ["words", "ppl/word", "unknown"]
+    wide = max(map(len, names)) + (48 if len(heads) == 4 else 80)
+    shown = range(len(heads)) if width >= wide else (0, 2)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", overflow="fold", min_width=min(10, max(map(len, names))))
+    for n in shown:
+        table.add_column(heads[n], justify="right", no_wrap=True, min_width=len(heads[n]))
+    for name, loss in zip(names, losses.values(), strict=True):
+        row = [*cells(loss), f"{loss.chars:,}"]
+        share = loss.unknown / max(1, loss.words)
+        row += [f"{loss.words:,}", f"{loss.perplexity_per_symbol:,.1f}", f"{share:.2%}"]
+        table.add_row(Text(name), *(row[n] for n in shown))
+    return table
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
+) -> None:
+    """A plain table on standard output. Where there is no room, text is folded, never numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
+    for name in columns:
+        if name in right:
+            table.add_column(name, justify="right", no_wrap=True)
+        else:
+            table.add_column(name, overflow="fold")
+    rows = list(rows)
+    for n, column in enumerate(table.columns):
+        if column.no_wrap:
+            column.min_width = max(len(row[n]) for row in rows)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    print_drawing(table)
+
+
+def print_losses(losses: dict[str, Loss]) -> None:
+    """A table of losses on standard output."""
+    console = Console(highlight=False)
+    print_drawing(loss_table(losses, console.width if console.is_terminal else 1000))
+
+
+def print_drawing(drawing: Table | Text) -> None:
+    """To standard output; where that is no terminal, nothing is folded or padded."""
+    console = Console(highlight=False)
+    if console.is_terminal:
+        console.print(drawing)
+        return
+    wide = Console(highlight=False, width=1000)
+    with wide.capture() as text:
+        wide.print(drawing)
+    for line in text.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def units(loss: Loss) -> str:
+    """The figures of a loss, in words."""
+    text = " ".join(
+        f"{cell} {figure}" if figure in _PER_SYMBOL else f"{figure} {cell}"
+        for figure, cell in zip(loss.figures, cells(loss), strict=True)
+    )
+    if loss.words:
+        text += f" ({loss.perplexity_per_symbol:,.1f} per word"
+        text += f", {loss.unknown / loss.words:.2%} unknown)" if loss.unknown else ")"
+    return text
+
+
+def cells(loss: Loss) -> tuple[str, str, str]:
+    """The three figures of a loss: nats, bits and perplexity, or what else it has."""
+    first, second, third = (_cell(figure, value) for figure, value in loss.figures.items())
+    return first, second, third
+
+
+def _cell(figure: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if figure == "accuracy":
+        return f"{value:.1%}"
+    if figure in _PER_SYMBOL:
+        return f"{value:.4f}"
+    return f"{value:.3f}" if value < 1e6 else f"{value:.3g}"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as minutes:seconds, or hours:minutes:seconds."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{s:02}" if hours else f"{minutes}:{s:02}"
+
+
+def clean(text: str) -> str:
+    """A text without control characters, which would upset a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
+def choice(chosen: Mapping[str, float]) -> str:
+    """A line that says which options were chosen, as they would be typed."""
+    options = " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in chosen.items())
+    return f"Chosen for this text and budget: {options}"

@@ -1,0 +1,26 @@
+"""Fetching a corpus, with a bar that shows how far it is."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from charrnn.cli.views.display import note
+from charrnn.data.catalogue import Entry
+from charrnn.data.fetch import fetch
+
+
+def download(entry: Entry) -> None:
+    """Fetch a corpus into the cache; where there is no terminal, a line instead of the bar."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        note(f"Fetching {entry.name} ({entry.bytes:,} bytes).")
+        for _ in fetch(entry):
+            pass
+        return
+    title = TextColumn(f"Fetching {entry.name}")
+    columns = (title, BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=entry.bytes)
+        for done in fetch(entry):
+            bar.update(task, completed=done)

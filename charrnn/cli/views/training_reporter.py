@@ -1,0 +1,239 @@
+"""What a person, or a script, sees of training: a live panel, plain lines, JSON or nothing."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from charrnn.cli.views.display import (
+    PART_NAMES,
+    cells,
+    choice,
+    clean,
+    clock,
+    curve,
+    loss_table,
+    note,
+    units,
+)
+from charrnn.training.events import (
+    Evaluated,
+    Event,
+    Finished,
+    Recovered,
+    Sampled,
+    Saved,
+    Started,
+    Stepped,
+    to_json,
+)
+from charrnn.training.network_trainer import MOST_RECOVERIES
+from charrnn.training.trainer import Session
+
+
+class Listener:
+    """Draws the events of training, inside a `with` block. This one, `--quiet`, draws nothing."""
+
+    def show(self, event: Event, trainer: Session) -> None:
+        """Draw nothing."""
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave nothing behind."""
+
+
+def listener(*, quiet: bool, as_json: bool) -> Listener:
+    """Live in a terminal, plain lines elsewhere, JSON or nothing when asked."""
+    if as_json:
+        return Json()
+    if quiet:
+        return Listener()
+    return LiveView() if Console(stderr=True).is_terminal else Plain()
+
+
+class Json(Listener):
+    """One event a line on standard output."""
+
+    def show(self, event: Event, trainer: Session) -> None:
+        click.echo(json.dumps(to_json(event), ensure_ascii=False))
+
+
+class Plain(Listener):
+    """One line an evaluation, and the outcome."""
+
+    def show(self, event: Event, trainer: Session) -> None:
+        match event:
+            case Started():
+                note(_opening(event, trainer))
+                for line in _adapted(event, trainer):
+                    note(line)
+            case Evaluated():
+                note(_line(event))
+            case Recovered():
+                note(_recovery(event))
+            case Finished() if event.stopped:
+                note(_stopped(event, trainer))
+            case Finished():
+                for line in _outcome(event, trainer):
+                    note(line)
+
+
+class LiveView(Plain):
+    """A panel that is drawn anew a few times a second, and stays when training ends."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.opening = ""
+        self.step: Stepped | None = None
+        self.evaluated: list[Evaluated] = []
+        self.sample: Sampled | None = None
+        self.trainer: Session | None = None
+        self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self.draw)
+
+    def __enter__(self) -> Listener:
+        self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.live.stop()
+
+    def show(self, event: Event, trainer: Session) -> None:
+        self.trainer = trainer
+        match event:
+            case Started():
+                self.opening = "\n".join([_opening(event, trainer), *_adapted(event, trainer)])
+            case Stepped():
+                self.step = event
+            case Evaluated():
+                self.evaluated.append(event)
+            case Sampled():
+                self.sample = event
+            case Recovered():
+                self.live.console.print(Text(_recovery(event), style="yellow"))
+            case Finished():
+                self.live.refresh()
+                self.live.stop()
+                if event.stopped:
+                    note(_stopped(event, trainer))
+                else:
+                    self.console.print(f"The best model, step {event.best_step:,}:")
+                    self.console.print(loss_table(event.losses, self.console.width))
+                    self.console.print(_outcome(event, trainer)[-1])
+            case Saved():
+                pass
+
+    def draw(self) -> Group:
+        """The panel as it stands."""
+        lines: list[Any] = [Text(self.opening, style="dim")]
+        if self.step and self.trainer:
+            lines += [self._progress(self.step), self._losses(self.step)]
+        if self.sample:
+            shown = [line for line in clean(self.sample.text).splitlines() if line.strip()][:3]
+            lines += [
+                Text(f"│ {line}", style="cyan", no_wrap=True, overflow="ellipsis") for line in shown
+            ]
+        return Group(*lines)
+
+    def _progress(self, step: Stepped) -> Text:
+        share = min(1.0, step.share)
+        left = clock(step.seconds * (1 - share) / share) if share else "?"
+        tail = f" {share:4.0%}  {left} left"
+        if not self._narrow:
+            speed = f"{step.chars_per_second:,.0f} char/s"
+            tail += f"  {clock(step.seconds)} gone  epoch {step.epoch:.2f}  {speed}"
+        width = min(30, max(0, self.console.width - len(tail)))
+        full = round(width * share)
+        return Text.assemble(("━" * full, "green"), ("━" * (width - full), "dim"), tail)
+
+    def _losses(self, step: Stepped) -> Table:
+        table = Table.grid(padding=(0, 2))
+        heads = [Text(figure, style="dim") for figure in step.train.figures]
+        rows: list[tuple[str | Text, ...]] = [("", *heads, "")]
+        rows.append(("training", *cells(step.train), Text(f"lr {step.lr:.2g}", style="dim")))
+        valid = [e.valid.nats_per_char for e in self.evaluated if e.valid]
+        known = self.trainer.best if self.trainer else None
+        if valid and (newest := self.evaluated[-1].valid):
+            best = Text(f"best {known or min(valid):.4f} ", style="dim")
+            bars = Text(curve(valid, max(0, min(24, self.console.width - 54))), style="green")
+            rows.append(("validation", *cells(newest), best + bars))
+        for row in rows:
+            table.add_row(*(row[:-1] if self._narrow else row))
+        return table
+
+    @property
+    def _narrow(self) -> bool:
+        return self.console.width < 66
+
+
+def _opening(event: Started, trainer: Session) -> str:
+    parts = ", ".join(f"{n:,} {PART_NAMES[p]}" for p, n in event.chars.items() if n)
+    resumed = f", resumed at step {event.step:,}" if event.step else ""
+    if trainer.share >= 1:
+        resumed += ", where it ends; give a larger --steps, --epochs or --minutes to go on"
+    return (
+        f"{trainer.corpus.name}: {trainer.model.title}, {event.parameters:,} parameters; "
+        f"{parts} {trainer.corpus.contents}{resumed}"
+    )
+
+
+def _adapted(event: Started, trainer: Session) -> list[str]:
+    """What needs a word: how the text was read, what was chosen, who shares the lanes."""
+    c, lines = trainer.config, list(trainer.corpus.notes)
+    if event.chosen:
+        lines.append(choice(event.chosen))
+    if event.ranks > 1:
+        workers = f"{event.workers} worker{'s' * (event.workers > 1)} each"
+        lines.append(f"{event.ranks} ranks, {workers}.")
+    if trainer.reordered:
+        lines.append(
+            "The lanes are shared out otherwise than before (mpiexec -n, --workers): this goes on "
+            "as well, but not with the same bits."
+        )
+    whole = c.task == "classify"  # texts, as long as they are
+    if event.batch and not whole and (event.batch < c.batch or event.seq * 2 < c.seq):
+        lines.append(
+            f"The text is too short for {c.batch} lanes of {c.seq} symbols; training on "
+            f"{event.batch} lane{'s' * (event.batch > 1)} of {event.seq} instead."
+        )
+    return lines
+
+
+def _stopped(event: Finished, trainer: Session) -> str:
+    if trainer.run and not trainer.run.last.exists():
+        return f"Stopped before it was measured; the model is {trainer.run.best}"
+    where = shlex.quote(str(trainer.run.path)) if trainer.run else ""
+    return f"Stopped after step {event.step:,}; go on with: charrnn train --resume {where}"
+
+
+def _outcome(event: Finished, trainer: Session) -> list[str]:
+    lines = [
+        f"{PART_NAMES[n]} {units(loss)} over {loss.chars:,}" for n, loss in event.losses.items()
+    ]
+    where = trainer.run.best if trainer.run else "memory"
+    return [*lines, f"In {clock(event.seconds)}: {where}"]
+
+
+def _recovery(event: Recovered) -> str:
+    return (
+        f"The loss exploded at step {event.step:,}: back to step {event.back_to:,}, learning rate "
+        f"halved to {event.lr:.2g} (attempt {event.attempt} of {MOST_RECOVERIES})."
+    )
+
+
+def _line(event: Evaluated) -> str:
+    valid = f"valid {units(event.valid)}" if event.valid else "no validation"
+    rate = f" lr {event.lr:.2g}" if event.lr else ""
+    return (
+        f"epoch {event.epoch:.2f} step {event.step} train {event.train.nats_per_char:.4f} nats "
+        f"{valid}{' best' if event.best else ''}{rate} "
+        f"{event.chars_per_second:,.0f} char/s {clock(event.seconds)}"
+    )

@@ -1,0 +1,153 @@
+"""Corpora by name: those that ship with the package, and well-known ones that can be fetched."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from charrnn.errors import CorpusError
+from charrnn.system.bundled import shipped
+
+PUBLIC_DOMAIN = "public domain"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A corpus that can be named instead of a file."""
+
+    name: str
+    title: str
+    bytes: int
+    licence: str
+    sha256: str = ""
+    url: str = ""
+    """Where it is fetched from; empty for a corpus that ships with the package."""
+
+
+_KARPATHY = "https://cs.stanford.edu/people/karpathy/char-rnn"
+_CANTERBURY = "https://raw.githubusercontent.com/google/brotli/v1.2.0/tests/testdata"
+
+FETCHED = (
+    Entry(
+        "tinyshakespeare",
+        "Tiny Shakespeare: excerpts from the plays, the field's standard small corpus",
+        1_115_394,
+        PUBLIC_DOMAIN,
+        "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+        "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
+    ),
+    Entry(
+        "warandpeace",
+        "War and Peace, Tolstoy, in the Maudes' translation, as in Karpathy et al. 2015",
+        3_258_246,
+        PUBLIC_DOMAIN,
+        "fb66ba999dafe24017cdd59e04c56d385a9c8466993d374fd4c6f08b2142985e",
+        f"{_KARPATHY}/warpeace_input.txt",
+    ),
+    Entry(
+        "shakespeare",
+        "Shakespeare's collected works",
+        4_573_338,
+        PUBLIC_DOMAIN,
+        "59a0ad62833b2e15ec811c548618876359e902717431236e52699a0e2bc253ca",
+        f"{_KARPATHY}/shakespeare_input.txt",
+    ),
+    Entry(
+        "alice",
+        "Alice's Adventures in Wonderland, Lewis Carroll",
+        152_089,
+        PUBLIC_DOMAIN,
+        "7467306ee0feed4971260f3c87421154a05be571d944e9cb021a5713700c38f0",
+        f"{_CANTERBURY}/alice29.txt",
+    ),
+    Entry(
+        "paradiselost",
+        "Paradise Lost, John Milton",
+        481_861,
+        PUBLIC_DOMAIN,
+        "07e2e0b461af78c7c647cb53dab39de560198e16f799b4516eccf0fbd69f764c",
+        f"{_CANTERBURY}/plrabn12.txt",
+    ),
+    Entry(
+        "asyoulikeit",
+        "As You Like It, Shakespeare",
+        125_179,
+        PUBLIC_DOMAIN,
+        "eaa3526fe53859f34ecdf255712f9ecf0b2c903451d4755b2edaa2e2599cb0fc",
+        f"{_CANTERBURY}/asyoulik.txt",
+    ),
+    Entry(
+        "tinystories",
+        "TinyStories (validation part): short stories in simple English",
+        19_447_282,
+        "CDLA-Sharing-1.0",
+        "94e431816c4cce81ff71e4408ff8d3bda9a42e8d2663986697c3954288cb38b4",
+        "https://huggingface.co/datasets/roneneldan/TinyStories/resolve/"
+        "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64/TinyStories-valid.txt",
+    ),
+)
+_SHIPPED_TITLES = {
+    "elizabethan": "Scenes, sonnets and songs in an Elizabethan manner, written for this project",
+    "quatrains": "绝句: Chinese quatrains of five and seven characters, written for this project",
+}
+
+
+def entries() -> list[Entry]:
+    """Every corpus that has a name.
+
+    The variable CHARRNN_CATALOGUE may name a JSON file with a list of further entries (name, title,
+    bytes, licence, sha256, url), for a class or a group with texts of its own.
+    """
+    own = [
+        Entry(name, title, path.stat().st_size, "CC0-1.0")
+        for name, title in _SHIPPED_TITLES.items()
+        if (path := _shipped_file(name))
+    ]
+    return [*own, *_more(), *FETCHED]
+
+
+def _more() -> list[Entry]:
+    file = os.environ.get("CHARRNN_CATALOGUE")
+    if not file:
+        return []
+    try:
+        return [Entry(**entry) for entry in json.loads(Path(file).read_text("utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise CorpusError(
+            f"CHARRNN_CATALOGUE names {file}, which is no catalogue: {error}."
+        ) from None
+
+
+def find(name: str) -> Entry | None:
+    """The entry of this name, if there is one."""
+    return next((e for e in entries() if e.name == name), None)
+
+
+def _shipped_file(name: str) -> Path | None:
+    folder = shipped("corpora")
+    path = folder / f"{name}.txt" if folder else None
+    return path if path and path.is_file() else None
+
+
+def cache_folder() -> Path:
+    """Where fetched corpora are kept: the user's cache folder, or CHARRNN_CACHE."""
+    if own := os.environ.get("CHARRNN_CACHE"):
+        return Path(own)
+    if os.name == "nt":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "charrnn"
+
+
+def is_here(entry: Entry) -> bool:
+    """Whether the whole corpus is on this machine."""
+    path = local_file(entry)
+    return path.is_file() and path.stat().st_size == entry.bytes
+
+
+def local_file(entry: Entry) -> Path:
+    """Where the corpus is, or will be once fetched."""
+    return _shipped_file(entry.name) or cache_folder() / f"{entry.name}.txt"

@@ -1,0 +1,39 @@
+"""Text as codes: code points, or the bytes of a file; and what each is called."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from charrnn.nn.params import Ids
+
+Unit = Literal["char", "byte", "word"]
+
+
+def text_of(codes: Ids) -> str:
+    """The text of code points `(N,)`."""
+    return codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def code_points(text: str) -> Ids:
+    """The code points of a text `(N,)`, in the smallest integer type."""
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    pairs = text.encode("utf-16-le", "surrogatepass")
+    if len(pairs) == 2 * len(text):
+        return np.frombuffer(pairs, np.uint16)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def name_of(code: int, unit: Unit = "char") -> str:
+    """A symbol as an error message should name it."""
+    if unit == "byte":
+        return f"the byte 0x{code:02x}"
+    shown = f"'{chr(code)}' " if chr(code).isprintable() else ""
+    return f"the character {shown}(U+{code:04X})"
+
+
+def name_of_word(word: str) -> str:
+    """A word as an error message should name it; a space before it tells it from another."""
+    return f"the word {word!r}"

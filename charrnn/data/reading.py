@@ -1,0 +1,200 @@
+"""Reading text: bytes to code points, block by block, with errors that say where."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from charrnn.data.code_points import Unit, code_points
+from charrnn.data.words import last_border
+from charrnn.errors import ConfigError, CorpusError, why
+from charrnn.nn.params import Ids
+
+_BLOCK = 1 << 20  # bytes
+_SAMPLE = 1 << 15  # bytes on either side of a bad one that tell the encoding
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How bytes become symbols."""
+
+    unit: Unit = "char"
+    """`char`: decoded code points. `byte`: the file exactly as it is. `word`: see `words.cut`."""
+    encoding: str = "utf-8"
+    keep_newlines: bool = False
+    """Leave CRLF and CR as they are instead of turning them into LF."""
+    min_count: int = 1
+    """Symbols that occur less often are folded into one unknown symbol."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where text comes from: a file, standard input, or bytes at hand."""
+
+    name: str
+    content: bytes | Path | None
+    """A path, the bytes themselves, or None for standard input."""
+    place: str = ""
+    """Where to find it again: an absolute path, a corpus's name, or `-`; nothing for bytes."""
+
+    @classmethod
+    def of(cls, path: str | Path) -> Source:
+        """A file by its path; `-` is standard input."""
+        if str(path) == "-":
+            return cls("stdin", None, "-")
+        return cls(str(path), Path(path), str(Path(path).resolve()))
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes, None for what can be read only once, or not at all."""
+        if isinstance(self.content, bytes):
+            return len(self.content)
+        if self.content is None or not self.content.is_file():
+            return None
+        return self.content.stat().st_size
+
+    def blocks(self) -> Iterator[bytes]:
+        """The bytes, a megabyte at a time. A CorpusError if the file cannot be read."""
+        try:
+            with self._open() as stream:
+                while block := stream.read(_BLOCK):
+                    yield block
+                    if len(block) < _BLOCK and stream.isatty():  # do not ask for a second Ctrl-D
+                        return
+        except OSError as error:
+            raise CorpusError(f"Cannot read {self.name}: {why(error)}.") from None
+
+    def _open(self) -> io.BufferedIOBase:
+        if self.content is None:
+            if sys.stdin is None:
+                raise CorpusError("Standard input is closed.")
+            return open(sys.stdin.fileno(), "rb", closefd=False)
+        if isinstance(self.content, bytes):
+            return io.BytesIO(self.content)
+        return self.content.open("rb")
+
+    def codes(self, options: TextOptions) -> Iterator[tuple[bytes, Ids]]:
+        """Each block of bytes with the code points (or byte values) that it completes.
+
+        If these are to be cut into words, what may be part of a longer one waits for the next.
+        """
+        if options.unit == "byte":
+            for block in self.blocks():
+                yield block, np.frombuffer(block, np.uint8)
+            return
+        decoder = _decoder(options)
+        done, held = 0, ""
+        for block in self.blocks():
+            text = held + self._decode(decoder, block, done, options)
+            end = last_border(text) if options.unit == "word" else len(text)
+            yield block, code_points(text[:end])
+            done, held = done + len(block), text[end:]
+        yield b"", code_points(held + self._decode(decoder, b"", done, options, final=True))
+
+    def _decode(
+        self,
+        decoder: codecs.IncrementalDecoder | io.IncrementalNewlineDecoder,
+        block: bytes,
+        done: int,
+        options: TextOptions,
+        final: bool = False,
+    ) -> str:
+        try:
+            text = decoder.decode(block, final)
+        except UnicodeDecodeError as error:
+            at = done + len(block) - len(error.object) + error.start
+            near = error.object[max(0, error.start - _SAMPLE) : error.start + _SAMPLE]
+            raise CorpusError(
+                f"{self.name} is not {options.encoding}: byte {at:,} "
+                f"(0x{error.object[error.start]:02x}) cannot be decoded; "
+                f"{_advice(near, options.encoding)}"
+            ) from None
+        except UnicodeError as error:
+            raise CorpusError(f"{self.name} is not {options.encoding}: {error}.") from None
+        if done == 0:
+            text = text.removeprefix("\ufeff")
+        return text
+
+
+def _decoder(options: TextOptions) -> codecs.IncrementalDecoder | io.IncrementalNewlineDecoder:
+    try:
+        codec = codecs.lookup(options.encoding)
+        make = codecs.getincrementaldecoder(codec.name)
+        "a".encode(codec.name)  # a codec between bytes, such as hex, takes no text
+    except (LookupError, UnicodeError, ValueError):
+        raise ConfigError(
+            f"There is no text encoding {options.encoding!r}; try utf-8, gb18030, big5, cp1252."
+        ) from None
+    if options.keep_newlines:
+        return make("strict")
+    return io.IncrementalNewlineDecoder(make("strict"), translate=True)
+
+
+_COMMON_CHINESE = set("的一是不了在人有我他这那之来以上大为和国这中到说時時時时个個们們這來為國")
+
+
+def _advice(near: bytes, encoding: str) -> str:
+    decoded = near.decode("utf-8", "replace")
+    foreign = sum(c > "\x7f" for c in decoded)
+    if foreign > 4 * decoded.count("\ufffd"):
+        if codecs.lookup(encoding).name == "utf-8":
+            return "the text around it is UTF-8, so the file is damaged there."
+        return "it looks like UTF-8: leave out --encoding."
+    guess = guess_encoding(near)
+    if guess:
+        return f"it looks like {guess}: try --encoding {guess}."
+    return "name the right one with --encoding, or learn the bytes as they are with --unit byte."
+
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def guess_encoding(data: bytes) -> str | None:
+    """The likely encoding of text that is not UTF-8, None where there is no telling."""
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return name
+    sample = data[: 1 << 16]
+    if sample.count(0) > len(sample) // 20:
+        little = sample[1::2].count(0) >= sample[::2].count(0)
+        return "utf-16-le" if little else "utf-16-be"
+    best, best_share = None, 0.02
+    for name in ("gb18030", "big5", "shift_jis", "euc-kr"):
+        high = [c for c in sample.decode(name, "ignore") if c > "\x7f"]
+        if len(high) < 2 or not _decodes(sample, name):
+            continue
+        share = sum(c in _COMMON_CHINESE or _is_kana_or_hangul(c) for c in high) / len(high)
+        if share > best_share:
+            best, best_share = name, share
+    if best:
+        return best
+    text = sample.decode("cp1252", "ignore")
+    high = [c for c in text if c > "\x7f"]
+    letters = sum(c.isalpha() or c in "‘’“”–—…«»°©£€ " for c in high)
+    if high and letters > 0.9 * len(high):
+        return "cp1252"
+    return None
+
+
+def _decodes(sample: bytes, name: str) -> bool:
+    """Whether the sample is valid, a cut character at its end aside."""
+    try:
+        sample.decode(name)
+    except UnicodeDecodeError as error:
+        return error.start >= len(sample) - 4
+    return True
+
+
+def _is_kana_or_hangul(c: str) -> bool:
+    return "\u3040" <= c <= "\u30ff" or "\uac00" <= c <= "\ud7a3"

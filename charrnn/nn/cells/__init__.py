@@ -1,0 +1,22 @@
+"""The register of cells. Everything that offers a choice of cell reads it here."""
+
+from __future__ import annotations
+
+from charrnn.nn.cells.base import Cell
+from charrnn.nn.cells.coupled import Coupled
+from charrnn.nn.cells.ctrnn import CTRNN
+from charrnn.nn.cells.elman import Elman
+from charrnn.nn.cells.gru import GRU
+from charrnn.nn.cells.lstm import LSTM
+from charrnn.nn.cells.minimal import MinGRU, MinLSTM
+from charrnn.nn.cells.peephole import Peephole
+from charrnn.nn.cells.relu import ReLU
+
+_CELLS: tuple[Cell, ...] = (
+    Elman(), ReLU(), LSTM(), Peephole(), Coupled(), GRU(), CTRNN(), MinGRU(), MinLSTM(),
+)  # fmt: skip
+
+CELLS: dict[str, Cell] = {cell.name: cell for cell in _CELLS}
+"""Every cell by the name that `--cell` takes."""
+
+__all__ = ["CELLS", "Cell"]

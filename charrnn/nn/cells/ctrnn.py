@@ -1,0 +1,74 @@
+"""The continuous-time recurrent network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from charrnn.nn.cells.base import Cell, Step, Trace
+from charrnn.nn.functional import sigmoid
+from charrnn.nn.params import Array, Params, Spec, constant, orthogonal
+
+
+class CTRNN(Cell):
+    """tau dy/dt = -y + sigmoid(y - theta) U + I(t)        with I = a = x W + b
+
+    in Euler steps of one symbol, where h = sigmoid(y - theta) is what the others see of a unit:
+
+    y' = y + (a + u - y) / tau
+    h' = sigmoid(y' - theta)
+
+    Beer, "On the dynamics of small continuous-time recurrent neural networks" (1995). The time
+    constants are learned: tau = 1 + exp(-w) is above 1 whatever w is, so that no Euler step goes
+    past its mark. They start between 1 and 2 symbols. Before the first symbol y and h are zero.
+    """
+
+    name: ClassVar[str] = "ctrnn"
+    gates: ClassVar[int] = 1
+    state: ClassVar[tuple[str, ...]] = ("h", "y")
+
+    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
+        W, U, b = super().specs(inputs, hidden, fan_in)
+        steep = lambda rng, shape: 4 * orthogonal(rng, shape)  # noqa: E731  a sigmoid's slope is 1/4
+        yield from (W, U._replace(init=steep), b)
+        yield Spec("theta", (hidden,), constant(0.0))
+        yield Spec("w", (hidden,), lambda rng, shape: rng.uniform(0, 4, shape))
+
+    def steps(self, k: Trace) -> Iterable[Step]:
+        y = k["y"]
+        return zip(k["z"], y, y[1:], k["h"][1:], strict=False)
+
+    def forward(self, p: Params, u: Array, step: Step) -> None:
+        z, y, y1, h1 = step
+        np.add(z, u, z)
+        z -= y  # tau dy/dt
+        np.multiply(z, sigmoid(p["w"]), y1)  # 1 / tau = sigmoid(w)
+        y1 += y
+        np.subtract(y1, p["theta"], h1)
+        sigmoid(h1, h1)
+
+    def linearise(self, p: Params, k: Trace) -> Iterable[Step]:
+        rate, h1 = sigmoid(p["w"]), k["h"][1:]
+        dh_dy = h1 * (1 - h1)
+        k["slope"] = k["z"] * (rate * (1 - rate))  # dy'/dw = tau dy/dt d(1/tau)/dw
+        k["dtheta"] = -dh_dy
+        parts = (k["z"], dh_dy, k["slope"], k["dtheta"])
+        return [(rate, *step) for step in zip(*(part[::-1] for part in parts), strict=True)]
+
+    def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
+        rate, z, dh_dy, slope, dtheta = step
+        (dy,) = dstate
+        dh_dy *= dh
+        dtheta *= dh
+        dy += dh_dy
+        slope *= dy
+        np.multiply(dy, rate, z)  # du = dy' / tau
+        dy -= z  # dy = dy' (1 - 1 / tau)
+        return None
+
+    def finish(self, k: Trace, grads: Params) -> Array:
+        grads["theta"][...] += k["dtheta"].sum(axis=(0, 1))
+        grads["w"][...] += k["slope"].sum(axis=(0, 1))
+        return k["z"]

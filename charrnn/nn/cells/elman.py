@@ -1,0 +1,40 @@
+"""The Elman network, the simplest recurrent cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+
+from charrnn.nn.cells.base import Cell, Step, Trace
+from charrnn.nn.params import Array, Params
+
+
+class Elman(Cell):
+    """h' = tanh(a + u)        with a = x W + b, u = h U
+
+    Elman, "Finding structure in time", Cognitive Science 14 (1990).
+    """
+
+    name: ClassVar[str] = "rnn"
+    gates: ClassVar[int] = 1
+
+    def steps(self, k: Trace) -> Iterable[Step]:
+        return zip(k["z"], k["h"][1:], strict=True)
+
+    def forward(self, p: Params, u: Array, step: Step) -> None:
+        a, h1 = step
+        np.add(a, u, h1)
+        np.tanh(h1, h1)  # h' = tanh(a + u)
+
+    def linearise(self, p: Params, k: Trace) -> Iterable[Step]:
+        h1, s = k["h"][1:], k["z"]
+        np.multiply(h1, h1, s)
+        np.subtract(1, s, s)  # dh'/du = 1 - h'^2
+        return zip(s[::-1], strict=True)
+
+    def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
+        (s,) = step
+        s *= dh  # du = dh' (1 - h'^2)
+        return None

@@ -1,0 +1,79 @@
+"""The gated recurrent unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from charrnn.nn.cells.base import Cell, Step, Trace
+from charrnn.nn.functional import blocks, sigmoid
+from charrnn.nn.params import Array, Params, Spec, constant
+
+
+class GRU(Cell):
+    """r = sigmoid(a_r + u_r)              reset gate
+    z = sigmoid(a_z + u_z)              update gate
+    n = tanh(a_n + r (u_n + q))         candidate
+    h' = (1 - z) n + z h
+
+    Cho et al. (2014), in the variant of PyTorch and cuDNN: the reset gate acts after the recurrent
+    product, so the candidate has a recurrent bias q of its own. (The paper's first version resets h
+    before the product.)
+    """
+
+    name: ClassVar[str] = "gru"
+    gates: ClassVar[int] = 3
+    kept: ClassVar[Mapping[str, int]] = {"rz": 2, "m": 1, "dn": 1}
+
+    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
+        yield from super().specs(inputs, hidden, fan_in)
+        yield Spec("q", (hidden,), constant(0.0))
+
+    def steps(self, k: Trace) -> Iterable[Step]:
+        h, a, rz = k["h"], k["z"], k["rz"]
+        a_rz, n = a[..., : rz.shape[-1]], a[..., rz.shape[-1] :]
+        return zip(a_rz, n, rz, *blocks(rz, 2), k["m"], h, h[1:], strict=False)
+
+    def forward(self, p: Params, u: Array, step: Step) -> None:
+        a_rz, n, rz, r, z, m, h, h1 = step
+        u_rz, u_n = u[:, : rz.shape[1]], u[:, rz.shape[1] :]
+        np.add(a_rz, u_rz, rz)
+        sigmoid(rz, rz)  # r, z
+        np.add(u_n, p["q"], m)
+        np.multiply(r, m, h1)
+        n += h1
+        np.tanh(n, n)  # n = tanh(a_n + r m), m = u_n + q
+        np.subtract(h, n, h1)
+        h1 *= z
+        h1 += n  # h' = n + z (h - n)
+
+    def linearise(self, p: Params, k: Trace) -> Iterable[Step]:
+        s, h, m, dn = k["z"], k["h"][:-1], k["m"], k["dn"]
+        r, z = blocks(k["rz"], 2)
+        du_r, du_z, n = blocks(s, 3)
+        np.multiply(n, n, dn)
+        np.subtract(1, dn, dn)
+        dn *= 1 - z  # dh'/da_n = (1 - z) (1 - n^2)
+        np.multiply(z, 1 - z, du_z)
+        du_z *= h - n  # dh'/du_z = (h - n) z (1 - z)
+        np.multiply(r, dn, n)  # dh'/du_n = r dh'/da_n
+        np.multiply(r, 1 - r, du_r)
+        du_r *= m
+        du_r *= dn  # dh'/du_r = m r (1 - r) dh'/da_n
+        s3 = s.reshape(*s.shape[:2], 3, -1)
+        return zip(s3[::-1], dn[::-1], z[::-1], strict=True)  # z = dh'/dh, the way past U
+
+    def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
+        s3, dn, z = step
+        s3 *= dh[:, None]  # du_r, du_z, du_n
+        dn *= dh  # da_n
+        z *= dh
+        return np.asarray(z)
+
+    def finish(self, k: Trace, grads: Params) -> Array:
+        du_n = k["z"][..., -k["dn"].shape[-1] :]
+        grads["q"][...] += du_n.sum(axis=(0, 1))
+        du_n[...] = k["dn"]  # a_n enters past the reset gate, u_n through it
+        return k["z"]

@@ -1,0 +1,107 @@
+"""Cells whose gates see the input only: no product in the loop over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from charrnn.nn.cells.base import Cell, Step, Trace
+from charrnn.nn.functional import blocks, sigmoid
+from charrnn.nn.params import Array, Params, Spec
+
+
+class Minimal(Cell):
+    """h' = f h + i g, where f and i are sums of x alone: a scan along the text, step by step.
+
+    Feng et al., "Were RNNs all we needed?" (2024), in the plain form, not in logarithms: the
+    candidate g = a_g may be negative. There is no U, and u is no use.
+    """
+
+    recurrent: ClassVar[bool] = False
+    kept: ClassVar[Mapping[str, int]] = {"f": 1, "ig": 1}
+
+    def gate(self, k: Trace) -> None:
+        """From the drive of all steps to k["f"] and k["ig"], f and the product i g."""
+        raise NotImplementedError
+
+    def steps(self, k: Trace) -> Iterable[Step]:
+        self.gate(k)
+        return zip(k["f"], k["ig"], k["h"], k["h"][1:], strict=False)
+
+    def forward(self, p: Params, u: Array, step: Step) -> None:
+        f, ig, h, h1 = step
+        np.multiply(f, h, h1)
+        h1 += ig  # h' = f h + i g
+
+    def slope(self, k: Trace) -> None:
+        """Overwrite k["z"] by dh'/da, which depends on the old h but not on what flows back."""
+        raise NotImplementedError
+
+    def linearise(self, p: Params, k: Trace) -> Iterable[Step]:
+        self.slope(k)
+        s = k["z"].reshape(*k["z"].shape[:2], self.gates, -1)
+        return zip(k["f"][::-1], s[::-1], strict=True)
+
+    def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
+        f, s = step
+        s *= dh[:, None]  # da
+        return np.asarray(f * dh)  # dh = dh' f
+
+
+class MinGRU(Minimal):
+    """z = sigmoid(a_z)             update gate
+    h' = (1 - z) h + z a_g
+
+    The smaller of the two cells of Feng et al. (2024).
+    """
+
+    name: ClassVar[str] = "mingru"
+    gates: ClassVar[int] = 2
+
+    def gate(self, k: Trace) -> None:
+        z, g = blocks(k["z"], 2)
+        sigmoid(z, z)
+        np.subtract(1, z, k["f"])
+        np.multiply(z, g, k["ig"])
+
+    def slope(self, k: Trace) -> None:
+        z, g = blocks(k["z"], 2)
+        dz = (g - k["h"][:-1]) * z * k["f"]  # (g - h) z (1 - z)
+        g[...] = z
+        z[...] = dz
+
+
+class MinLSTM(Minimal):
+    """f = sigmoid(a_f)             forget gate, whose bias starts at 1
+    i = sigmoid(a_i)             input gate
+    h' = (f h + i a_g) / (f + i)
+
+    The larger of the two cells of Feng et al. (2024): dividing by f + i keeps the scale of h.
+    """
+
+    name: ClassVar[str] = "minlstm"
+    gates: ClassVar[int] = 3
+    kept: ClassVar[Mapping[str, int]] = {"f": 1, "ig": 1, "total": 1}
+
+    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
+        W, b = super().specs(inputs, hidden, fan_in)
+        forget = np.repeat([1.0, 0.0, 0.0], hidden)
+        yield from (W, b._replace(init=lambda *_: forget))
+
+    def gate(self, k: Trace) -> None:
+        fi, (f, i, g), total = k["z"][..., : 2 * k["f"].shape[-1]], blocks(k["z"], 3), k["total"]
+        sigmoid(fi, fi)
+        np.add(f, i, total)
+        np.divide(f, total, k["f"])
+        np.multiply(i, g, k["ig"])
+        k["ig"] /= total
+
+    def slope(self, k: Trace) -> None:
+        f, i, g = blocks(k["z"], 3)
+        share = i / k["total"]
+        shift = (k["h"][:-1] - g) * k["f"] * share  # (h - g) f i / (f + i)^2
+        g[...] = share
+        np.multiply(shift, 1 - f, f)
+        np.multiply(shift, i - 1, i)

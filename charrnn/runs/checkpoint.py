@@ -1,0 +1,204 @@
+"""Checkpoints: one `.npz` of named arrays and a `meta` record in JSON, written whole or not at all.
+
+Reading one can run no code (`allow_pickle=False`), and tells a damaged file from a foreign one and
+from one that a newer charrnn wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import CharRNNError, CheckpointError, VocabularyError, why
+from charrnn.models import MODELS, CharRNN, Classifier, Ensemble, LanguageModel, Model
+from charrnn.nn.params import Array
+
+FORMAT = 1
+_MAGIC = "charrnn"
+_OTHER_USES = {
+    "fill": ("fills gaps", "fill"),
+    "classify": ("names the class of a text", "classify"),
+}
+"""What models that are no language models do, by their task, and the command for it."""
+
+
+@dataclass
+class Checkpoint:
+    """A model with its vocabulary and, for resuming, the state of its training."""
+
+    model: Model
+    vocabulary: Vocabulary
+    meta: dict[str, Any] = field(default_factory=dict)
+    """What training wrote down: options, step, metrics, corpus and so on; plain data."""
+    training: dict[str, Array] = field(default_factory=dict)
+    """Arrays that only resuming needs: optimiser averages, carried state."""
+
+    @property
+    def language_model(self) -> LanguageModel:
+        """The model, if it predicts the next symbol of a text; a CheckpointError if it does not."""
+        if isinstance(self.model, LanguageModel):
+            return self.model
+        does, command = _OTHER_USES.get(self.model.task, ("is of another kind", "info"))
+        raise CheckpointError(
+            f"This model ({self.model.title}) {does} and cannot write or score a text; use it "
+            f"with: charrnn {command}."
+        )
+
+    @property
+    def classifier(self) -> Classifier:
+        """The model, if it names the class of a text; a CheckpointError if it does not."""
+        if isinstance(self.model, Classifier):
+            return self.model
+        raise CheckpointError(
+            f"This model ({self.model.title}) names no classes; train one that does with: charrnn "
+            "train TEXT --task classify"
+        )
+
+
+def save(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
+    """Write to a temporary file beside `path`, flush it to disk, then rename it into place.
+
+    With `half` what is a fraction is stored in half precision, in half the space, for use only.
+    """
+    model = checkpoint.model
+    learned = model.arrays()
+    dtype = next((a.dtype.name for a in learned.values() if a.dtype.kind == "f"), None)
+    if half:
+        learned = _as_floats(learned, "float16")
+    arrays: dict[str, Any] = {f"params/{name}": array for name, array in learned.items()}
+    arrays |= {f"training/{name}": array for name, array in checkpoint.training.items()}
+    meta = {
+        **checkpoint.meta,
+        "program": _MAGIC,
+        "format": FORMAT,
+        "kind": model.kind,
+        "model": model.describe(),
+        "dtype": dtype,
+        "vocabulary": checkpoint.vocabulary.to_json(),
+    }
+    arrays["meta"] = np.array(json.dumps(meta))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.part")
+        try:
+            with temporary.open("wb") as stream:
+                np.savez(stream, **arrays)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CheckpointError(f"Cannot write {path}: {why(error)}.") from None
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint. A CheckpointError says what is wrong with a file that is none."""
+    meta, arrays = _read(path)
+    try:
+        kind = meta.get("kind", CharRNN.kind)  # the first files hold a network and do not say so
+        if kind not in MODELS:
+            raise CheckpointError(
+                f"{path} holds a model of a kind that this charrnn does not know, '{kind}'; "
+                "upgrade with: pip install --upgrade charrnn."
+            )
+        vocabulary = Vocabulary.from_json(meta["vocabulary"])
+        learned = _as_floats(_named("params/", arrays), meta["dtype"])
+        model = MODELS[kind].restore(meta["model"], learned)
+        if len(vocabulary) != model.symbols:
+            raise ValueError(f"{len(vocabulary)} symbols for {model.symbols} outputs")
+    except CharRNNError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}.") from None
+    return Checkpoint(model, vocabulary, meta, _named("training/", arrays))
+
+
+def together(paths: Sequence[Path], found: Sequence[Checkpoint]) -> LanguageModel:
+    """The language model of these checkpoints: their `Ensemble`, or of one alone its own.
+
+    A CheckpointError says which of them is no language model, a VocabularyError which of them has
+    other symbols than the first.
+    """
+    if len(found) == 1:
+        return found[0].language_model
+    members, first = [], found[0].vocabulary
+    for path, each in zip(paths, found, strict=True):
+        try:
+            members.append(each.language_model)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+        if each.vocabulary != first:
+            raise VocabularyError(
+                f"{path} has another vocabulary than {paths[0]} ({_kinds(each.vocabulary)}, not "
+                f"{_kinds(first)}); only models trained on the same symbols predict together."
+            )
+    return Ensemble(members)
+
+
+def _kinds(vocabulary: Vocabulary) -> str:
+    return f"{len(vocabulary)} {vocabulary.unit}s"
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """Only the record, without the arrays."""
+    return _read(path, arrays=False)[0]
+
+
+def task_of(path: Path) -> str | None:
+    """What the model in a file is for; None where the file cannot be read, or not by this charrnn,
+    as `load` will say.
+    """
+    try:
+        return MODELS[read_meta(path).get("kind", CharRNN.kind)].task
+    except (CheckpointError, KeyError):
+        return None
+
+
+def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], dict[str, Array]]:
+    foreign = f"{path} is not a charrnn checkpoint."
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(2)
+            stream.seek(0)
+            if start not in (b"PK", b""):
+                raise CheckpointError(foreign)
+            with np.load(stream, allow_pickle=False) as file:
+                meta = json.loads(str(file["meta"])) if "meta" in file else {}
+                if not isinstance(meta, dict) or meta.get("program") != _MAGIC:
+                    raise CheckpointError(foreign)
+                if meta["format"] > FORMAT:
+                    raise CheckpointError(
+                        f"{path} was written by a newer charrnn (format {meta['format']}, this one "
+                        f"reads {FORMAT}); upgrade with: pip install --upgrade charrnn."
+                    )
+                names = [name for name in file.files if arrays and name != "meta"]
+                return meta, {name: file[name] for name in names}
+    except CharRNNError:
+        raise
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no checkpoint {path}.") from None
+    except OSError as error:
+        raise CheckpointError(f"Cannot read {path}: {why(error)}.") from None
+    except Exception as error:  # whatever a broken archive makes its readers raise
+        what = str(error).partition("\n")[0] or type(error).__name__
+        raise CheckpointError(
+            f"{path} is damaged (cut short or overwritten) and cannot be read: {what}."
+        ) from None
+
+
+def _named(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def _as_floats(arrays: Mapping[str, Array], dtype: str | None) -> dict[str, Array]:
+    """The same arrays, those of fractions in this precision."""
+    return {n: a.astype(dtype) if a.dtype.kind == "f" else a for n, a in arrays.items()}

@@ -1,0 +1,87 @@
+"""Learning by counting: an n-gram model in one pass, reported with the events of training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.corpus import Corpus
+from charrnn.errors import CrewError
+from charrnn.language.evaluate import Loss
+from charrnn.models import NGram
+from charrnn.runs.checkpoint import Checkpoint, save
+from charrnn.runs.run import Run
+from charrnn.training.events import Evaluated, Event, Finished, Saved, Started, to_json
+from charrnn.training.parallel.group import Crew
+from charrnn.training.trainer import Session
+
+
+class Counting(Session):
+    """The n-grams of a corpus. They are counted at once; `events()` measures and saves the model.
+
+    The pass over the text is one step and one epoch, and there is nothing to resume.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        config: TrainConfig,
+        run: Run | None = None,
+        crew: Crew | None = None,
+    ) -> None:
+        """A CrewError if there are several ranks: counting is not worth sharing out."""
+        super().__init__(corpus, config, run, crew)
+        if self.crew.size > 1:
+            raise CrewError("n-grams are counted by one process; leave out mpiexec.")
+        started = time.perf_counter()
+        self.model: NGram = NGram.counted(corpus.train, len(corpus.vocabulary), config.order)
+        self.seconds = time.perf_counter() - started
+        self.speed = corpus.chars["train"] / self.seconds
+        self.losses: dict[str, Loss] = {}
+
+    @property
+    def share(self) -> float:
+        """1 once the model is measured."""
+        return float(bool(self.losses))
+
+    @property
+    def best(self) -> float | None:
+        """The validation loss, in nats per character."""
+        valid = self.losses.get("valid")
+        return valid.nats_per_char if valid else None
+
+    def events(self) -> Iterator[Event]:
+        """Measure the model on each part, let it write a line, save it."""
+        size = self.model.size
+        yield Started(size, 0, 0, 1, self.corpus.chars, 0, 1, 1, self.chosen)
+        started = time.perf_counter()
+        self.losses = losses = self._losses(self.model)
+        self.seconds += time.perf_counter() - started
+        if losses:
+            train, valid = losses["train"], losses.get("valid")
+            event = Evaluated(1, 1.0, train, valid, True, 0.0, self.speed, self.seconds)
+            yield event
+            yield from self._sample(self.model, 1)
+            if self.run:
+                self.run.log(to_json(event))
+        if self.run:
+            save(self._checkpoint(), self.run.best)
+            yield Saved(1, self.run.best)
+        stopped = not losses
+        end = Finished(1, 1.0, stopped, losses, 1, size, self.speed, self.seconds)
+        if self.run and losses:
+            self.run.log(to_json(end))
+        yield end
+
+    def _checkpoint(self) -> Checkpoint:
+        train = self.losses.get("train")
+        meta = self._record() | {
+            "position": {"step": 1, "seconds": self.seconds},
+            "metrics": {
+                "train_nats_per_char": train.nats_per_char if train else None,
+                "valid_nats_per_char": self.best,
+                "best_step": 1,
+            },
+        }
+        return Checkpoint(self.model, self.corpus.vocabulary, meta)
