@@ -26,7 +26,7 @@ from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.masking import hidden_in_text, hide
 from charrnn.filling.gaps import ask, fill, from_the_left
-from charrnn.training.network_trainer import Trainer, session_for
+from charrnn.training.network_trainer import NetworkTrainer, make_trainer
 
 _TRIAL = 20  # updates that tell how long one takes
 Fillings = Iterator[tuple[int, int]]
@@ -35,14 +35,14 @@ Fillings = Iterator[tuple[int, int]]
 def trained(corpus: Corpus, config: TrainConfig, seconds: float) -> Any:
     """A network after as many updates as take `seconds` of the processor, or a counted model."""
     if config.cell != "ngram":
-        learner = Trainer(corpus, config).learner
+        learner = NetworkTrainer(corpus, config).learner
         learner.step(0.0)
         started = time.process_time()
         for _ in range(_TRIAL):
             learner.step(0.0)
         took = (time.process_time() - started) / _TRIAL
         config = replace(config, steps=max(1, round(seconds / took)))
-    session = session_for(corpus, config)
+    session = make_trainer(corpus, config)
     click.echo(f"{session.model.title}: {config.steps or 1:,} updates", err=True)
     for event in session.events():
         best = getattr(event, "losses", {}).get("test")
@@ -137,7 +137,7 @@ def main(
         results.append(
             {
                 "model": model.title,
-                "parameters": model.size,
+                "parameters": model.num_parameters,
                 "way": what,
                 "accuracy": float(right.mean()),
                 "alone": float(right[single].mean()),

@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks import command_line as options
 from benchmarks.rounds import ROOT
 from benchmarks.tables import keep, markdown, show
-from charrnn.classification.text_classifier import Confusion
+from charrnn.classification.text_classifier import ConfusionMatrix
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Split
 from charrnn.data.examples import Examples
@@ -67,10 +67,10 @@ def ngrams(files: Sequence[Path], seed: int) -> Figures:
     split = Split.parse(TrainConfig(task="classify").split)
     examples = Examples.read(files, seed=seed, split=split)
 
-    def judged(model: NGrams, part: str) -> Confusion:
+    def judged(model: NGrams, part: str) -> ConfusionMatrix:
         numbers = examples.parts[part]
         named = model.classify(examples.texts(numbers))
-        return Confusion.of(examples.classes, examples.labels[numbers], named)
+        return ConfusionMatrix.of(examples.classes, examples.labels[numbers], named)
 
     models = {order: NGrams(examples, order) for order in ORDERS}
     order = max(ORDERS, key=lambda n: judged(models[n], "valid").accuracy)

@@ -10,20 +10,20 @@ from typing import Any
 from charrnn.system import machine
 
 if __name__ == "__main__":
-    machine.prepare_products()  # as `charrnn train` does, before NumPy is imported
-    machine.keep_memory()
+    machine.limit_blas_threads()  # as `charrnn train` does, before NumPy is imported
+    machine.keep_freed_memory()
 
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus, Split
 from charrnn.language.evaluate import evaluate
-from charrnn.training.training_step import Learner
+from charrnn.training.training_step import TrainingStep
 
 
 def main(job: dict[str, Any]) -> None:
     """Train by the clock, which stands still while the model is evaluated."""
     corpus = Corpus.read([Path(job["text"])], split=Split.parse(job["config"]["split"]))
     config = TrainConfig(**job["config"], minutes=job["minutes"], workers=job["threads"])
-    learner, budget = Learner(corpus, config), 60 * job["minutes"]
+    learner, budget = TrainingStep(corpus, config), 60 * job["minutes"]
     due = [budget * k / job["points"] for k in range(1, job["points"] + 1)]
     while due:
         learner.step(learner.rate)

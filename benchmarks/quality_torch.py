@@ -20,9 +20,9 @@ from torch.nn import functional
 
 from benchmarks.shapes import EPSILON
 from benchmarks.step_torch import LAYERS, detached
-from charrnn.config.defaults import fitted
+from charrnn.config.defaults import resolve_defaults
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus, Lanes, Split
+from charrnn.data.corpus import Corpus, Split, Streams
 
 BETAS = (0.9, 0.99)
 
@@ -49,8 +49,8 @@ def main(job: dict[str, Any]) -> None:
     torch.set_num_threads(job["threads"])
     torch.manual_seed(job["config"]["seed"])
     corpus = Corpus.read([Path(job["text"])], split=Split.parse(job["config"]["split"]))
-    c = fitted(TrainConfig(**job["config"], minutes=job["minutes"]), len(corpus.train))
-    lanes = Lanes.of(corpus.train, c.batch, c.seq)
+    c = resolve_defaults(TrainConfig(**job["config"], minutes=job["minutes"]), len(corpus.train))
+    streams = Streams.of(corpus.train, c.batch, c.seq)
     model = Network(len(corpus.vocabulary), c)
     decay = c.weight_decay or 0.0
     optimizer = torch.optim.AdamW(model.parameters(), c.rate, BETAS, EPSILON, decay, fused=True)
@@ -58,9 +58,11 @@ def main(job: dict[str, Any]) -> None:
     due = [budget * k / job["points"] for k in range(1, job["points"] + 1)]
     while due:
         started = time.perf_counter()
-        if n % lanes.chunks == 0:
+        if n % streams.chunks == 0:
             state = None
-        ids, targets = (torch.from_numpy(p.astype(np.int64)) for p in lanes.chunk(n % lanes.chunks))
+        ids, targets = (
+            torch.from_numpy(p.astype(np.int64)) for p in streams.chunk(n % streams.chunks)
+        )
         for group in optimizer.param_groups:
             group["lr"] = c.rate * (1 + math.cos(math.pi * min(1.0, spent / budget))) / 2
         logits, after = model(ids, state)

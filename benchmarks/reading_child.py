@@ -19,15 +19,15 @@ from typing import Any
 from charrnn.system import machine
 
 if __name__ == "__main__":
-    machine.prepare_products()  # as `charrnn train` does, before NumPy is imported
-    machine.keep_memory()
+    machine.limit_blas_threads()  # as `charrnn train` does, before NumPy is imported
+    machine.keep_freed_memory()
 
 from benchmarks.shapes import RATE, Shape
 from benchmarks.step_charrnn import config_of
 from benchmarks.timed_child import peak_mb, status_mb, timed
 from charrnn.data.corpus import Corpus
 from charrnn.data.reading import Source, TextOptions
-from charrnn.training.training_step import Learner
+from charrnn.training.training_step import TrainingStep
 
 _PAUSE = 0.002  # seconds between two looks at the memory
 
@@ -68,7 +68,7 @@ def main(job: dict[str, Any]) -> None:
     corpus = Corpus.read([job["file"]])
     start_seconds = time.perf_counter() - started
     peaks["reading"] = anonymous.look(), peak_mb()
-    learner = Learner(corpus, config_of(Shape(**job["shape"])))
+    learner = TrainingStep(corpus, config_of(Shape(**job["shape"])))
     times = timed(lambda: learner.step(RATE)[0], job["steps"], 0)
     peaks["training"] = anonymous.look(), peak_mb()
     figures = {

@@ -6,8 +6,8 @@ With p ranks a step takes
 
     T(p) = t(B / p) + 2 (p - 1) / p * bytes / bandwidth + 2 (p - 1) * latency
 
-t(b) = a + c b is the step of one machine over b lanes, a straight line through two measured points:
-all B lanes, and an eighth of them. The rest is the cost of a ring that sums 4 bytes a parameter.
+t(b) = a + c b is the step of one machine over b streams, a straight line through two measured points:
+all B streams, and an eighth of them. The rest is the cost of a ring that sums 4 bytes a parameter.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ class Step:
     all_lanes: float
     """Seconds of a step over the whole batch on one machine."""
     few_lanes: float
-    """Over an eighth of it, at least one lane."""
+    """Over an eighth of it, at least one stream."""
 
-    def alone(self, lanes: float) -> float:
-        """Seconds over `lanes` lanes, t(b)."""
+    def alone(self, streams: float) -> float:
+        """Seconds over `streams` streams, t(b)."""
         few = eighth(self.shape).batch
         if few == self.shape.batch:
             return self.all_lanes
         slope = (self.all_lanes - self.few_lanes) / (self.shape.batch - few)
-        return self.all_lanes - slope * (self.shape.batch - lanes)
+        return self.all_lanes - slope * (self.shape.batch - streams)
 
     def summing(self, ranks: int, gigabits: float) -> float:
         """Seconds that `ranks` ranks take to sum, over a network of `gigabits` Gbit/s."""
@@ -60,8 +60,8 @@ class Step:
 
     def gain(self, ranks: int, gigabits: float) -> float:
         """How many times as fast `ranks` ranks go through the same batch, T(1) / T(p)."""
-        lanes = self.shape.batch / ranks
-        return self.all_lanes / (self.alone(lanes) + self.summing(ranks, gigabits))
+        streams = self.shape.batch / ranks
+        return self.all_lanes / (self.alone(streams) + self.summing(ranks, gigabits))
 
     def break_even(self) -> float:
         """The Gbit/s above which two ranks are faster than one, with a latency of 20 us; infinity
@@ -76,12 +76,12 @@ class Step:
 
 
 def eighth(shape: Shape) -> Shape:
-    """The same network over an eighth of the lanes."""
+    """The same network over an eighth of the streams."""
     return replace(shape, batch=max(1, shape.batch // 8))
 
 
 def measure(shape: Shape, workers: int, rounds: int, seconds: float) -> Step:
-    """Time the step over all lanes and over few, by turns. The fastest counts: a straight line
+    """Time the step over all streams and over few, by turns. The fastest counts: a straight line
     through two points that other programs have disturbed says nothing.
     """
     jobs = {
@@ -101,7 +101,7 @@ def row(shape: Shape) -> list[str]:
 
 def table_of_steps(steps: list[Step]) -> str:
     """What was measured, and what follows from the sizes alone."""
-    head = ["Network", "Batch", "Length", "MB summed", "GFLOP", "Step, ms", "With 1/8 of the lanes",
+    head = ["Network", "Batch", "Length", "MB summed", "GFLOP", "Step, ms", "With 1/8 of the streams",
             "GFLOP/s", "Two ranks pay above, Gbit/s"]  # fmt: skip
     lines = []
     for step in steps:

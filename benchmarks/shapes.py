@@ -61,7 +61,7 @@ class Setting:
 
     threads: int = 1
     workers: int = 1
-    """Workers that share the lanes of a batch, which only charrnn has."""
+    """Workers that share the streams of a batch, which only charrnn has."""
     variant: str = ""
     """One of several ways to write the same thing, by a name of the contestant's own."""
 

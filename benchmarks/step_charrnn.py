@@ -8,13 +8,13 @@ from benchmarks.shapes import CLIP, RATE, Setting, Shape, text_of
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.training.training_step import Learner
+from charrnn.training.training_step import TrainingStep
 
 
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:
     """One whole step; BLAS took its thread number from the environment when it was loaded."""
-    learner = Learner(corpus_of(shape), config_of(shape, setting.workers))
-    assert learner.lanes.chunk(0)[0].shape == (shape.seq, shape.batch)
+    learner = TrainingStep(corpus_of(shape), config_of(shape, setting.workers))
+    assert learner.streams.chunk(0)[0].shape == (shape.seq, shape.batch)
     return lambda: learner.step(RATE)[0]
 
 

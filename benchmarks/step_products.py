@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.shapes import GATES, Setting, Shape
 from charrnn.nn.functional import product
 from charrnn.nn.params import Params
-from charrnn.training.parallel.workers import Forked, Threaded
+from charrnn.training.parallel.workers import ProcessWorker, ThreadWorker
 
 ONE_HOT_LIMIT = 350
 """Above this vocabulary charrnn adds up the rows of dW without a product."""
@@ -34,7 +34,7 @@ class Layer:
 
 
 class Share:
-    """The products of some lanes, for a worker, which thinks that they are a model."""
+    """The products of some streams, for a worker, which thinks that they are a model."""
 
     def __init__(self, shape: Shape) -> None:
         self.params = Params({}, _empty(0))
@@ -50,17 +50,19 @@ class Share:
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:
     """All products of one step; BLAS took its thread number from the environment.
 
-    Workers share the lanes as charrnn's do, each with products of its own.
+    Workers share the streams as charrnn's do, each with products of its own.
     """
     workers = min(setting.workers, shape.batch)
     edges = [n * shape.batch // workers for n in range(workers + 1)]
     first, *rest = (Share(replace(shape, batch=b - a)) for a, b in pairwise(edges))
-    others = [Forked(share) if sys.platform == "linux" else Threaded(share) for share in rest]
+    others = [
+        ProcessWorker(share) if sys.platform == "linux" else ThreadWorker(share) for share in rest
+    ]
     job = (None, None, (), 1.0, None)
 
     def step() -> float:
         for other in others:
-            other.start(*job)
+            other.initial_state(*job)
         first.gradient()
         for other in others:
             other.result()

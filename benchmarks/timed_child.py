@@ -20,8 +20,8 @@ from typing import Any
 from charrnn.system import machine
 
 if __name__ == "__main__" and "charrnn" in json.loads(sys.argv[1])["module"]:
-    machine.prepare_products()  # as `charrnn train` does, before NumPy is imported
-    machine.keep_memory()
+    machine.limit_blas_threads()  # as `charrnn train` does, before NumPy is imported
+    machine.keep_freed_memory()
 
 from benchmarks.shapes import Setting, Shape
 

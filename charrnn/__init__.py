@@ -2,7 +2,7 @@
 
 import charrnn
 
-for event in charrnn.Trainer(charrnn.Corpus.read(["poems.txt"]), charrnn.TrainConfig()).events():
+for event in charrnn.NetworkTrainer(charrnn.Corpus.read(["poems.txt"]), charrnn.TrainConfig()).events():
     print(event)
 """
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from charrnn.errors import CharRNNError
     from charrnn.filling.text_filler import TextFiller, load_filler
     from charrnn.language.evaluate import Loss
-    from charrnn.language.sampling import Style
+    from charrnn.language.sampling import SamplingConfig
     from charrnn.language.score import Score
     from charrnn.language.text_model import TextModel, load
     from charrnn.runs.run import Run
     from charrnn.training.events import Evaluated
-    from charrnn.training.network_trainer import Trainer
+    from charrnn.training.network_trainer import NetworkTrainer
 
 _HOMES = {
     "CharRNNError": "errors",
@@ -37,13 +37,13 @@ _HOMES = {
     "Run": "runs.run",
     "Score": "language.score",
     "Split": "data.corpus",
-    "Style": "language.sampling",
+    "SamplingConfig": "language.sampling",
     "TextClassifier": "classification.text_classifier",
     "TextFiller": "filling.text_filler",
     "TextModel": "language.text_model",
     "TextOptions": "data.reading",
     "TrainConfig": "config.train_config",
-    "Trainer": "training.network_trainer",
+    "NetworkTrainer": "training.network_trainer",
     "Vocabulary": "data.vocabulary",
     "load": "language.text_model",
     "load_classifier": "classification.text_classifier",
@@ -56,16 +56,16 @@ __all__ = [
     "Evaluated",
     "Examples",
     "Loss",
+    "NetworkTrainer",
     "Run",
+    "SamplingConfig",
     "Score",
     "Split",
-    "Style",
     "TextClassifier",
     "TextFiller",
     "TextModel",
     "TextOptions",
     "TrainConfig",
-    "Trainer",
     "Vocabulary",
     "__version__",
     "load",

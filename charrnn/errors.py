@@ -24,7 +24,7 @@ class CheckpointError(CharRNNError):
     """A checkpoint is missing, damaged, foreign or from a newer version."""
 
 
-class CrewError(CharRNNError):
+class ProcessGroupError(CharRNNError):
     """Several processes that cannot train together."""
 
 
@@ -40,7 +40,7 @@ class FetchError(CharRNNError):
     """A corpus could not be downloaded whole."""
 
 
-def why(error: OSError) -> str:
+def os_reason(error: OSError) -> str:
     """What the system says went wrong, to end a sentence with."""
     return (error.strerror or str(error)).lower()
 

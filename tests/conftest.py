@@ -1,4 +1,4 @@
-"""What several tests lean on: one BLAS thread, and a small text."""
+"""What several tests lean on: one BLAS thread, examples without deadlines, and a small text."""
 
 import os
 
@@ -10,10 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
-from charrnn.data import token_buffer as spool
+from charrnn.data import token_buffer
 from charrnn.data.corpus import Corpus, Split
 from charrnn.data.reading import Source
+
+# A shared machine may stop a test for a second, which says nothing about the code.
+settings.register_profile("charrnn", deadline=None)
+settings.load_profile("charrnn")
 
 ROOT = Path(__file__).parent.parent
 VERSE = (ROOT / "corpora" / "elizabethan.txt").read_text("utf-8")
@@ -49,7 +54,7 @@ LONG_TEXT = "Good morrow, sweet my lord.\r\n白日依山尽，黄河入海流。
 def encodings(tmp_path, monkeypatch):
     """The folder of encodings. Everything above a hundred bytes goes to disk."""
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(spool, "SMALL", 100)
+    monkeypatch.setattr(token_buffer, "SMALL", 100)
     monkeypatch.setattr("charrnn.data.reading._BLOCK", 64)
     return tmp_path / "cache" / "encoded"
 
@@ -65,9 +70,9 @@ def long_text(tmp_path):
 @pytest.fixture
 def decoded(monkeypatch):
     """The names of the sources that were decoded, in order."""
-    names, codes = [], Source.codes
+    names, codes = [], Source.code_points
     monkeypatch.setattr(
-        Source, "codes", lambda self, options: names.append(self.name) or codes(self, options)
+        Source, "code_points", lambda self, options: names.append(self.name) or codes(self, options)
     )
     return names
 

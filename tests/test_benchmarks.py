@@ -86,7 +86,7 @@ def test_scaling_has_a_row_for_each_network_and_each_bandwidth(tmp_path):
     [[_, *steps], [_, *gains], [_, *shares]], results = toy("scaling", tmp_path)
     assert [row[1] for row in steps] == [row[1] for row in shares] == ["1", "8"]
     assert [row[2] for row in gains] == ["1", "10", "100"] * 2
-    assert gains[0][-2:] == ["1.00", "1"]  # one lane cannot be shared out
+    assert gains[0][-2:] == ["1.00", "1"]  # one stream cannot be shared out
     assert [r["bytes"] for r in results] == [25412, 33860]
 
 

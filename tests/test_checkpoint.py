@@ -11,7 +11,7 @@ import pytest
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import Run, find_checkpoint
 
@@ -21,13 +21,13 @@ def saved(tmp_path, rng):
     vocabulary = Vocabulary.of("春眠不觉晓🌸\0")
     model = CharRNN.initialised(NetworkConfig(len(vocabulary), "lstm", 5, 2), rng)
     path = tmp_path / "运行" / "best.npz"
-    files.save(Checkpoint(model, vocabulary, {"step": 7}, {"m": np.arange(3.0)}), path)
+    checkpoint.save(Checkpoint(model, vocabulary, {"step": 7}, {"m": np.arange(3.0)}), path)
     return path, model, vocabulary
 
 
 def test_what_is_loaded_is_what_was_saved(saved):
     path, model, vocabulary = saved
-    found = files.load(path)
+    found = checkpoint.load(path)
     np.testing.assert_array_equal(found.model.params.flat, model.params.flat)
     assert found.model.config == model.config
     assert found.vocabulary == vocabulary
@@ -37,10 +37,10 @@ def test_what_is_loaded_is_what_was_saved(saved):
 
 def test_half_precision_takes_half_the_space(saved, tmp_path):
     path, model, vocabulary = saved
-    files.save(Checkpoint(model, vocabulary), tmp_path / "half.npz", half=True)
+    checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "half.npz", half=True)
     with np.load(tmp_path / "half.npz") as file:
         assert {file[f"params/{name}"].dtype.name for name in model.params} == {"float16"}
-    found = files.load(tmp_path / "half.npz")
+    found = checkpoint.load(tmp_path / "half.npz")
     assert found.model.params.flat.dtype == np.float32
     np.testing.assert_allclose(found.model.params.flat, model.params.flat, atol=1e-3)
     assert (tmp_path / "half.npz").stat().st_size < path.stat().st_size
@@ -51,7 +51,7 @@ def test_a_file_that_is_cut_short_is_called_damaged(saved, keep):
     path = saved[0]
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(CheckpointError, match="damaged"):
-        files.load(path)
+        checkpoint.load(path)
 
 
 def test_flipped_bytes_are_noticed(saved):
@@ -61,7 +61,7 @@ def test_flipped_bytes_are_noticed(saved):
     data[at : at + 4] = b"\xff\xff\xff\xff"
     path.write_bytes(data)
     with pytest.raises(CheckpointError, match="damaged"):
-        files.load(path)
+        checkpoint.load(path)
 
 
 def test_a_foreign_file_is_called_foreign(tmp_path):
@@ -70,7 +70,7 @@ def test_a_foreign_file_is_called_foreign(tmp_path):
     np.save(tmp_path / "c.npy", np.zeros(3))
     for name in ("a.txt", "b.npz", "c.npy"):
         with pytest.raises(CheckpointError, match="not a charrnn checkpoint"):
-            files.load(tmp_path / name)
+            checkpoint.load(tmp_path / name)
 
 
 def rewrite_meta(path, **changes):
@@ -82,21 +82,21 @@ def rewrite_meta(path, **changes):
 
 
 def test_a_file_of_a_newer_version_says_so(saved):
-    rewrite_meta(saved[0], format=files.FORMAT + 1)
+    rewrite_meta(saved[0], format=checkpoint.FORMAT + 1)
     with pytest.raises(CheckpointError, match="newer charrnn"):
-        files.load(saved[0])
+        checkpoint.load(saved[0])
 
 
 def test_a_file_that_names_no_kind_of_model_holds_a_network(saved):
     path, model, _ = saved
     rewrite_meta(path, kind=None)
-    np.testing.assert_array_equal(files.load(path).model.params.flat, model.params.flat)
+    np.testing.assert_array_equal(checkpoint.load(path).model.params.flat, model.params.flat)
 
 
 def test_arrays_that_do_not_fit_are_damage(saved):
     rewrite_meta(saved[0], model={"symbols": 7, "cell": "lstm", "hidden": 6, "layers": 2})
     with pytest.raises(CheckpointError, match="damaged"):
-        files.load(saved[0])
+        checkpoint.load(saved[0])
 
 
 def test_a_file_that_would_run_code_is_refused(tmp_path):
@@ -108,7 +108,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path):
 
     np.savez(tmp_path / "evil.npz", meta=np.array([Evil()], dtype=object))
     with pytest.raises(CheckpointError):
-        files.load(tmp_path / "evil.npz")
+        checkpoint.load(tmp_path / "evil.npz")
     assert not Evil.ran
 
 
@@ -122,7 +122,7 @@ def test_a_failed_write_leaves_the_old_file_whole(saved, monkeypatch):
 
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(CheckpointError, match="no space left"):
-        files.save(Checkpoint(model, vocabulary), path)
+        checkpoint.save(Checkpoint(model, vocabulary), path)
     assert path.read_bytes() == before
     assert [f.name for f in path.parent.iterdir()] == ["best.npz"]
 
@@ -130,7 +130,7 @@ def test_a_failed_write_leaves_the_old_file_whole(saved, monkeypatch):
 def test_a_checkpoint_is_an_ordinary_npz_with_readable_meta(saved):
     with zipfile.ZipFile(saved[0]) as archive:
         assert "params/0.U.npy" in archive.namelist()
-    assert files.read_meta(saved[0])["vocabulary"]["unit"] == "char"
+    assert checkpoint.read_meta(saved[0])["vocabulary"]["unit"] == "char"
 
 
 def test_the_newest_run_is_found_and_a_directory_means_its_best(saved, tmp_path):
@@ -138,7 +138,7 @@ def test_the_newest_run_is_found_and_a_directory_means_its_best(saved, tmp_path)
     assert find_checkpoint(path.parent) == find_checkpoint(path) == path
     runs = path.parent.parent
     other = Run.create(runs, "b")
-    files.save(files.load(path), other.last)
+    checkpoint.save(checkpoint.load(path), other.last)
     os.utime(path, (1, 1))
     assert find_checkpoint(None, runs) == other.last
     os.utime(other.last, (0, 0))

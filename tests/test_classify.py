@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 import charrnn
 from charrnn.classification.text_classifier import (
-    Confusion,
-    Recognition,
+    ClassificationLoss,
+    ConfusionMatrix,
     TextClassifier,
+    evaluate_classifier,
     load_classifier,
     log_probabilities,
     padded,
-    recognise,
 )
-from charrnn.config.defaults import fitted
+from charrnn.config.defaults import resolve_defaults
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.examples import Examples
 from charrnn.data.vocabulary import Vocabulary
@@ -26,13 +26,13 @@ from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, Classifier, ClassifierConfig, NetworkConfig
 from charrnn.models.classifier import PAD
 from charrnn.nn.cells import CELLS
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import Run, find_checkpoint
 from charrnn.tasks.classification import class_weights
 from charrnn.training.events import Evaluated, Sampled, Stepped, to_json
-from charrnn.training.network_trainer import Trainer
-from charrnn.training.parallel.data_parallel import Team
+from charrnn.training.network_trainer import NetworkTrainer
+from charrnn.training.parallel.data_parallel import DataParallel
 from tests.naming import LETTERS, labelled, some_examples, source, words
 
 V, K = 6, 3
@@ -45,7 +45,7 @@ SMALL = TrainConfig(
 def model_of(rng, cell="gru", dtype=np.float64, **more):
     config = ClassifierConfig(V, cell, 4, classes=CLASSES, **({"layers": 1} | more))
     model = Classifier.initialised(config, rng, dtype)
-    model.params.flat += 0.3 * rng.standard_normal(model.size).astype(dtype)
+    model.params.flat += 0.3 * rng.standard_normal(model.num_parameters).astype(dtype)
     return model
 
 
@@ -60,7 +60,7 @@ def test_the_training_gradient_is_that_of_the_loss(cell, bidirectional, rng):
     model = model_of(rng, cell, layers=2, dropout=0.3, bidirectional=bidirectional,
                      weights=(0.5, 1.5, 2.0))  # fmt: skip
     texts, labels = padded(texts_of(rng, [5, 1, 3, 7])), np.array([0, 2, 1, 2])
-    grads, direction = model.params.zeros(), rng.standard_normal(model.size)
+    grads, direction = model.params.zeros_like(), rng.standard_normal(model.num_parameters)
     at = model.params.flat.copy()
 
     def loss(eps, into):
@@ -68,7 +68,7 @@ def test_the_training_gradient_is_that_of_the_loss(cell, bidirectional, rng):
         return model.gradient(texts, labels, (), into, np.random.default_rng(4))[0]
 
     loss(0, grads)
-    numeric = (loss(1e-6, grads.zeros()) - loss(-1e-6, grads.zeros())) / 2e-6
+    numeric = (loss(1e-6, grads.zeros_like()) - loss(-1e-6, grads.zeros_like())) / 2e-6
     np.testing.assert_allclose(grads.flat @ direction, numeric, rtol=1e-6)
 
 
@@ -83,7 +83,7 @@ def test_padding_changes_nothing(cell, bidirectional, rng):
     np.testing.assert_allclose(model.classify(side_by_side), alone, atol=1e-12)
     longer = np.concatenate([side_by_side, np.full((4, 5), PAD)])
     np.testing.assert_allclose(model.classify(longer), alone, atol=1e-12)
-    together, apart = model.params.zeros(), model.params.zeros()
+    together, apart = model.params.zeros_like(), model.params.zeros_like()
     loss, _ = model.gradient(longer, labels, (), together)
     losses = [
         model.gradient(t[:, None], labels[n : n + 1], (), apart)[0] for n, t in enumerate(texts)
@@ -105,9 +105,11 @@ def test_every_symbol_of_a_text_counts(bidirectional, rng):
 def test_workers_compute_the_gradient_of_one(rng):
     model = model_of(rng, bidirectional=True, weights=(0.5, 1.0, 4.0))
     texts, labels = padded(texts_of(rng, range(1, 9))), rng.integers(0, K, 8)
-    alone, shared = model.params.zeros(), model.params.zeros()
-    loss, state = model.gradient(texts, labels, model.start(8), alone)
-    found, after = Team(model, 8, 3).gradient(texts, labels, (), shared, np.random.default_rng)
+    alone, shared = model.params.zeros_like(), model.params.zeros_like()
+    loss, state = model.gradient(texts, labels, model.initial_state(8), alone)
+    found, after = DataParallel(model, 8, 3).gradient(
+        texts, labels, (), shared, np.random.default_rng
+    )
     assert (state, after) == ((), ())
     assert found == pytest.approx(loss, rel=1e-12)
     np.testing.assert_allclose(shared.flat, alone.flat, atol=1e-14)
@@ -134,7 +136,7 @@ def counted(true, named, k):
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1))
 def test_a_confusion_counts_right(pairs):
     true, named = map(list, zip(*pairs, strict=True))
-    found = Confusion.of(tuple("abcd"), np.array(true), np.array(named))
+    found = ConfusionMatrix.of(tuple("abcd"), np.array(true), np.array(named))
     assert found.counts.sum() == len(pairs)
     assert found.counts[true[0], named[0]] == pairs.count(pairs[0])
     assert found.accuracy == pytest.approx(np.mean([t == n for t, n in pairs]))
@@ -149,10 +151,10 @@ def test_the_loss_is_weighted_as_in_training(rng):
     texts, labels = texts_of(rng, [3, 3, 3]), np.array([2, 0, 2])
     log_p = model.classify(padded(texts))
     nats = -log_p[np.arange(3), labels]
-    found, confusion = recognise(model, texts, labels)
+    found, confusion = evaluate_classifier(model, texts, labels)
     assert found.nats_per_char == pytest.approx((4 * nats[0] + 0.5 * nats[1] + 4 * nats[2]) / 8.5)
     assert found.accuracy == confusion.accuracy == np.mean(log_p.argmax(axis=1) == labels)
-    loss, _ = model.gradient(padded(texts), labels, (), model.params.zeros())
+    loss, _ = model.gradient(padded(texts), labels, (), model.params.zeros_like())
     assert loss == pytest.approx((4 * nats[0] + 0.5 * nats[1] + 4 * nats[2]) / 3)
 
 
@@ -168,7 +170,7 @@ def test_balanced_weights_have_every_class_count_the_same_and_their_roots_are_be
 
 
 def train(examples, run=None, **changes):
-    trainer = Trainer(examples, dataclasses.replace(SMALL, **changes), run)
+    trainer = NetworkTrainer(examples, dataclasses.replace(SMALL, **changes), run)
     return trainer, list(trainer.events())
 
 
@@ -204,7 +206,7 @@ def test_the_best_model_is_that_of_the_lowest_validation_loss(tmp_path):
     losses = {e.step: e.valid.nats_per_char for e in events if isinstance(e, Evaluated)}
     best = min(losses, key=losses.get)
     assert events[-1].best_step == best
-    stored = files.load(run.best)
+    stored = checkpoint.load(run.best)
     assert stored.meta["metrics"]["valid_nats_per_example"] == pytest.approx(losses[best])
 
 
@@ -213,11 +215,11 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(stop_at, tmp_path):
     examples = some_examples()
     whole, _ = train(examples)
     run = Run.create(tmp_path, "r")
-    trainer = Trainer(examples, SMALL, run)
+    trainer = NetworkTrainer(examples, SMALL, run)
     for event in trainer.events():
         if isinstance(event, Stepped) and event.step == stop_at:
             trainer.stop()
-    resumed = Trainer.resume(run, some_examples(), SMALL)
+    resumed = NetworkTrainer.resume(run, some_examples(), SMALL)
     list(resumed.events())
     np.testing.assert_array_equal(resumed.model.params.flat, whole.model.params.flat)
     np.testing.assert_array_equal(resumed.best_flat, whole.best_flat)
@@ -248,11 +250,11 @@ def test_a_stored_classifier_names_classes(tmp_path):
         assert sum(found.values()) == pytest.approx(1)
     a, b = model.classify("moo", "titi")
     assert (next(iter(a)), next(iter(b))) == ("cow", "bird")
-    stored = files.load(run.best)
+    stored = checkpoint.load(run.best)
     assert isinstance(stored.model, Classifier)
     assert (
         stored.model.config
-        == Trainer(some_examples(), dataclasses.replace(SMALL, hidden=24)).model.config
+        == NetworkTrainer(some_examples(), dataclasses.replace(SMALL, hidden=24)).model.config
     )
 
 
@@ -278,7 +280,7 @@ def test_what_writes_and_measures_texts_refuses_a_classifier_and_the_other_way_r
     with pytest.raises(CheckpointError, match=message):
         charrnn.load(run.path)
     network = CharRNN.initialised(NetworkConfig(3, "gru", 4, 1), rng)
-    files.save(Checkpoint(network, Vocabulary.of("abc")), tmp_path / "lm" / "best.npz")
+    checkpoint.save(Checkpoint(network, Vocabulary.of("abc")), tmp_path / "lm" / "best.npz")
     with pytest.raises(CheckpointError, match="names no classes; train one"):
         load_classifier(tmp_path / "lm")
     assert isinstance(charrnn.load(tmp_path / "lm"), TextModel)
@@ -291,17 +293,17 @@ def test_the_newest_run_of_a_kind_is_found(tmp_path, rng):
     run = saved(runs)
     network = CharRNN.initialised(NetworkConfig(3, "gru", 4, 1), rng)
     lm = Run(runs / "lm")
-    files.save(Checkpoint(network, Vocabulary.of("abc")), lm.best)
+    checkpoint.save(Checkpoint(network, Vocabulary.of("abc")), lm.best)
     assert find_checkpoint(None, runs, ["classify"]) == run.best
     assert find_checkpoint(None, runs, ["lm"]) == find_checkpoint(None, runs) == lm.best
 
 
 def test_a_damaged_shape_is_told(tmp_path, rng):
     model = model_of(rng, dtype=np.float32)
-    shape = model.describe() | {"classes": ["a", "b"]}
+    shape = model.config_json() | {"classes": ["a", "b"]}
     with pytest.raises(ValueError, match="is \\(4, 3\\), not \\(4, 2\\)"):
         Classifier.restore(shape, model.arrays())
-    assert Classifier.restore(model.describe(), model.arrays()).config == model.config
+    assert Classifier.restore(model.config_json(), model.arrays()).config == model.config
 
 
 @pytest.mark.parametrize(
@@ -329,10 +331,10 @@ def test_defaults_depend_on_the_task():
     assert (lm.hidden, lm.layers, lm.split) == (None, None, "0.9,0.05,0.05")
     assert (classify.layers, classify.split) == (1, "0.8,0.1,0.1")
     assert TrainConfig(task="classify", hidden=192).hidden == 192
-    assert fitted(classify, 1000).budgets != fitted(lm, 1000).budgets
+    assert resolve_defaults(classify, 1000).budgets != resolve_defaults(lm, 1000).budgets
 
 
 def test_a_recognition_is_a_loss_of_texts():
-    found = Recognition(0.5, 10, 0.9, 0.8)
+    found = ClassificationLoss(0.5, 10, 0.9, 0.8)
     assert list(found.figures) == ["nats", "macro F1", "accuracy"]
     assert found.to_json()["examples"] == 10

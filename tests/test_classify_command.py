@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.classification.text_classifier import Confusion
+from charrnn.classification.text_classifier import ConfusionMatrix
 from charrnn.cli.views.confusion_matrix import print_confusion
 from charrnn.cli.views.display import bar
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import Classifier, ClassifierConfig
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
 from tests.naming import LETTERS, labelled, write_classes
 from tests.test_cli import charrnn
@@ -271,7 +271,7 @@ def spread_out(classes, rng):
     count = len(classes)
     true = np.repeat(np.arange(count), rng.integers(1, 12000, count))
     named = np.where(rng.random(len(true)) < 0.8, true, rng.integers(0, count, len(true)))
-    return Confusion.of(tuple(classes), true, named)
+    return ConfusionMatrix.of(tuple(classes), true, named)
 
 
 def test_eighteen_classes_fit_eighty_columns(capsys, monkeypatch, rng):
@@ -301,7 +301,7 @@ def test_more_classes_than_fit_are_listed_with_what_they_are_taken_for(capsys, m
 
 
 def test_a_perfect_class_and_an_absent_one_are_shown(capsys, monkeypatch):
-    confusion = Confusion.of(("吃", "b", "c"), np.array([0, 0]), np.array([0, 0]))
+    confusion = ConfusionMatrix.of(("吃", "b", "c"), np.array([0, 0]), np.array([0, 0]))
     lines = table(capsys, confusion, 80, monkeypatch)
     assert lines[2].split() == ["a", "吃", "2", "1.0", "100", ".", "."]
     assert lines[3].split() == ["b", "b", "0", "-", ".", ".", "."]
@@ -311,6 +311,6 @@ def test_a_damaged_classifier_is_told(folder, rng):
     config = ClassifierConfig(4, "gru", 3, 1, classes=("a", "b"))
     model = Classifier.initialised(config, rng)
     path = folder / "odd" / "best.npz"
-    files.save(Checkpoint(model, Vocabulary.of("ab")), path)
+    checkpoint.save(Checkpoint(model, Vocabulary.of("ab")), path)
     done = charrnn(folder, "classify", "odd", "a")
     assert "odd/best.npz is damaged: 2 symbols for 4 outputs" in done.stderr

@@ -69,7 +69,7 @@ def test_an_ngram_model_is_learned_and_used_like_a_network(folder):
     done = charrnn(folder, "train", "verse.txt", "--cell", "ngram", "--order", "4")
     assert done.returncode == 0, done.stderr
     assert "verse: ngram 4, " in done.stderr
-    assert "lanes" not in done.stderr
+    assert "streams" not in done.stderr
     assert any(line.startswith("test ") for line in done.stderr.splitlines())
     run = "checkpoints/verse-ngram-4"
     assert {f.name for f in (folder / run).iterdir()} == {"best.npz", "log.jsonl"}
@@ -132,7 +132,7 @@ def test_a_text_too_short_for_the_batch_says_so_and_trains(folder):
         folder, "train", "verse.txt", *TINY, "--batch", "500", "--seq", "100", "--name", "short"
     )
     assert done.returncode == 0
-    assert "too short for 500 lanes" in done.stderr
+    assert "too short for 500 streams" in done.stderr
 
 
 def test_training_reads_standard_input(folder):

@@ -10,13 +10,13 @@ import pytest
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.experiment import Plan
 from charrnn.compare.results import rank
-from charrnn.compare.trial import Progress, learn
+from charrnn.compare.trial import TrialProgress, learn
 from charrnn.data.reading import Source
 from charrnn.errors import CheckpointError, CorpusError, WorkerError
 from charrnn.language.evaluate import evaluate
 from charrnn.language.text_model import load
-from charrnn.runs import checkpoint as files
-from charrnn.training.network_trainer import Trainer
+from charrnn.runs import checkpoint
+from charrnn.training.network_trainer import NetworkTrainer
 from tests.comparing import CONFIG, PLAN, TEXT, Here, compared
 from tests.conftest import VERSE
 
@@ -27,7 +27,7 @@ def whole(tmp_path_factory) -> Comparison:
 
 
 def bits(comparison):
-    return {t.path.name: files.load(t.run.best).model.arrays() for t in comparison.trials}
+    return {t.path.name: checkpoint.load(t.run.best).model.arrays() for t in comparison.trials}
 
 
 def assert_same_bits(one, other):
@@ -42,8 +42,8 @@ def test_every_model_has_its_runs_in_folders_that_say_what_they_are(whole):
     assert [t.path.name for t in whole.trials] == [
         "ngram-1", "ngram-3", "rnn-1x8-seed1", "gru-1x8-seed1", "rnn-1x8-seed2", "gru-1x8-seed2"
     ]  # fmt: skip
-    assert [s.title for s in whole.standings()] == ["ngram 1", "ngram 3", "rnn 1x8", "gru 1x8"]
-    assert [len(s.results) for s in whole.standings()] == [1, 1, 2, 2]
+    assert [s.title for s in whole.summaries()] == ["ngram 1", "ngram 3", "rnn 1x8", "gru 1x8"]
+    assert [len(s.results) for s in whole.summaries()] == [1, 1, 2, 2]
     assert not whole.missing
     assert not list(whole.folder.rglob(".*"))
     text = "".join(load(whole.folder / "gru-1x8-seed2").generate("The ", length=5))
@@ -52,7 +52,7 @@ def test_every_model_has_its_runs_in_folders_that_say_what_they_are(whole):
 
 def test_losses_are_those_of_the_best_model_on_the_test_part(whole):
     for trial, result in whole.results.items():
-        best = files.load(trial.run.best)
+        best = checkpoint.load(trial.run.best)
         wanted = evaluate(best.language_model, whole.corpus.test)
         assert result.loss.nats_per_char == pytest.approx(wanted.nats_per_char, rel=1e-12)
         assert result.loss.chars == wanted.chars == len(whole.corpus.test) == 1000
@@ -60,7 +60,7 @@ def test_losses_are_those_of_the_best_model_on_the_test_part(whole):
         told = finished["losses"]["test"]["nats_per_char"]
         assert result.loss.nats_per_char == pytest.approx(told, rel=1e-9)
         assert (result.parameters, result.seconds) == (finished["parameters"], finished["seconds"])
-        per_epoch = 3500 // 4 // 16  # lanes, chunks
+        per_epoch = 3500 // 4 // 16  # streams, chunks
         if result.seed:
             assert result.best_epoch == pytest.approx(finished["best_step"] / per_epoch, rel=0.02)
             assert [p.chars for p in result.curve] == pytest.approx([255, 510, 765], rel=0.03)
@@ -122,7 +122,7 @@ def test_a_run_that_was_trained_further_is_not_taken_for_the_old_one(tmp_path):
     (trial,) = compared(tmp_path / "x", plan).trials
     run = trial.run
     longer = replace(trial.config, steps=20)
-    list(Trainer.resume(run, TEXT.read(), longer).events())
+    list(NetworkTrainer.resume(run, TEXT.read(), longer).events())
     assert not trial.ended
     with pytest.raises(CheckpointError, match="trained further"):
         compared(tmp_path / "x", plan)
@@ -141,28 +141,28 @@ def test_a_text_that_changes_in_between_is_told(tmp_path):
 def test_a_run_that_diverges_is_told_and_ends_nothing(tmp_path):
     wild = replace(PLAN.config, optimizer="sgd", lr=1e9, clip=0.0)
     comparison = compared(tmp_path / "wild", replace(PLAN, config=wild))
-    standings = rank(comparison.standings())
-    assert [s.title for s in standings] == ["ngram 3", "ngram 1", "rnn 1x8", "gru 1x8"]
-    assert [s.diverged for s in standings] == [0, 0, 2, 2]
+    summaries = rank(comparison.summaries())
+    assert [s.title for s in summaries] == ["ngram 3", "ngram 1", "rnn 1x8", "gru 1x8"]
+    assert [s.diverged for s in summaries] == [0, 0, 2, 2]
     again = Comparison(replace(PLAN, config=wild), TEXT, tmp_path / "wild")
     assert not again.missing
 
 
 def test_models_rank_by_their_mean_and_know_how_far_behind_they_are(whole):
-    standings = rank(whole.standings())
-    losses = [s.loss.nats_per_char for s in standings]
+    summaries = rank(whole.summaries())
+    losses = [s.loss.nats_per_char for s in summaries]
     assert losses == sorted(losses)
-    assert standings[0].behind is None
-    for s in standings[1:]:
+    assert summaries[0].behind is None
+    for s in summaries[1:]:
         assert s.behind.nats == pytest.approx(s.loss.nats_per_char - losses[0])
         assert 0 <= s.behind.p <= 1
-    gru = next(s for s in standings if s.title == "gru 1x8")
+    gru = next(s for s in summaries if s.title == "gru 1x8")
     each = np.array([r.loss.nats_per_char for r in gru.results])
     assert gru.loss.nats_per_char == pytest.approx(each.mean())
     assert gru.spread["nats_per_char"] == pytest.approx(each.std(ddof=1))
     assert gru.spread["bits_per_char"] == pytest.approx((each / np.log(2)).std(ddof=1))
     assert gru.spread["perplexity"] == pytest.approx(np.exp(each).std(ddof=1))
-    ngram = next(s for s in standings if s.title == "ngram 3")
+    ngram = next(s for s in summaries if s.title == "ngram 3")
     assert (ngram.spread, ngram.alone) == ({}, False)
 
 
@@ -173,11 +173,11 @@ def test_time_left_is_that_of_the_runs_alike_shared_among_workers(whole):
         if trial.config.seed == 2:
             del fresh.results[trial]
         elif result.seed:
-            fresh.results[trial] = replace(result, seconds=seconds[trial.config.title])
+            fresh.results[trial] = replace(result, seconds=seconds[trial.config.model_name])
     assert fresh.time_left(1) == pytest.approx(40)
     assert fresh.time_left(2) == pytest.approx(30)  # no shorter than the longest run
     rnn = next(t for t in fresh.missing if t.config.cell == "rnn")
-    fresh.running = {rnn: Progress(share=0.5, seconds=10)}  # slower than the other
+    fresh.running = {rnn: TrialProgress(share=0.5, seconds=10)}  # slower than the other
     assert fresh.time_left(1) == pytest.approx(10 + 30)
     fresh.results.clear()
     fresh.running.clear()
@@ -200,8 +200,8 @@ def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path):
     (trial,) = Comparison(plan, TEXT, tmp_path / "x").trials
     assert trial.look() is None
     trial.path.mkdir()
-    trial.tell(Progress(0.5, 1.5, 2.5, None))
-    assert trial.look() == Progress(0.5, 1.5, 2.5, None)
+    trial.tell(TrialProgress(0.5, 1.5, 2.5, None))
+    assert trial.look() == TrialProgress(0.5, 1.5, 2.5, None)
     (trial.path / ".progress").write_text("{")
     assert trial.look() is None
     trial.stop_file.touch()
@@ -213,7 +213,7 @@ def test_the_state_that_was_best_in_validation_is_measured_not_the_last(tmp_path
     wild = replace(CONFIG, lr=1.0, eval_every=1, schedule="constant", weight_decay=0.0)
     comparison = compared(tmp_path / "x", Plan(wild, ("rnn",), 1))
     ((trial, result),) = comparison.results.items()
-    best, last = files.load(trial.run.best), files.load(trial.run.last)
+    best, last = checkpoint.load(trial.run.best), checkpoint.load(trial.run.last)
     assert best.meta["metrics"]["best_step"] < last.meta["position"]["step"]
     wanted = evaluate(best.language_model, comparison.corpus.test)
     assert result.loss.nats_per_char == pytest.approx(wanted.nats_per_char, rel=1e-12)

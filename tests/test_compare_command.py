@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from charrnn.cli import run
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from tests.comparing import COMMAND, SMALL, charrnn
 from tests.conftest import VERSE
 
@@ -141,7 +141,7 @@ def test_ranks_of_mpi_do_the_same_runs(folder):
             assert len(json.loads(done.stdout)["models"]) == 4
     for path in (folder / "done").glob("*/best.npz"):
         ours, theirs = (
-            files.load(p) for p in (path, folder / "ranks" / path.parent.name / path.name)
+            checkpoint.load(p) for p in (path, folder / "ranks" / path.parent.name / path.name)
         )
         for name, array in ours.model.arrays().items():
             np.testing.assert_array_equal(theirs.model.arrays()[name], array)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from tests.comparing import COMMAND
 from tests.conftest import VERSE
 
@@ -100,7 +100,7 @@ def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder, start):
     wait_for_nobody(process)
     assert not list((folder / "long").rglob(".*"))
     steps = {
-        name: files.read_meta(folder / "long" / name / "last.npz")["position"]["step"]
+        name: checkpoint.read_meta(folder / "long" / name / "last.npz")["position"]["step"]
         for name in ("rnn-1x8-seed1", "gru-1x8-seed1")
     }
     assert min(steps.values()) > 0

@@ -1,56 +1,54 @@
-"""How lanes and sums are shared out among ranks, as far as one process can tell."""
+"""How streams and sums are shared out among ranks, as far as one process can tell."""
 
 import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.cli.commands.train import _read as read_corpus
 from charrnn.config.train_config import TrainConfig
-from charrnn.errors import CrewError
+from charrnn.errors import ProcessGroupError
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.system.machine import launched_as
-from charrnn.training.parallel.data_parallel import Team
-from charrnn.training.parallel.group import Crew, add_up, assemble
+from charrnn.training.parallel.data_parallel import DataParallel
+from charrnn.training.parallel.group import ProcessGroup, init_group, pairwise_sum
 
 
-@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(0, 3), st.data())
 def test_ranks_of_a_power_of_two_threads_sum_like_one_process(ranks, doublings, data):
     threads = 2**doublings
     numbers = data.draw(st.lists(st.floats(-9, 9), min_size=ranks * threads,
                                  max_size=ranks * threads))  # fmt: skip
     shares = [numbers[n * threads : (n + 1) * threads] for n in range(ranks)]
-    assert add_up([add_up(share) for share in shares]) == add_up(numbers)
+    assert pairwise_sum([pairwise_sum(share) for share in shares]) == pairwise_sum(numbers)
 
 
-def pretended(rank: int, size: int) -> Crew:
-    crew = Crew()
-    crew.rank, crew.size = rank, size
-    return crew
+def pretended(rank: int, size: int) -> ProcessGroup:
+    group = ProcessGroup()
+    group.rank, group.size = rank, size
+    return group
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(5, 40))
 def test_every_lane_is_read_by_exactly_one_worker(ranks, workers, batch):
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), np.random.default_rng(1))
-    lanes = np.arange(batch)
+    streams = np.arange(batch)
     read, numbers = [], []
     for rank in range(ranks):
-        team = Team(model, batch, workers, pretended(rank, ranks))
-        read += [n for share in team.lanes for n in lanes[team.own][share]]
+        team = DataParallel(model, batch, workers, pretended(rank, ranks))
+        read += [n for share in team.streams for n in streams[team.own][share]]
         numbers += range(team.first, team.first + team.workers)
-        assert all(share.stop > share.start for share in team.lanes)
-    assert read == list(lanes)
+        assert all(share.stop > share.start for share in team.streams)
+    assert read == list(streams)
     assert numbers == list(range(len(numbers)))
 
 
 def test_more_ranks_than_lanes_are_refused(rng):
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), rng)
-    with pytest.raises(CrewError, match="4 ranks cannot share out 3 lanes"):
-        Team(model, 3, 1, pretended(0, 4))
+    with pytest.raises(ProcessGroupError, match="4 ranks cannot share out 3 streams"):
+        DataParallel(model, 3, 1, pretended(0, 4))
 
 
 @pytest.mark.parametrize(
@@ -75,10 +73,10 @@ def test_the_environment_tells_who_was_started_together(environment, launch, mon
 
 
 def test_without_mpiexec_nothing_of_mpi_is_imported():
-    assert type(assemble()) is Crew
+    assert type(init_group()) is ProcessGroup
     assert "charrnn.training.parallel.mpi" not in sys.modules
 
 
 def test_standard_input_is_refused_as_only_rank_0_would_get_it():
-    with pytest.raises(CrewError, match="give the text as a file"):
+    with pytest.raises(ProcessGroupError, match="give the text as a file"):
         read_corpus(pretended(1, 2), ("-",), TrainConfig())

@@ -13,7 +13,7 @@ from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.errors import ConfigError
 from charrnn.training.events import Started, to_json
-from charrnn.training.network_trainer import Trainer
+from charrnn.training.network_trainer import NetworkTrainer
 
 lengths = st.integers(2, 10**10)
 reads = st.floats(0.01, 10_000)
@@ -35,15 +35,15 @@ def test_with_more_time_the_network_is_no_narrower(n, minutes, more, layers):
 
 
 def test_with_an_hour_there_is_one_layer_more_unless_the_text_is_short():
-    shapes = [defaults.fitted(TrainConfig(minutes=m), 1_000_000) for m in (3, 8, 60)]
+    shapes = [defaults.resolve_defaults(TrainConfig(minutes=m), 1_000_000) for m in (3, 8, 60)]
     assert [(c.layers, c.hidden) for c in shapes] == [(2, 192), (2, 320), (3, 512)]
-    assert defaults.fitted(TrainConfig(minutes=60), 50_000).layers == 2
+    assert defaults.resolve_defaults(TrainConfig(minutes=60), 50_000).layers == 2
 
 
 @given(minutes=reads, width=st.integers(1, 999), layers=st.integers(1, 5))
 def test_a_given_width_or_depth_is_kept(minutes, width, layers):
-    wide = defaults.fitted(TrainConfig(minutes=minutes, hidden=width), 1_000_000)
-    deep = defaults.fitted(TrainConfig(minutes=minutes, layers=layers), 1_000_000)
+    wide = defaults.resolve_defaults(TrainConfig(minutes=minutes, hidden=width), 1_000_000)
+    deep = defaults.resolve_defaults(TrainConfig(minutes=minutes, layers=layers), 1_000_000)
     assert (wide.layers, wide.hidden, deep.layers) == (2, width, layers)
 
 
@@ -64,10 +64,10 @@ def test_weights_shrink_by_as_much_in_an_epoch_whatever_the_text_and_the_rate(ea
 
 @given(n=lengths, epochs=st.floats(0.1, 100))
 def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n, epochs):
-    fitted = defaults.fitted(TrainConfig(hidden=7, epochs=epochs), n)
-    assert (fitted.hidden, fitted.epochs) == (7, epochs)
-    assert fitted.dropout is not None
-    assert defaults.fitted(fitted, 3 * n) == fitted
+    resolve_defaults = defaults.resolve_defaults(TrainConfig(hidden=7, epochs=epochs), n)
+    assert (resolve_defaults.hidden, resolve_defaults.epochs) == (7, epochs)
+    assert resolve_defaults.dropout is not None
+    assert defaults.resolve_defaults(resolve_defaults, 3 * n) == resolve_defaults
 
 
 @pytest.mark.parametrize(
@@ -81,20 +81,24 @@ def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n, epochs):
     ],
 )
 def test_every_budget_leads_to_a_network(budget, units):
-    fitted = defaults.fitted(TrainConfig(**budget), 1_000_000)
-    assert fitted.network(65).hidden == fitted.hidden
-    assert set(fitted.budgets) == units
+    resolve_defaults = defaults.resolve_defaults(TrainConfig(**budget), 1_000_000)
+    assert resolve_defaults.network(65).hidden == resolve_defaults.hidden
+    assert set(resolve_defaults.budgets) == units
 
 
 @given(n=lengths)
 def test_with_much_time_a_text_is_read_a_little_oftener_than_is_best_and_no_more(n):
-    assert 1 <= defaults.fitted(TrainConfig(minutes=1e9), n).epochs / defaults.times(n) <= 1.5
+    assert (
+        1
+        <= defaults.resolve_defaults(TrainConfig(minutes=1e9), n).epochs / defaults.times(n)
+        <= 1.5
+    )
 
 
 def test_a_text_counts_by_the_part_that_is_learned():
     corpus = Corpus.of_text("to be or not to be " * 40)
-    trainer = Trainer(corpus, TrainConfig(steps=1, layers=1))
-    wanted = defaults.fitted(TrainConfig(steps=1, layers=1), len(corpus.train))
+    trainer = NetworkTrainer(corpus, TrainConfig(steps=1, layers=1))
+    wanted = defaults.resolve_defaults(TrainConfig(steps=1, layers=1), len(corpus.train))
     assert (trainer.config.hidden, trainer.config.dropout) == (wanted.hidden, wanted.dropout)
     started = next(e for e in trainer.events() if isinstance(e, Started))
     names = ("hidden", "lr", "dropout", "weight_decay")  # and one layer was asked for
@@ -103,10 +107,10 @@ def test_a_text_counts_by_the_part_that_is_learned():
 
 @given(hidden=st.integers(1, 5000), optimizer=st.sampled_from(["adam", "sgd"]))
 def test_a_wide_network_learns_at_a_lower_rate_unless_one_is_given(hidden, optimizer):
-    usual = defaults.fitted(TrainConfig(hidden=1, optimizer=optimizer), 1000).rate
-    wide = defaults.fitted(TrainConfig(hidden=hidden, optimizer=optimizer), 1000)
+    usual = defaults.resolve_defaults(TrainConfig(hidden=1, optimizer=optimizer), 1000).rate
+    wide = defaults.resolve_defaults(TrainConfig(hidden=hidden, optimizer=optimizer), 1000)
     assert wide.rate == wide.lr == usual * min(1, math.sqrt(384 / hidden))
-    assert defaults.fitted(TrainConfig(hidden=hidden, lr=0.01), 1000).rate == 0.01
+    assert defaults.resolve_defaults(TrainConfig(hidden=hidden, lr=0.01), 1000).rate == 0.01
 
 
 def test_a_cell_without_recurrent_weights_has_none_to_drop():
@@ -116,7 +120,7 @@ def test_a_cell_without_recurrent_weights_has_none_to_drop():
 
 def test_n_grams_leave_nothing_open():
     config = TrainConfig(cell="ngram")
-    assert defaults.fitted(config, 1000) == config
+    assert defaults.resolve_defaults(config, 1000) == config
     assert "hidden" not in dataclasses.replace(config).to_json()
 
 

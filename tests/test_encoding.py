@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from charrnn.cli.commands.eval import command
-from charrnn.data import token_buffer as spool
+from charrnn.data import token_buffer
 from charrnn.data.corpus import Corpus, Split
 from charrnn.data.encode import encode
 from charrnn.data.reading import Source, TextOptions
-from charrnn.data.token_buffer import Spool, release
+from charrnn.data.token_buffer import TokenBuffer, drop_pages
 from charrnn.errors import VocabularyError
 from tests.conftest import LONG_TEXT, as_read
 
@@ -31,7 +31,7 @@ def text_of(encoded):
     return encoded.vocabulary.decode(encoded.ids)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.text(ALPHABET, min_size=40), min_size=1, max_size=3),
     least=st.integers(1, 3),
@@ -44,7 +44,7 @@ def test_the_ids_are_the_same_from_memory_from_disk_and_from_the_store(
     sources = [Source("a", (t + "ab" * 3).encode()) for t in texts]
     ways = []
     for small in (1 << 25, 10, 10):
-        monkeypatch.setattr(spool, "SMALL", small)
+        monkeypatch.setattr(token_buffer, "SMALL", small)
         ways.append(encode(sources, options, "a"))
     for other in ways[1:]:
         assert other.vocabulary == ways[0].vocabulary
@@ -60,7 +60,7 @@ def test_the_ids_are_the_same_from_memory_from_disk_and_from_the_store(
 def test_the_ids_of_a_long_text_are_read_from_its_entry(encodings, long_text):
     encoded = encode([Source.of(long_text)], CHAR, "text")
     (entry,) = encodings.iterdir()
-    release(encoded.ids)
+    drop_pages(encoded.ids)
     base = encoded.ids
     while isinstance(base, np.ndarray):
         base = base.base
@@ -89,7 +89,7 @@ def test_what_can_be_read_only_once_is_read_once_and_kept(encodings, long_text, 
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=lambda: pipe.write_bytes(LONG_TEXT.encode()))
-    writer.start()
+    writer.initial_state()
     piped = encode([Source.of(pipe)], CHAR, "pipe")
     writer.join()
     found = encode([Source.of(long_text)], CHAR, "text")
@@ -126,8 +126,8 @@ def test_a_spool_gives_back_what_was_written(encodings, rng, monkeypatch):
     kinds = [(50, np.uint8), (0, np.uint8), (30, np.uint32), (70, np.uint16)]
     pieces = [rng.integers(0, 200, n).astype(kind) for n, kind in kinds]
     for small in (0, 60, 1 << 20):
-        monkeypatch.setattr(spool, "SMALL", small)
-        with Spool() as spooled:
+        monkeypatch.setattr(token_buffer, "SMALL", small)
+        with TokenBuffer() as spooled:
             for piece in pieces:
                 spooled.write(piece)
             for _ in range(2):
@@ -142,17 +142,17 @@ def test_released_pages_are_given_back_and_read_anew(encodings):
         lines = STATUS.read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))
 
-    with Spool() as spooled:
+    with TokenBuffer() as spooled:
         for n in range(16):
             spooled.write(np.full(1 << 20, n, np.uint8))
         ids = spooled.whole(np.uint8)[5:]
     before = in_files()
     total = ids.sum()
     assert in_files() > before + 15_000
-    release(ids)
+    drop_pages(ids)
     assert in_files() < before + 2000
     assert ids.sum() == total
-    release(np.zeros(3))
+    drop_pages(np.zeros(3))
 
 
 def test_eval_reads_a_long_text_as_it_reads_a_short_one(encodings, tmp_path, monkeypatch):
@@ -160,7 +160,7 @@ def test_eval_reads_a_long_text_as_it_reads_a_short_one(encodings, tmp_path, mon
     sonnet.write_text("Shall I compare thee to a summer's day?\n" * 9)
     found = []
     for small in (1 << 25, 10):
-        monkeypatch.setattr(spool, "SMALL", small)
+        monkeypatch.setattr(token_buffer, "SMALL", small)
         done = CliRunner().invoke(command, [str(sonnet), "--json"], catch_exceptions=False)
         found.append(json.loads(done.stdout))
     assert found[0]["nats_per_char"] == found[1]["nats_per_char"]

@@ -11,17 +11,17 @@ from charrnn.language.evaluate import evaluate, surprisal
 from charrnn.language.sampling import write
 from charrnn.language.text_model import load
 from charrnn.models import CharRNN, Ensemble, LanguageModel, NetworkConfig, NGram
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
 
 LETTERS = "abcdef\n"
 V = len(LETTERS)
 
 
-def network(cell="gru", seed=0, layers=1, symbols=V):
+def network(cell="gru", seed=0, layers=1, vocab_size=V):
     rng = np.random.default_rng(seed)
-    model = CharRNN.initialised(NetworkConfig(symbols, cell, 6, layers), rng, np.float64)
-    model.params.flat += 0.3 * rng.standard_normal(model.size)
+    model = CharRNN.initialised(NetworkConfig(vocab_size, cell, 6, layers), rng, np.float64)
+    model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
     return model
 
 
@@ -33,8 +33,8 @@ def mixed() -> Ensemble:
 def test_the_mean_is_one_of_probabilities(rng):
     model, ids = mixed(), rng.integers(0, V, (12, 3))
     assert isinstance(model, LanguageModel)
-    log_p, state = model.read(ids, model.start(3))
-    each = [np.exp(m.read(ids, m.start(3))[0]) for m in model.members]
+    log_p, state = model.read(ids, model.initial_state(3))
+    each = [np.exp(m.read(ids, m.initial_state(3))[0]) for m in model.members]
     np.testing.assert_allclose(np.exp(log_p), sum(each) / 3, atol=1e-12)
     np.testing.assert_allclose(model.predict(state), log_p[-1], atol=1e-12)
     np.testing.assert_allclose(np.exp(log_p).sum(axis=-1), 1)
@@ -42,19 +42,19 @@ def test_the_mean_is_one_of_probabilities(rng):
 
 def test_reading_in_chunks_equals_reading_whole(rng):
     model, ids = mixed(), rng.integers(0, V, (30, 2))
-    whole, _ = model.read(ids, model.start(2))
-    first, state = model.read(ids[:11], model.start(2))
+    whole, _ = model.read(ids, model.initial_state(2))
+    first, state = model.read(ids[:11], model.initial_state(2))
     second, _ = model.read(ids[11:], state)
     np.testing.assert_allclose(np.concatenate([first, second]), whole, atol=1e-12)
 
 
 def test_the_numbers_do_not_depend_on_lanes(rng):
     model, ids = mixed(), rng.integers(0, V, 1500)
-    wanted = surprisal(model, ids, lanes=1)
-    np.testing.assert_allclose(surprisal(model, ids, lanes=7, chunk=10), wanted, atol=1e-8)
+    wanted = surprisal(model, ids, streams=1)
+    np.testing.assert_allclose(surprisal(model, ids, streams=7, chunk=10), wanted, atol=1e-8)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, V - 1), min_size=1, max_size=40), st.integers(0, 99))
 def test_its_loss_is_at_most_the_mean_of_those_of_its_members(ids, seed):
     members = [network("gru", seed), network("rnn", seed + 1)]
@@ -79,9 +79,11 @@ def test_samples_of_an_ensemble_are_those_of_their_seeds():
 
 def test_members_must_know_the_same_symbols(tmp_path):
     with pytest.raises(ValueError, match="5"):
-        Ensemble([network(), network(symbols=5)])
+        Ensemble([network(), network(vocab_size=5)])
     for name, letters in (("a", LETTERS), ("b", LETTERS), ("c", "ghijkl\n")):
-        files.save(Checkpoint(network(seed=ord(name)), Vocabulary.of(letters)), tmp_path / name)
+        checkpoint.save(
+            Checkpoint(network(seed=ord(name)), Vocabulary.of(letters)), tmp_path / name
+        )
     model = load(tmp_path / "a", tmp_path / "b")
     assert len(model.model.members) == 2
     assert model.perplexity("abc") > 1

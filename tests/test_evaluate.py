@@ -17,7 +17,7 @@ V = 9
 def network(cell, dtype=np.float64, spread=0.5, layers=2):
     rng = np.random.default_rng(3)
     model = CharRNN.initialised(NetworkConfig(V, cell, 8, layers), rng, dtype)
-    model.params.flat += (spread * rng.standard_normal(model.size)).astype(dtype)
+    model.params.flat += (spread * rng.standard_normal(model.num_parameters)).astype(dtype)
     if cell == "relu":  # which explodes where others saturate
         for layer in range(layers):
             model.params[f"{layer}.U"][...] *= 0.3
@@ -26,7 +26,7 @@ def network(cell, dtype=np.float64, spread=0.5, layers=2):
 
 def one_by_one(model, ids):
     """The definition: predict, look, read, for one symbol after the other."""
-    state, nats = model.start(1), []
+    state, nats = model.initial_state(1), []
     for symbol in ids:
         nats.append(-model.predict(state)[0, symbol])
         _, state = model.read(np.array([[symbol]]), state)
@@ -37,34 +37,34 @@ def one_by_one(model, ids):
 def test_the_numbers_do_not_depend_on_lanes_or_chunks(cell, rng):
     model, ids = network(cell), rng.integers(0, V, 3001)
     wanted = one_by_one(model, ids)
-    for lanes, chunk in [(1, 64), (1, 5000), (5, 20), (40, 7), (1000, 2)]:
+    for streams, chunk in [(1, 64), (1, 5000), (5, 20), (40, 7), (1000, 2)]:
         np.testing.assert_allclose(
-            surprisal(model, ids, lanes=lanes, chunk=chunk), wanted, atol=1e-8
+            surprisal(model, ids, streams=streams, chunk=chunk), wanted, atol=1e-8
         )
 
 
 def test_a_model_that_never_forgets_is_still_read_exactly(rng):
-    """With forget gates stuck open, lanes never agree with their first reading."""
+    """With forget gates stuck open, streams never agree with their first reading."""
     model, ids = network("lstm", layers=1), rng.integers(0, V, 1200)
     model.params["0.b"][8:16] = 40.0
     model.params["0.U"][:, 8:16] = model.params["0.W"][:, 8:16] = 0
     wanted = one_by_one(model, ids)
-    np.testing.assert_allclose(surprisal(model, ids, lanes=12, chunk=10), wanted, atol=1e-8)
+    np.testing.assert_allclose(surprisal(model, ids, streams=12, chunk=10), wanted, atol=1e-8)
 
 
 def test_single_precision_agrees_to_a_millionth(rng):
     ids = rng.integers(0, V, 4000)
     exact = evaluate(network("gru"), ids).nats_per_char
-    for lanes in (1, 8, 64):
-        loss = evaluate(network("gru", np.float32), ids, lanes=lanes)
+    for streams in (1, 8, 64):
+        loss = evaluate(network("gru", np.float32), ids, streams=streams)
         assert loss.nats_per_char == pytest.approx(exact, abs=2e-6)
 
 
 @pytest.mark.parametrize("cell", NETWORKS)
 def test_reading_in_chunks_equals_reading_whole(cell, rng):
     model, ids = network(cell), rng.integers(0, V, (30, 4))
-    whole, end = model.read(ids, model.start(4))
-    first, state = model.read(ids[:11], model.start(4))
+    whole, end = model.read(ids, model.initial_state(4))
+    first, state = model.read(ids[:11], model.initial_state(4))
     second, after = model.read(ids[11:], state)
     np.testing.assert_allclose(np.concatenate([first, second]), whole, atol=1e-12)
     for a, b in zip(after, end, strict=True):
@@ -73,21 +73,21 @@ def test_reading_in_chunks_equals_reading_whole(cell, rng):
 
 @pytest.mark.parametrize("cell", NETWORKS)
 @given(at=st.integers(0, 19), data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_changing_a_symbol_changes_no_prediction_before_it(cell, at, data):
     model = network(cell)
     ids = np.array(data.draw(st.lists(st.integers(0, V - 1), min_size=20, max_size=20)))
     other = ids.copy()
     other[at] = (ids[at] + data.draw(st.integers(1, V - 1))) % V
-    before = model.read(ids[:, None], model.start(1))[0]
-    after = model.read(other[:, None], model.start(1))[0]
+    before = model.read(ids[:, None], model.initial_state(1))[0]
+    after = model.read(other[:, None], model.initial_state(1))[0]
     np.testing.assert_array_equal(before[:at], after[:at])
     assert not np.array_equal(before[at], after[at])
 
 
 def test_predict_is_the_last_row_of_read(rng):
     model = network("lstm")
-    log_p, state = model.read(rng.integers(0, V, (5, 2)), model.start(2))
+    log_p, state = model.read(rng.integers(0, V, (5, 2)), model.initial_state(2))
     np.testing.assert_allclose(model.predict(state), log_p[-1], atol=1e-12)
     np.testing.assert_allclose(np.exp(log_p).sum(axis=-1), 1)
 
@@ -104,7 +104,7 @@ def test_segments_join_without_a_seam(cell, rng):
     model, ids = network(cell), rng.integers(0, V, 1500)
     wanted = one_by_one(model, ids)
     for segment in (400, 777):
-        found = surprisal(model, ids, lanes=6, chunk=10, segment=segment)
+        found = surprisal(model, ids, streams=6, chunk=10, segment=segment)
         np.testing.assert_allclose(found, wanted, atol=1e-8)
 
 
@@ -115,15 +115,15 @@ def test_the_loss_is_the_mean_surprisal_however_much_is_held_at_a_time(entries, 
     monkeypatch.setattr("charrnn.language.evaluate._ENTRIES", entries)
     for segment in (400, 1 << 20):
         monkeypatch.setattr("charrnn.language.evaluate._SEGMENT", segment)
-        assert evaluate(model, ids, lanes=6).nats_per_char == pytest.approx(wanted, abs=1e-8)
+        assert evaluate(model, ids, streams=6).nats_per_char == pytest.approx(wanted, abs=1e-8)
 
 
 class Blind:
     """A model that knows nothing and remembers nothing."""
 
-    symbols = 2
+    vocab_size = 2
 
-    def start(self, batch):
+    def initial_state(self, batch):
         return (np.zeros((batch, 1), np.float32),)
 
     def predict(self, state):

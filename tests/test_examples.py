@@ -190,10 +190,10 @@ def test_texts_of_a_batch_are_of_like_length_and_padded_with_no_symbol():
         np.testing.assert_array_equal(labels, examples.labels[numbers])
         lengths = (texts != PAD).sum(axis=0)
         np.testing.assert_array_equal(lengths, examples.lengths[numbers])
-        for lane, ids in enumerate(examples.texts(numbers)):
-            read = texts[: len(ids), lane]
+        for stream, ids in enumerate(examples.texts(numbers)):
+            read = texts[: len(ids), stream]
             assert (read[read != ids] == examples.unknown).all()
-            assert (texts[len(ids) :, lane] == PAD).all()
+            assert (texts[len(ids) :, stream] == PAD).all()
         assert texts[texts != PAD].max() <= examples.unknown
         spread.append(np.ptp(lengths))
     assert np.mean(spread) < 2

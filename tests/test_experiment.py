@@ -11,7 +11,7 @@ from charrnn.compare.comparison import Comparison, by_model, measured
 from charrnn.compare.experiment import RECORD, Plan, experiment_folder, runs_in
 from charrnn.data.reading import Source
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
 from tests.comparing import CONFIG, PLAN, TEXT, compared
 from tests.conftest import VERSE
@@ -69,7 +69,8 @@ def test_what_repeats_a_seed_or_was_not_finished_counts_for_nothing(whole, tmp_p
     runs = runs_in(folder)
     assert "gru-1x8-seed2" not in {run.name for run in runs}
     found = [
-        measured(Run(path), files.load(path / "best.npz"), whole.corpus.test) for path in runs * 2
+        measured(Run(path), checkpoint.load(path / "best.npz"), whole.corpus.test)
+        for path in runs * 2
     ]
     counts = {s.title: len(s.results) for s in by_model(found)}
     assert counts == {"ngram 1": 1, "ngram 3": 1, "rnn 1x8": 2, "gru 1x8": 1}
@@ -78,12 +79,13 @@ def test_what_repeats_a_seed_or_was_not_finished_counts_for_nothing(whole, tmp_p
 def test_trained_runs_are_grouped_by_what_they_are(whole):
     ids = whole.corpus.test
     results = [
-        measured(Run(path), files.load(path / "best.npz"), ids) for path in runs_in(whole.folder)
+        measured(Run(path), checkpoint.load(path / "best.npz"), ids)
+        for path in runs_in(whole.folder)
     ]
-    standings = {s.title: s for s in by_model(results)}
-    assert standings.keys() == {"ngram 1", "ngram 3", "rnn 1x8", "gru 1x8"}
-    for before in whole.standings():
-        now = standings[before.title]
+    summaries = {s.title: s for s in by_model(results)}
+    assert summaries.keys() == {"ngram 1", "ngram 3", "rnn 1x8", "gru 1x8"}
+    for before in whole.summaries():
+        now = summaries[before.title]
         assert now.loss == before.loss
         np.testing.assert_array_equal(now.losses, before.losses)
     other = replace(results[0], config=replace(results[0].config, lr=0.1))

@@ -16,7 +16,7 @@ from charrnn.cli.views import filled_text as filled_view
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.filling.text_filler import Filled, Gap
-from charrnn.models import Filler, NetworkConfig, NGram
+from charrnn.models import MaskedLanguageModel, NetworkConfig, NGram
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import find_checkpoint
@@ -35,7 +35,7 @@ def ngram(path, text, order):
 def filler(path, text):
     vocabulary = Vocabulary.of(text)
     config = NetworkConfig(len(vocabulary), "gru", 8, 1)
-    model = Filler.initialised(config, np.random.default_rng(1))
+    model = MaskedLanguageModel.initialised(config, np.random.default_rng(1))
     meta = {"config": {"task": "fill", "mask": 0.2}}
     checkpoint.save(Checkpoint(model, vocabulary, meta), path / "best.npz")
 

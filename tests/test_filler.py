@@ -10,13 +10,13 @@ from charrnn.data.corpus import Corpus, Split
 from charrnn.data.masking import Windows, hidden_in_text, hidden_places, hide
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.language.text_model import load
-from charrnn.models import Filler, NetworkConfig
+from charrnn.models import MaskedLanguageModel, NetworkConfig
 from charrnn.nn.cells import CELLS
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import Run
 from charrnn.training.events import Finished, Sampled
-from charrnn.training.network_trainer import Trainer
+from charrnn.training.network_trainer import NetworkTrainer
 
 V, T, B, H = 5, 9, 3, 4
 TINY = {"task": "fill", "hidden": 8, "layers": 1, "batch": 4, "seq": 12, "workers": 1}
@@ -28,11 +28,11 @@ def spans(places):
     return np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 5), st.integers(1, 60), st.floats(0.01, 1), st.integers(0, 99))
-def test_every_lane_hides_the_same_number(lanes, length, share, seed):
-    places = hidden_places(lanes, length, share, np.random.default_rng(seed))
-    assert places.shape == (lanes, length)
+def test_every_lane_hides_the_same_number(streams, length, share, seed):
+    places = hidden_places(streams, length, share, np.random.default_rng(seed))
+    assert places.shape == (streams, length)
     assert set(places.sum(axis=1)) == {max(1, round(share * length))}
 
 
@@ -55,7 +55,7 @@ def test_a_text_hides_the_same_places_each_time():
     assert hidden_in_text(1, 0.15).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(2, 120), st.integers(1, 9), st.integers(1, 40), st.integers(0, 3))
 def test_every_epoch_reads_all_of_the_text(length, batch, seq, epoch):
     ids = np.arange(length)
@@ -64,10 +64,10 @@ def test_every_epoch_reads_all_of_the_text(length, batch, seq, epoch):
     for n in range(windows.chunks):
         inputs, targets = windows.chunk(n, epoch)
         assert inputs.shape == (windows.seq, windows.batch)
-        for lane, truth in zip(inputs.T, targets.T, strict=True):
-            hidden = lane == length
+        for stream, truth in zip(inputs.T, targets.T, strict=True):
+            hidden = stream == length
             assert hidden.sum() == len(truth)
-            whole = lane.copy()
+            whole = stream.copy()
             whole[hidden] = truth
             np.testing.assert_array_equal(np.diff(whole), 1)  # a piece of the text, restored
             read |= set(whole.tolist())
@@ -89,8 +89,8 @@ def test_the_number_of_a_gap_fits_where_bytes_are_symbols():
 
 def example(rng, cell="gru", layers=2, residual=False, dropout=0.0):
     config = NetworkConfig(V, cell, H, layers, dropout, residual)
-    model = Filler.initialised(config, rng, np.float64)
-    model.params.flat += 0.3 * rng.standard_normal(model.size)
+    model = MaskedLanguageModel.initialised(config, rng, np.float64)
+    model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
     text = rng.integers(0, V, (B, T))
     places = hidden_places(B, T, 0.3, rng)
     return model, hide(text, places, V).T, text[places].reshape(B, -1).T
@@ -100,7 +100,7 @@ def example(rng, cell="gru", layers=2, residual=False, dropout=0.0):
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_gradient_is_that_of_the_loss(cell, layers, residual, rng):
     model, inputs, targets = example(rng, cell, layers, residual, dropout=0.3)
-    grads, direction = model.params.zeros(), rng.standard_normal(model.size)
+    grads, direction = model.params.zeros_like(), rng.standard_normal(model.num_parameters)
     at = model.params.flat.copy()
 
     def loss(eps, into):
@@ -108,13 +108,13 @@ def test_the_gradient_is_that_of_the_loss(cell, layers, residual, rng):
         return model.gradient(inputs, targets, (), into, np.random.default_rng(4))[0]
 
     loss(0, grads)
-    numeric = (loss(1e-6, grads.zeros()) - loss(-1e-6, grads.zeros())) / 2e-6
+    numeric = (loss(1e-6, grads.zeros_like()) - loss(-1e-6, grads.zeros_like())) / 2e-6
     np.testing.assert_allclose(grads.flat @ direction, numeric, rtol=1e-6)
 
 
 def test_the_loss_is_over_hidden_symbols_alone(rng):
     model, inputs, targets = example(rng)
-    loss, state = model.gradient(inputs, targets, (), model.params.zeros())
+    loss, state = model.gradient(inputs, targets, (), model.params.zeros_like())
     log_p = model.predict(inputs)
     assert log_p.shape == (targets.size, V)
     truth = targets.T.ravel()
@@ -124,10 +124,10 @@ def test_the_loss_is_over_hidden_symbols_alone(rng):
 
 def test_the_gradient_of_lanes_is_the_mean_of_theirs(rng):
     model, inputs, targets = example(rng)
-    whole, each = model.params.zeros(), model.params.zeros()
+    whole, each = model.params.zeros_like(), model.params.zeros_like()
     loss, _ = model.gradient(inputs, targets, (), whole)
-    lanes = [slice(n, n + 1) for n in range(B)]
-    losses = [model.gradient(inputs[:, n], targets[:, n], (), each)[0] for n in lanes]
+    streams = [slice(n, n + 1) for n in range(B)]
+    losses = [model.gradient(inputs[:, n], targets[:, n], (), each)[0] for n in streams]
     assert loss == pytest.approx(np.mean(losses))
     np.testing.assert_allclose(whole.flat, each.flat / B, atol=1e-12)
 
@@ -147,7 +147,7 @@ def test_a_filler_is_stored_and_restored(tmp_path, rng):
     vocabulary = Corpus.of_text("abcde" * 9, Split(1, 0, 0)).vocabulary
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "best.npz")
     found = checkpoint.load(tmp_path / "best.npz").model
-    assert isinstance(found, Filler)
+    assert isinstance(found, MaskedLanguageModel)
     np.testing.assert_array_equal(found.predict(inputs), model.predict(inputs))
     with pytest.raises(CheckpointError, match=r"fills gaps.*charrnn fill\."):
         load(tmp_path)
@@ -173,7 +173,7 @@ def test_it_learns_what_both_sides_determine():
     corpus = Corpus.of_text("abcacb" * 200)
     shape = TINY | {"hidden": 12, "batch": 16, "seq": 24}
     config = TrainConfig(**shape, mask=0.12, steps=100, lr=0.03, dropout=0.0)
-    events = list(Trainer(corpus, config).events())
+    events = list(NetworkTrainer(corpus, config).events())
     assert isinstance(events[-1], Finished)
     assert events[-1].losses["test"].nats_per_char < 0.1
     shown = [e.text for e in events if isinstance(e, Sampled)]
@@ -183,14 +183,14 @@ def test_it_learns_what_both_sides_determine():
 def test_a_resumed_run_ends_with_the_same_bits(tmp_path):
     corpus = Corpus.of_text("the quick brown fox jumps " * 12)
     config = TrainConfig(**TINY, steps=12, eval_every=4)
-    straight = Trainer(corpus, config)
+    straight = NetworkTrainer(corpus, config)
     list(straight.events())
     run = Run.create(tmp_path, "r")
-    first = Trainer(corpus, config, run)
+    first = NetworkTrainer(corpus, config, run)
     for event in first.events():
         if getattr(event, "step", 0) == 7:
             first.stop()
-    again = Trainer.resume(run, corpus, config)
+    again = NetworkTrainer.resume(run, corpus, config)
     list(again.events())
     np.testing.assert_array_equal(straight.model.params.flat, again.model.params.flat)
 
@@ -200,7 +200,7 @@ def test_workers_share_the_windows():
     flat = []
     for workers in (1, 2):
         config = TrainConfig(**TINY | {"workers": workers}, steps=5, dropout=0.0)
-        trainer = Trainer(corpus, config)
+        trainer = NetworkTrainer(corpus, config)
         list(trainer.events())
         flat.append(trainer.model.params.flat.copy())
     np.testing.assert_allclose(*flat, atol=1e-4)

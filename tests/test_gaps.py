@@ -13,24 +13,24 @@ from charrnn.errors import ConfigError, VocabularyError
 from charrnn.filling.gaps import ask, by_certainty, from_the_left, measure
 from charrnn.filling.text_filler import TextFiller
 from charrnn.language.evaluate import surprisal
-from charrnn.models import CharRNN, Filler, NetworkConfig, NGram
+from charrnn.models import CharRNN, MaskedLanguageModel, NetworkConfig, NGram
 from tests.conftest import VERSE
 
 V = 3
 
 
 class Neighbours:
-    """Stands in for a `Filler` that looks at the two symbols beside a gap and nothing else: it
-    expects the left one, the surer the more of the two are known.
+    """A stand-in for a `MaskedLanguageModel` that looks only at the two neighbours of a gap. It
+    expects the left one, with more certainty the more of the two are known.
     """
 
-    symbols = gap = V
+    vocab_size = mask_id = V
 
     def predict(self, text):
         padded = np.pad(text, ((1, 1), (0, 0)), constant_values=V)
         rows = []
-        for lane, step in zip(*np.nonzero((text == V).T), strict=True):
-            left, right = padded[step, lane], padded[step + 2, lane]
+        for stream, step in zip(*np.nonzero((text == V).T), strict=True):
+            left, right = padded[step, stream], padded[step + 2, stream]
             p = np.full(V, 1.0)
             p[left % V] += 4.0 * (left < V) + 1.0 * (right < V)
             rows.append(np.log(p / p.sum()))
@@ -40,7 +40,7 @@ class Neighbours:
 texts = st.lists(st.integers(0, V), min_size=1, max_size=500).map(np.array)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(texts)
 def test_every_gap_is_asked_about_once_and_in_its_surroundings(ids):
     """Wherever a window of the text ends."""
@@ -61,7 +61,7 @@ def test_the_most_certain_gap_is_filled_first_and_the_others_are_asked_again():
     assert [g.symbol for g in sorted(guesses, key=lambda g: g.at)] == [2, 2, 2, 1]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(texts)
 def test_no_gap_is_left_and_nothing_else_is_touched(ids):
     before = ids.copy()
@@ -71,7 +71,7 @@ def test_no_gap_is_left_and_nothing_else_is_touched(ids):
 
 
 def test_what_is_measured_is_what_the_model_says_of_what_is_hidden(rng):
-    model = Filler.initialised(NetworkConfig(V, "gru", 5, 1), rng, np.float64)
+    model = MaskedLanguageModel.initialised(NetworkConfig(V, "gru", 5, 1), rng, np.float64)
     ids = rng.integers(0, V, 90)
     places = hidden_in_text(90, 0.2, 7)
     log_p = model.predict(hide(ids, places, V)[:, None])
@@ -85,7 +85,7 @@ def test_what_is_measured_is_what_the_model_says_of_what_is_hidden(rng):
 def networks(seed):
     rng = np.random.default_rng(seed)
     model = CharRNN.initialised(NetworkConfig(V, "rnn", 4, 1), rng, np.float64)
-    model.params.flat += rng.standard_normal(model.size)
+    model.params.flat += rng.standard_normal(model.num_parameters)
     return model
 
 
@@ -105,7 +105,7 @@ def posterior(model, ids, gaps, end):
     return p / p.sum()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(models, st.integers(0, 11), st.integers(0, 12), st.integers(0, 9))
 def test_a_single_gap_is_filled_by_the_rule_of_bayes(model, at, ahead, seed):
     ids = np.random.default_rng(seed).integers(0, V, 12)
@@ -117,7 +117,7 @@ def test_a_single_gap_is_filled_by_the_rule_of_bayes(model, at, ahead, seed):
     np.testing.assert_allclose(np.exp(guess.log_p), wanted, rtol=1e-6)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(models, st.sets(st.integers(0, 11), min_size=2, max_size=3), st.integers(0, 9))
 def test_several_gaps_are_weighed_together(model, gaps, seed):
     """A beam that drops nothing: the first by all ways of filling the others, and so on."""
@@ -147,27 +147,27 @@ def test_a_beam_of_one_writes_what_is_likeliest_next():
     model = counted(3)
     ids = np.array([0, 1, V, V, 2])
     guesses = list(from_the_left(model, ids, beam=1))
-    state = model.start(1)
+    state = model.initial_state(1)
     after, state = model.read(ids[:2, None], state)
     first = after[-1, 0].argmax()
     after, _ = model.read(np.array([[first]]), state)
     assert [g.symbol for g in guesses] == [first, after[-1, 0].argmax()]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(models, st.integers(0, V - 1))
-def test_a_banned_symbol_is_never_filled_in(model, banned):
+def test_a_banned_symbol_is_never_filled_in(model, suppressed):
     ids = np.array([V, 1, V, V, 0, V])
-    for guess in from_the_left(model, ids, [banned]):
-        assert guess.symbol != banned
+    for guess in from_the_left(model, ids, [suppressed]):
+        assert guess.symbol != suppressed
         assert np.exp(guess.log_p).sum() == pytest.approx(1)
-    for guess in by_certainty(Neighbours(), ids, [banned]):
-        assert guess.symbol != banned
+    for guess in by_certainty(Neighbours(), ids, [suppressed]):
+        assert guess.symbol != suppressed
         assert np.exp(guess.log_p).sum() == pytest.approx(1)
 
 
 def verse(unit="char", text=VERSE[:4000], unknown=False):
-    vocabulary = Vocabulary(Vocabulary((), unit).codes_of(text).tolist(), unit, unknown)
+    vocabulary = Vocabulary(Vocabulary((), unit).to_code_points(text).tolist(), unit, unknown)
     ids = vocabulary.encode(text)
     return TextFiller(NGram.counted(ids, len(vocabulary), 5), vocabulary)
 
@@ -230,7 +230,7 @@ def test_the_loss_of_hidden_words_is_over_their_characters(rng):
     text = "The king, my lord, is dead.\n" * 30
     vocabulary = Words.of(text)
     ids = vocabulary.encode(text)
-    model = Filler.initialised(NetworkConfig(len(vocabulary), "gru", 4, 1), rng)
+    model = MaskedLanguageModel.initialised(NetworkConfig(len(vocabulary), "gru", 4, 1), rng)
     hidden = ids[hidden_in_text(len(ids), 0.15)]
     by_word, by_char = measure(model, ids, 0.15), measure(model, ids, 0.15, 0, vocabulary)
     assert by_char.loss.words == by_word.loss.chars == len(hidden)

@@ -42,8 +42,8 @@ class Lost(GRU):
 class Slightly(GRU):
     """One that is wrong by a part in a hundred thousand, in the recurrent bias alone."""
 
-    def finish(self, k, grads):
-        da = super().finish(k, grads)
+    def parameter_gradients(self, k, grads):
+        da = super().parameter_gradients(k, grads)
         grads["q"][...] *= 1.00001
         return da
 
@@ -51,8 +51,8 @@ class Slightly(GRU):
 class Incomplete(GRU):
     """One that leaves an entry out: right along itself, wrong in every other direction."""
 
-    def finish(self, k, grads):
-        da = super().finish(k, grads)
+    def parameter_gradients(self, k, grads):
+        da = super().parameter_gradients(k, grads)
         grads["q"][0] = 0
         return da
 
@@ -66,7 +66,7 @@ class Bent(Elman):
         h1 *= 0.5
         a += u
 
-    def linearise(self, p, k):
+    def local_gradients(self, p, k):
         k["z"][...] = np.sign(k["z"]) / 2
         return zip(k["z"][::-1], strict=True)
 

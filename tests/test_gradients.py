@@ -15,9 +15,9 @@ from charrnn.nn.layers import (
     Output,
     Recurrent,
     Residual,
-    Stack,
+    Sequential,
 )
-from charrnn.nn.layers.base import kept
+from charrnn.nn.layers.base import dropout_mask
 from charrnn.nn.params import Params
 
 T, B, V, H = 7, 3, 5, 4
@@ -45,7 +45,7 @@ def test_a_single_layer_is_differentiated_right(cell, kind, rng):
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_stack_with_dropout_and_output_is_differentiated_right(cell, kind, rng):
-    stack = Stack(
+    stack = Sequential(
         {
             "0": Recurrent(CELLS[cell], V, H),
             "drop": Dropout(H, 0.4),
@@ -66,7 +66,7 @@ def test_two_stacked_bidirectional_layers_are_differentiated_right(cell, kind, r
             Recurrent(CELLS[cell], inputs, hidden), Recurrent(CELLS[cell], inputs, hidden + 1)
         )
 
-    class Padded(Stack):
+    class Padded(Sequential):
         def forward(self, p, x, state, rng=None):
             return super().forward(p, x, state, rng, np.array([T, 2, 4]))
 
@@ -106,10 +106,10 @@ def test_one_step_alone_is_differentiated_right(cell, rng):
 def test_the_training_gradient_is_that_of_the_loss(cell, layers, residual, rng):
     config = NetworkConfig(V, cell, H, layers, dropout=0.3, residual=residual)
     model = CharRNN.initialised(config, rng, np.float64)
-    model.params.flat += 0.3 * rng.standard_normal(model.size)
+    model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
     ids, targets = rng.integers(0, V, (2, T, B))
-    state = tuple(rng.standard_normal(s.shape) for s in model.start(B))
-    grads, direction = model.params.zeros(), rng.standard_normal(model.size)
+    state = tuple(rng.standard_normal(s.shape) for s in model.initial_state(B))
+    grads, direction = model.params.zeros_like(), rng.standard_normal(model.num_parameters)
     at = model.params.flat.copy()
 
     def loss(eps, into):
@@ -117,7 +117,7 @@ def test_the_training_gradient_is_that_of_the_loss(cell, layers, residual, rng):
         return model.gradient(ids, targets, state, into, np.random.default_rng(4))[0]
 
     loss(0, grads)
-    numeric = (loss(1e-6, grads.zeros()) - loss(-1e-6, grads.zeros())) / 2e-6
+    numeric = (loss(1e-6, grads.zeros_like()) - loss(-1e-6, grads.zeros_like())) / 2e-6
     np.testing.assert_allclose(grads.flat @ direction, numeric, rtol=1e-6)
 
 
@@ -133,15 +133,15 @@ def test_a_large_vocabulary_gets_the_same_row_gradients(rng):
 def test_pullbacks_add_to_what_is_there(cell, rng):
     layer = Recurrent(CELLS[cell], V, H)
     params = Params.initialised(layer.specs(), rng, np.float64)
-    x, start = inputs("dense", rng), layer.start(B, np.float64)
+    x, start = inputs("dense", rng), layer.initial_state(B, np.float64)
     dy = rng.standard_normal((T, B, H))
 
     def add_to(grads):
-        _, final, pullback = layer.forward(params, x, start)
-        pullback(grads, dy.copy(), tuple(np.zeros_like(s) for s in final))
+        _, final, backward = layer.forward(params, x, start)
+        backward(grads, dy.copy(), tuple(np.zeros_like(s) for s in final))
         return grads.flat.copy()
 
-    grads = params.zeros()
+    grads = params.zeros_like()
     once = add_to(grads)
     np.testing.assert_allclose(add_to(grads), 2 * once)
 
@@ -164,9 +164,9 @@ def test_dropout_silences_a_unit_of_a_lane_for_the_whole_chunk(rng):
 def test_dropped_weights_are_the_same_for_a_whole_chunk_and_whole_in_use(cell, rng):
     layer = Recurrent(CELLS[cell], V, H, dropped=0.5)
     p = Params.initialised(layer.specs(), rng, np.float64)
-    x, state = rng.standard_normal((T, B, V)), layer.start(B, np.float64)
+    x, state = rng.standard_normal((T, B, V)), layer.initial_state(B, np.float64)
     whole = Params(p.shapes, p.flat.copy())
-    whole["U"][...] *= kept(np.random.default_rng(5), p["U"].shape, 0.5, np.float64)
+    whole["U"][...] *= dropout_mask(np.random.default_rng(5), p["U"].shape, 0.5, np.float64)
     trained = layer.forward(p, x, state, np.random.default_rng(5))[0]
     np.testing.assert_array_equal(trained, layer.forward(whole, x, state)[0])
     assert (whole["U"] == 0).any()
@@ -175,9 +175,9 @@ def test_dropped_weights_are_the_same_for_a_whole_chunk_and_whole_in_use(cell, r
 
 def test_dropout_is_for_training_alone(rng):
     model = CharRNN.initialised(NetworkConfig(V, "gru", 8, 2, dropout=0.5), rng, np.float64)
-    ids, state = rng.integers(0, V, (T, B)), model.start(B)
+    ids, state = rng.integers(0, V, (T, B)), model.initial_state(B)
     losses = [
-        model.gradient(ids, ids, state, model.params.zeros(), generator)[0]
+        model.gradient(ids, ids, state, model.params.zeros_like(), generator)[0]
         for generator in (None, None, np.random.default_rng(1), np.random.default_rng(2))
     ]
     assert losses[0] == losses[1]
@@ -189,7 +189,7 @@ def test_padding_changes_nothing_that_is_said_of_a_sequence(cell, rng):
     layer = Bidirectional(Recurrent(CELLS[cell], V, H), Recurrent(CELLS[cell], V, H))
     params = Params.initialised(layer.specs(), rng, np.float64)
     x, lengths = inputs("dense", rng), np.array([T, 2, 4])
-    y, _, _ = layer.forward(params, x, layer.start(B, np.float64), lengths=lengths)
+    y, _, _ = layer.forward(params, x, layer.initial_state(B, np.float64), lengths=lengths)
     for n, length in enumerate(lengths):
-        alone = layer.forward(params, x[:length, n : n + 1], layer.start(1, np.float64))[0]
+        alone = layer.forward(params, x[:length, n : n + 1], layer.initial_state(1, np.float64))[0]
         np.testing.assert_allclose(y[:length, n], alone[:, 0], atol=1e-14)

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from tests.conftest import VERSE
 
 KILLS = 20
@@ -46,18 +46,20 @@ def test_twenty_kills_at_random_moments_lose_no_bit(tmp_path):
         time.sleep(luck.random() * 0.05)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        reached.append(files.load(run / "last.npz").meta["position"]["step"])  # always whole
+        reached.append(checkpoint.load(run / "last.npz").meta["position"]["step"])  # always whole
         process = subprocess.Popen(command(tmp_path, "--resume", str(run), "--quiet"))
     process.wait(120)
     assert process.returncode == 0
     assert max(reached) < int(steps)  # it was killed while it had work to do
     assert len(set(reached)) > KILLS / 2
 
-    whole, killed = (files.load(tmp_path / n / "last.npz") for n in ("whole", "killed"))
+    whole, killed = (checkpoint.load(tmp_path / n / "last.npz") for n in ("whole", "killed"))
     assert killed.meta["position"]["step"] == int(steps)
     np.testing.assert_array_equal(killed.model.params.flat, whole.model.params.flat)
     for name, array in whole.training.items():
         np.testing.assert_array_equal(killed.training[name], array)
-    best = [files.load(tmp_path / n / "best.npz").model.params.flat for n in ("whole", "killed")]
+    best = [
+        checkpoint.load(tmp_path / n / "best.npz").model.params.flat for n in ("whole", "killed")
+    ]
     np.testing.assert_array_equal(*best)
     assert not list(run.glob(".*.part"))

@@ -1,4 +1,4 @@
-"""Ranks under `mpiexec`: the training of one process, and an end that leaves nobody behind."""
+"""MPIGroup under `mpiexec`: the training of one process, and an end that leaves nobody behind."""
 
 import os
 import shutil
@@ -16,9 +16,9 @@ import pytest
 
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus, Split
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
-from charrnn.training.network_trainer import Trainer
+from charrnn.training.network_trainer import NetworkTrainer
 from tests.conftest import ROOT, VERSE
 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -83,22 +83,22 @@ def train_alone(folder, name, **changes):
     config = TrainConfig(**(OPTIONS | changes))
     there = (folder / name).exists()
     trainer = (
-        Trainer.resume(Run(folder / name), corpus, config)
+        NetworkTrainer.resume(Run(folder / name), corpus, config)
         if there
-        else Trainer(corpus, config, Run.create(folder, name))
+        else NetworkTrainer(corpus, config, Run.create(folder, name))
     )
     list(trainer.events())
 
 
 def assert_same_bits(folder, one, other):
-    a, b = (files.load(folder / name / "last.npz") for name in (one, other))
+    a, b = (checkpoint.load(folder / name / "last.npz") for name in (one, other))
     np.testing.assert_array_equal(a.model.params.flat, b.model.params.flat)
     assert set(a.training) == set(b.training)
     for name, array in a.training.items():
         np.testing.assert_array_equal(b.training[name], array)
     own = {"seconds": 0}
     assert a.meta["position"] | own == b.meta["position"] | own
-    best = [files.load(folder / name / "best.npz").model.params.flat for name in (one, other)]
+    best = [checkpoint.load(folder / name / "best.npz").model.params.flat for name in (one, other)]
     np.testing.assert_array_equal(*best)
     logs = [[(r["event"], r["step"], r.get("nats_per_char")) for r in Run(folder / name).records()]
             for name in (one, other)]  # fmt: skip
@@ -113,7 +113,7 @@ def test_what_ranks_agree_on(folder):
 
 @needs_mpi
 def test_ranks_train_with_the_bits_of_as_many_threads_and_go_on_in_one_process(folder):
-    """Seven lanes, so that shares are uneven."""
+    """Seven streams, so that shares are uneven."""
     train(folder, "ranks", 2, steps=10, workers=2)
     train(folder, "again", 4, steps=10, workers=1)
     train_alone(folder, "threads", steps=10, workers=4)
@@ -130,7 +130,7 @@ def test_ranks_train_with_the_bits_of_as_many_threads_and_go_on_in_one_process(f
     command = (*CHARRNN, "--steps=22", "--resume", "ranks")  # with two threads instead of four
     done = subprocess.run(command, cwd=folder, check=True, timeout=60, capture_output=True)
     assert b"not with the same bits" in done.stderr
-    assert files.load(folder / "ranks" / "last.npz").meta["position"]["step"] == 22
+    assert checkpoint.load(folder / "ranks" / "last.npz").meta["position"]["step"] == 22
 
 
 def rank_of(process: int) -> str | None:
@@ -175,7 +175,7 @@ def test_a_signal_to_one_rank_ends_all_and_leaves_a_whole_checkpoint(number, fol
     while ranks_in(folder) and time.monotonic() < until:
         time.sleep(0.02)
     assert not ranks_in(folder)
-    last = files.load(folder / name / "last.npz")
+    last = checkpoint.load(folder / name / "last.npz")
     assert len(last.training["state/0"]) == OPTIONS["batch"]
     assert not list((folder / name).glob(".*.part"))
     resumed = (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.cli.views.novelty import Judge
+from charrnn.cli.views.novelty import NoveltyReport
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.language import novelty as module
 from charrnn.language.novelty import Novelty, novelty
@@ -49,13 +49,13 @@ def check(found: Novelty, samples, corpus):
     assert not any(run in corpus for run in longer)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(words, max_size=3), st.lists(words, max_size=5))
 def test_the_numbers_are_those_found_by_looking(samples, blocks):
     check(compare(samples, blocks), samples, "".join(blocks))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(words, min_size=1, max_size=3), st.lists(words, max_size=5))
 def test_searching_for_pairs_finds_what_a_table_of_them_finds(samples, blocks):
     before, module._TABLE = module._TABLE, 0
@@ -128,7 +128,7 @@ def test_sample_says_what_is_copied(corpus):
 
 def test_a_long_copy_is_shortened_for_people(corpus):
     found = Checkpoint(NGram.counted(np.arange(9), 9, 1), Vocabulary.of(VERSE))
-    judge = Judge(str(corpus / "poem.txt"), found, None)
+    judge = NoveltyReport(str(corpus / "poem.txt"), found, None)
     written = [[piece.encode()] for piece in ("#", VERSE[400:430], VERSE[430:700])]
     assert list(judge.watch(iter(written), 1)) == written
     assert judge.plain()["run"] == VERSE[400:700]
@@ -140,7 +140,7 @@ def test_a_long_copy_is_shortened_for_people(corpus):
 def test_words_are_compared_by_their_characters(corpus):
     words = Words.of(VERSE[:20000])
     model = Checkpoint(NGram.counted(np.arange(len(words)), len(words), 1), words)
-    judge = Judge(str(corpus / "poem.txt"), model, None)
+    judge = NoveltyReport(str(corpus / "poem.txt"), model, None)
     list(judge.watch(iter([[VERSE[301:320].encode()], [b"#\xe2\x80\xa6"]]), 1))
     longest, copied = judge.in_words()
     assert "has 19 characters" in longest

@@ -9,7 +9,7 @@ from charrnn.nn.params import Params
 from charrnn.optim.optimizers import (
     OPTIMIZERS,
     SCHEDULES,
-    Progress,
+    TrainingProgress,
     clip_norm,
     clip_value,
     decay_weights,
@@ -87,7 +87,7 @@ def test_weight_decay_shrinks_matrices_and_leaves_biases():
 
 
 def factor(name, share=0.0, epoch=0.0):
-    return SCHEDULES[name](Progress(share, epoch, 0), 0.5, 10)
+    return SCHEDULES[name](TrainingProgress(share, epoch, 0), 0.5, 10)
 
 
 def test_schedules():
@@ -99,5 +99,5 @@ def test_schedules():
 
 
 def test_the_rate_warms_up_in_a_straight_line():
-    assert [warm_up(Progress(0, 0, s), 4) for s in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
-    assert warm_up(Progress(0, 0, 0), 0) == 1
+    assert [warm_up(TrainingProgress(0, 0, s), 4) for s in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
+    assert warm_up(TrainingProgress(0, 0, 0), 0) == 1

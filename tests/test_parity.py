@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from charrnn.nn.cells import CELLS
-from charrnn.nn.layers import Recurrent, Stack
+from charrnn.nn.layers import Recurrent, Sequential
 from charrnn.nn.params import Params
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "pytorch.npz")
@@ -38,7 +38,9 @@ def test_outputs_and_gradients_equal_pytorchs(kind):
 
     cell = CELLS[kind.lower()]
     x, count = golden("x"), len(cell.state)
-    stack = Stack({"0": Recurrent(cell, x.shape[2], HIDDEN), "1": Recurrent(cell, HIDDEN, HIDDEN)})
+    stack = Sequential(
+        {"0": Recurrent(cell, x.shape[2], HIDDEN), "1": Recurrent(cell, HIDDEN, HIDDEN)}
+    )
     params = Params.initialised(stack.specs(), np.random.default_rng(0), np.float64)
     for name, value in ours(golden, kind).items():
         params[name][...] = value
@@ -46,9 +48,9 @@ def test_outputs_and_gradients_equal_pytorchs(kind):
     def states(name):  # (layer 0: h, c; layer 1: h, c)
         return tuple(golden(f"{name}{s}")[n] for n in range(LAYERS) for s in range(count))
 
-    y, final, pullback = stack.forward(params, x, states("state"))
-    grads = params.zeros()
-    dx, dstart = pullback(grads, golden("dy"), states("dfinal"))
+    y, final, backward = stack.forward(params, x, states("state"))
+    grads = params.zeros_like()
+    dx, dstart = backward(grads, golden("dy"), states("dfinal"))
 
     np.testing.assert_allclose(y, golden("y"), atol=1e-10)
     np.testing.assert_allclose(dx, golden("dx"), atol=1e-10)

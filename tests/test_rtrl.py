@@ -27,8 +27,8 @@ def test_rtrl_gives_the_gradient_of_backpropagation(symbols, hidden, layers, ste
 def test_rtrl_reads_the_same_text_to_the_same_loss(rng):
     model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 2), rng, np.float64)
     ids, targets = rng.integers(0, 5, (2, 9, 3))
-    state = tuple(rng.standard_normal(s.shape) for s in model.start(3))
-    wanted, _ = model.gradient(ids, targets, state, model.params.zeros())
+    state = tuple(rng.standard_normal(s.shape) for s in model.initial_state(3))
+    wanted, _ = model.gradient(ids, targets, state, model.params.zeros_like())
     loss, _ = rtrl.gradient(model.params, ids, targets, state[:-1])
     assert loss == pytest.approx(wanted, rel=1e-13)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, VocabularyError
-from charrnn.language.sampling import Style, distribution, write
+from charrnn.language.sampling import SamplingConfig, distribution, write
 from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, NetworkConfig
 
@@ -25,7 +25,7 @@ def model(dtype=np.float32) -> TextModel:
 
 @given(logits, st.floats(0.05, 5), st.integers(0, 12), st.floats(0.05, 1))
 def test_a_distribution_sums_to_one_over_the_allowed_symbols(z, temp, k, top_p):
-    p = distribution(np.array([z]), Style(temp, k, top_p))[0]
+    p = distribution(np.array([z]), SamplingConfig(temp, k, top_p))[0]
     assert p.sum() == pytest.approx(1)
     assert (p > 0).sum() <= (k or len(z))
     assert p.max() > 0
@@ -36,25 +36,29 @@ def test_a_distribution_sums_to_one_over_the_allowed_symbols(z, temp, k, top_p):
 def test_temperature_is_a_power_of_the_probabilities(z, temp):
     plain = np.exp(z - np.max(z)) / np.exp(z - np.max(z)).sum()
     wanted = plain ** (1 / temp) / (plain ** (1 / temp)).sum()
-    np.testing.assert_allclose(distribution(np.array([z]), Style(temp))[0], wanted, atol=1e-9)
+    np.testing.assert_allclose(
+        distribution(np.array([z]), SamplingConfig(temp))[0], wanted, atol=1e-9
+    )
 
 
 def test_top_p_keeps_the_fewest_that_reach_it():
     log_p = np.log([[0.5, 0.3, 0.15, 0.05]])
-    assert (distribution(log_p, Style(top_p=0.5))[0] > 0).sum() == 1
-    assert (distribution(log_p, Style(top_p=0.79))[0] > 0).sum() == 2
-    np.testing.assert_allclose(distribution(log_p, Style(top_p=0.7999))[0], [0.625, 0.375, 0, 0])
+    assert (distribution(log_p, SamplingConfig(top_p=0.5))[0] > 0).sum() == 1
+    assert (distribution(log_p, SamplingConfig(top_p=0.79))[0] > 0).sum() == 2
+    np.testing.assert_allclose(
+        distribution(log_p, SamplingConfig(top_p=0.7999))[0], [0.625, 0.375, 0, 0]
+    )
 
 
 def test_temperature_zero_takes_the_likeliest():
-    assert distribution(np.log([[0.2, 0.7, 0.1]]), Style(0)).tolist() == [[0, 1, 0]]
+    assert distribution(np.log([[0.2, 0.7, 0.1]]), SamplingConfig(0)).tolist() == [[0, 1, 0]]
     texts = {"".join(model().generate("a", 40, temp=0, seed=s)) for s in range(3)}
     assert len(texts) == 1
 
 
 def test_draws_follow_the_predicted_distribution():
     text_model = model()
-    state = text_model.model.start(1)
+    state = text_model.model.initial_state(1)
     wanted = np.exp(text_model.model.predict(state)[0])
     rngs = [np.random.default_rng(n) for n in range(4000)]
     drawn = next(write(text_model.model, np.zeros(0, int), 1, rngs))
@@ -64,7 +68,9 @@ def test_draws_follow_the_predicted_distribution():
 
 def test_a_banned_symbol_is_never_drawn():
     text_model = model()
-    for ids in write(text_model.model, np.zeros(0, int), 200, [np.random.default_rng(1)], banned=3):
+    for ids in write(
+        text_model.model, np.zeros(0, int), 200, [np.random.default_rng(1)], suppressed=3
+    ):
         assert ids[0] != 3
 
 
@@ -77,9 +83,11 @@ def test_the_same_seed_writes_the_same_text_and_another_another():
 def test_each_sample_of_a_batch_is_the_one_its_seed_gives_alone():
     text_model = model(np.float64)
     ids = text_model.vocabulary.encode("abc")
-    together = zip(*text_model.stream(ids, 120, [4, 5, 6], Style(0.9)), strict=True)
+    together = zip(*text_model.stream(ids, 120, [4, 5, 6], SamplingConfig(0.9)), strict=True)
     for seed, sample in zip([4, 5, 6], together, strict=True):
-        alone = b"".join(piece for (piece,) in text_model.stream(ids, 120, [seed], Style(0.9)))
+        alone = b"".join(
+            piece for (piece,) in text_model.stream(ids, 120, [seed], SamplingConfig(0.9))
+        )
         assert b"".join(sample) == alone
 
 
@@ -94,7 +102,7 @@ def test_sampling_continues_a_seed_of_any_length():
     text_model = model(np.float64)
     seed = LETTERS * 60
     ids = text_model.vocabulary.encode(seed)
-    log_p, _ = text_model.model.read(ids[:, None], text_model.model.start(1))
+    log_p, _ = text_model.model.read(ids[:, None], text_model.model.initial_state(1))
     first = "".join(text_model.generate(seed, 1, temp=0))
     assert text_model.vocabulary.encode(first)[0] == log_p[-1, 0].argmax()
 
@@ -104,7 +112,7 @@ def test_sampling_continues_a_seed_of_any_length():
 )
 def test_values_that_make_no_sense_are_refused(bad):
     with pytest.raises(ConfigError, match="must be"):
-        Style(**bad)
+        SamplingConfig(**bad)
 
 
 def test_a_character_of_the_seed_that_was_never_seen_is_named():

@@ -28,14 +28,14 @@ def model(letters=LETTERS, cell="gru", dtype=np.float64, **of_vocabulary) -> Tex
     )
     rng = np.random.default_rng(5)
     network = CharRNN.initialised(NetworkConfig(len(vocabulary), cell, 8, 2), rng, dtype)
-    network.params.flat += (0.5 * rng.standard_normal(network.size)).astype(dtype)
+    network.params.flat += (0.5 * rng.standard_normal(network.num_parameters)).astype(dtype)
     return TextModel(network, vocabulary)
 
 
 def by_definition(text_model: TextModel, line: str):
     """Read the end of a line; then predict, look, read, for every symbol and the end."""
     end, *ids = text_model.vocabulary.encode("\n" + line + "\n")
-    _, state = text_model.model.read(np.array([[end]]), text_model.model.start(1))
+    _, state = text_model.model.read(np.array([[end]]), text_model.model.initial_state(1))
     nats = []
     for symbol in ids:
         nats.append(-text_model.model.predict(state)[0, symbol])
@@ -45,13 +45,13 @@ def by_definition(text_model: TextModel, line: str):
 
 @pytest.mark.parametrize("cell", CELLS)
 @given(lines, st.integers(1, 5), st.integers(1, 9), st.integers(1, 60))
-@settings(max_examples=15, deadline=None)
-def test_many_lines_at_once_score_as_one_at_a_time(cell, texts, lanes, chunk, segment):
+@settings(max_examples=15)
+def test_many_lines_at_once_score_as_one_at_a_time(cell, texts, streams, chunk, segment):
     """Lines of every length beside each other: padding changes nothing, nor do neighbours."""
     m = model(cell=cell)
     ids = [m.vocabulary.encode(text + "\n") for text in texts]
     end = m.vocabulary.encode("\n")
-    found = list(scoring.alone(m.model, ids, end, lanes=lanes, chunk=chunk, segment=segment))
+    found = list(scoring.alone(m.model, ids, end, streams=streams, chunk=chunk, segment=segment))
     assert len(found) == len(texts)
     for text, nats in zip(texts, found, strict=True):
         np.testing.assert_allclose(nats, by_definition(m, text), atol=1e-9)
@@ -72,7 +72,7 @@ def test_lines_are_read_a_segment_at_a_time_and_in_full_batches(monkeypatch):
         m.model, "read", lambda ids, state: shapes.append(ids.shape) or read(ids, state)
     )
     ids = [m.vocabulary.encode("abcdefg\n")] * 40
-    found = scoring.alone(m.model, ids, ids[0][-1:], lanes=4, segment=8 * 12)
+    found = scoring.alone(m.model, ids, ids[0][-1:], streams=4, segment=8 * 12)
     next(found)
     assert shapes == [(1, 1)] + [(8, 4)] * 3
     assert len(list(found)) == 39
@@ -105,7 +105,7 @@ def test_a_line_begins_as_a_sample_without_a_seed_text_does():
 
 
 @given(lines)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_in_context_the_lines_are_one_text(texts):
     m = model()
     found = m.score(texts, context=True)
@@ -150,7 +150,7 @@ def test_a_vocabulary_with_an_unknown_symbol_reads_every_character():
 
 
 @given(st.text("aé吃🍎", max_size=12))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_nats_of_a_character_are_the_sum_of_those_of_its_bytes(text):
     m = model(bytes(range(256)), unit="byte")
     (found,) = m.score([text])

@@ -17,14 +17,14 @@ SHAPES = st.builds(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(SHAPES)
 def test_parameters_are_those_of_the_network_itself(shape):
     model = CharRNN.initialised(shape, np.random.default_rng(1))
-    assert parameters(shape) == model.size
+    assert parameters(shape) == model.num_parameters
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(SHAPES, st.integers(5_000, 500_000))
 def test_no_other_hidden_size_comes_nearer(shape, wanted):
     def off(hidden):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from charrnn.cli.views.comparison_table import _columns, _pages, print_standings, to_json
-from charrnn.compare.results import Result, Standing, rank
+from charrnn.compare.results import ModelSummary, Result, rank
 from charrnn.config.train_config import TrainConfig
 from charrnn.runs.run import Run
 
@@ -19,16 +19,16 @@ def result(cell, nats, seed=1, noise=0.0):
     return Result(Run(Path("x")), config, "", 1000, 10_000, blocks, 2.0, 1e5, 60.0, ())
 
 
-def shown(capsys, *standings):
-    print_standings(rank(standings))
+def shown(capsys, *summaries):
+    print_standings(rank(summaries))
     out, err = capsys.readouterr()
     return out, " ".join(err.split())
 
 
 def test_the_table_says_in_words_what_is_more_than_chance(capsys):
-    best = Standing("lstm", (result("lstm", 1.5), result("lstm", 1.51, 2)))
-    near = Standing("gru", (result("gru", 1.505), result("gru", 1.52, 2)))
-    far = Standing("ngram", (result("ngram", 3.0, noise=0.1),))
+    best = ModelSummary("lstm", (result("lstm", 1.5), result("lstm", 1.51, 2)))
+    near = ModelSummary("gru", (result("gru", 1.505), result("gru", 1.52, 2)))
+    far = ModelSummary("ngram", (result("ngram", 3.0, noise=0.1),))
     out, words = shown(capsys, near, far, best)
     assert [line.split()[0] for line in out.splitlines()] == ["model", "lstm", "gru", "ngram"]
     assert re.search(r"lstm +1,000 +1\.5050 ± 0\.0071 +2\.1713 ± 0\.0102 +4\.504 ± 0\.032", out)
@@ -39,9 +39,9 @@ def test_the_table_says_in_words_what_is_more_than_chance(capsys):
 
 
 def test_what_is_not_tested_is_said(capsys):
-    alone = Standing("gru", (result("gru", 1.5, noise=0.1),), diverged=1)
-    other = Standing("rnn", (result("rnn", 1.6), result("rnn", 1.7, 2)))
-    lost = Standing("lstm", (), diverged=2)
+    alone = ModelSummary("gru", (result("gru", 1.5, noise=0.1),), diverged=1)
+    other = ModelSummary("rnn", (result("rnn", 1.6), result("rnn", 1.7, 2)))
+    lost = ModelSummary("lstm", (), diverged=2)
     out, words = shown(capsys, lost, other, alone)
     assert "gru (1 diverged)" in out
     assert out.splitlines()[-1].startswith("lstm: diverged")
@@ -54,8 +54,8 @@ def test_what_is_not_tested_is_said(capsys):
 
 @pytest.mark.parametrize("width", [20, 40, 50, 80, 1000])
 def test_what_has_no_room_beside_the_rest_comes_below_with_the_names_again(width):
-    standings = rank([Standing("gru", (result("gru", 1.5), result("gru", 1.51, 2)))])
-    columns = _columns(standings)
+    summaries = rank([ModelSummary("gru", (result("gru", 1.5), result("gru", 1.51, 2)))])
+    columns = _columns(summaries)
     pages = _pages(columns, width)
     assert sorted(c.rank for page in pages for c in page[1:]) == list(range(1, len(columns)))
     for page in pages:

@@ -11,12 +11,12 @@ import pytest
 from charrnn.cli import COMMANDS
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.system import machine
-from charrnn.system.bundled import shipped
+from charrnn.system.bundled import bundled
 
-MODEL = str(shipped("checkpoints") / "shakespeare")
+MODEL = str(bundled("checkpoints") / "shakespeare")
 HTTP = {"http.client", "urllib.request", "ssl"}
 
 
@@ -44,7 +44,8 @@ def test_sampling_loads_nothing_that_draws_trains_or_reads_texts():
     assert "charrnn.language.sampling" in modules
     unused = {"rich", "charrnn.cli.views.display", "charrnn.cli.texts", "charrnn.data.reading",
               "charrnn.data.corpus", "charrnn.data.catalogue", "charrnn.config.train_config",
-              "charrnn.optim.optimizers", "charrnn.training.training_step", "charrnn.training.network_trainer",
+              "charrnn.optim.optimizers", "charrnn.training.training_step",
+              "charrnn.training.network_trainer",
               *HTTP}  # fmt: skip
     assert not unused & modules
 
@@ -57,14 +58,14 @@ def test_no_command_loads_http_before_there_is_something_to_fetch(name):
 def test_loading_a_checkpoint_draws_no_random_parameters(tmp_path, rng, monkeypatch):
     vocabulary = Vocabulary.of("abc")
     model = CharRNN.initialised(NetworkConfig(3, "gru", 5, 2), rng)
-    files.save(Checkpoint(model, vocabulary), tmp_path / "best.npz")
+    checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "best.npz")
 
     def drawn(*args):
         raise AssertionError("parameters are drawn that the file is about to overwrite")
 
     monkeypatch.setattr(np.random, "default_rng", drawn)
     monkeypatch.setattr(np.linalg, "qr", drawn)
-    found = files.load(tmp_path / "best.npz")
+    found = checkpoint.load(tmp_path / "best.npz")
     np.testing.assert_array_equal(found.model.params.flat, model.params.flat)
 
 
@@ -80,6 +81,6 @@ def test_garbage_is_collected_again_once_a_command_runs():
 
 def test_what_the_environment_says_of_threads_wins(monkeypatch):
     monkeypatch.setattr(os, "environ", {"OPENBLAS_NUM_THREADS": "2"})
-    machine.prepare_products()
+    machine.limit_blas_threads()
     assert os.environ["OPENBLAS_NUM_THREADS"] == "2"
     assert os.environ["MKL_NUM_THREADS"] == "1"

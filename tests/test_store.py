@@ -71,7 +71,7 @@ def test_the_same_bytes_cut_into_other_files_are_another_encoding(encodings):
         assert encoded.ends == [len(as_read(data[:cut])), len(encoded.ids)]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_damaged_entry_is_made_anew(place, bit, encodings, long_text, decoded):
     encode([Source.of(long_text)], CHAR, "text")
@@ -108,10 +108,10 @@ def test_an_entry_of_something_else_is_not_used(encodings, long_text):
 
 CHILD = """
 import hashlib, sys
-from charrnn.data import token_buffer as spool
+from charrnn.data import token_buffer
 from charrnn.errors import CharRNNError
 from charrnn.data.corpus import Corpus
-spool.SMALL = 1000
+token_buffer.SMALL = 1000
 sys.stdin.readline()
 try:
     print(hashlib.sha256(Corpus.read([sys.argv[1]]).train).hexdigest())
@@ -168,7 +168,7 @@ def test_an_interrupted_writer_leaves_nothing(encodings):
     identity = store.Identity("0" * 64, [10], CHAR)
     vocabulary = encode([Source("a", b"ab")], CHAR, "a").vocabulary
     with pytest.raises(KeyboardInterrupt):
-        store.keep(identity, vocabulary, [20], pieces())
+        store.save(identity, vocabulary, [20], pieces())
     assert entries(encodings) == []
 
 
@@ -180,11 +180,11 @@ def test_a_writer_that_is_overtaken_by_another_of_the_same_text_goes_on(encoding
     def pieces(overtaken):
         yield first
         if overtaken:
-            store.keep(identity, vocabulary, [200], pieces(False))
+            store.save(identity, vocabulary, [200], pieces(False))
         yield second
 
-    kept = store.keep(identity, vocabulary, [200], pieces(True))
-    found = store.find(identity)
+    kept = store.save(identity, vocabulary, [200], pieces(True))
+    found = store.load(identity)
     for encoded in (kept, found):
         np.testing.assert_array_equal(encoded.ids, np.concatenate([first, second]))
     assert entries(encodings) == [identity.entry.name]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.data.corpus import Corpus, Lanes, Split, fitting
+from charrnn.data.corpus import Corpus, Split, Streams, fitting
 from charrnn.data.reading import Source, TextOptions, guess_encoding
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
@@ -34,7 +34,7 @@ def test_encoding_then_decoding_is_the_text(text):
 @given(st.text(min_size=1))
 def test_symbols_are_sorted_and_survive_json(text):
     vocabulary = Vocabulary.of(text)
-    assert vocabulary.codes.tolist() == sorted({ord(c) for c in text})
+    assert vocabulary.code_points.tolist() == sorted({ord(c) for c in text})
     assert Vocabulary.from_json(vocabulary.to_json()) == vocabulary
 
 
@@ -42,7 +42,7 @@ def test_symbols_are_sorted_and_survive_json(text):
 def test_bytes_are_kept_exactly(data):
     corpus = read(data, unit="byte")
     assert corpus.vocabulary.decode_bytes(corpus.train) == data
-    assert corpus.vocabulary.codes.tolist() == sorted(set(data))
+    assert corpus.vocabulary.code_points.tolist() == sorted(set(data))
 
 
 @given(
@@ -183,17 +183,17 @@ def test_an_empty_part_is_an_error_unless_asked_for():
 @given(length=st.integers(2, 500), batch=st.integers(1, 40), seq=st.integers(1, 60))
 def test_lanes_cover_the_text_once_and_targets_are_one_ahead(length, batch, seq):
     ids = np.arange(length)
-    lanes = Lanes.of(ids, batch, seq)
-    fitted, longest = fitting(length, batch, seq)
-    chunks = [lanes.chunk(n) for n in range(lanes.chunks)]
-    assert lanes.batch == fitted <= batch
+    streams = Streams.of(ids, batch, seq)
+    resolve_defaults, longest = fitting(length, batch, seq)
+    chunks = [streams.chunk(n) for n in range(streams.chunks)]
+    assert streams.batch == resolve_defaults <= batch
     assert all(len(x) <= 1.5 * longest + 1 for x, _ in chunks)
     assert longest <= seq
     assert max(len(x) for x, _ in chunks) - min(len(x) for x, _ in chunks) <= 1
     read_ids = np.concatenate([x for x, _ in chunks]).T.ravel()
-    np.testing.assert_array_equal(read_ids, ids[: lanes.symbols])
+    np.testing.assert_array_equal(read_ids, ids[: streams.symbols])
     np.testing.assert_array_equal(np.concatenate([y for _, y in chunks]).T.ravel(), read_ids + 1)
-    assert length - 1 - lanes.symbols < fitted
+    assert length - 1 - streams.symbols < resolve_defaults
 
 
 def test_reading_needs_no_more_than_a_small_integer_a_character():

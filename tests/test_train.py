@@ -12,7 +12,7 @@ from charrnn.data.corpus import Corpus, Split
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergedError
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.nn.cells import CELLS
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
 from charrnn.training.events import (
     Evaluated,
@@ -24,15 +24,15 @@ from charrnn.training.events import (
     Stepped,
     to_json,
 )
-from charrnn.training.network_trainer import Trainer
-from charrnn.training.parallel.data_parallel import Team
-from charrnn.training.training_step import Learner
+from charrnn.training.network_trainer import NetworkTrainer
+from charrnn.training.parallel.data_parallel import DataParallel
+from charrnn.training.training_step import TrainingStep
 
 SMALL = TrainConfig(hidden=12, layers=2, batch=4, seq=16, steps=24, eval_every=8, dropout=0.2)
 
 
 def train(corpus, run=None, **changes):
-    trainer = Trainer(corpus, dataclasses.replace(SMALL, **changes), run)
+    trainer = NetworkTrainer(corpus, dataclasses.replace(SMALL, **changes), run)
     return trainer, list(trainer.events())
 
 
@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(small_corpus)
 
 def test_first_weights_lie_within_what_is_asked_for(small_corpus):
     usual, narrow = (
-        Learner(small_corpus, dataclasses.replace(SMALL, cell="lstm", init=init)).model.params
+        TrainingStep(small_corpus, dataclasses.replace(SMALL, cell="lstm", init=init)).model.params
         for init in (0.0, 0.01)
     )
     for name in usual:
@@ -125,17 +125,17 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(stop_at, small_corpus, tmp_p
     whole, _ = train(small_corpus, Run.create(tmp_path, "whole"), schedule="plateau", patience=1)
     run = Run.create(tmp_path, "parts")
     config = dataclasses.replace(SMALL, schedule="plateau", patience=1)
-    trainer = Trainer(small_corpus, config, run)
+    trainer = NetworkTrainer(small_corpus, config, run)
     for event in trainer.events():
         if isinstance(event, Stepped) and event.step == stop_at:
             trainer.stop()
     assert isinstance(event, Finished)
     assert event.stopped
-    resumed = Trainer.resume(run, small_corpus, config)
+    resumed = NetworkTrainer.resume(run, small_corpus, config)
     list(resumed.events())
     np.testing.assert_array_equal(flat(resumed), flat(whole))
     np.testing.assert_array_equal(resumed.best_flat, whole.best_flat)
-    a, b = (files.load(tmp_path / n / "last.npz") for n in ("whole", "parts"))
+    a, b = (checkpoint.load(tmp_path / n / "last.npz") for n in ("whole", "parts"))
     for name, array in a.training.items():
         np.testing.assert_array_equal(b.training[name], array)
     logs = [[(r["event"], r["step"], r.get("nats_per_char")) for r in Run(tmp_path / n).records()]
@@ -146,7 +146,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(stop_at, small_corpus, tmp_p
 def test_the_log_is_that_of_one_run_even_after_a_crash(small_corpus, tmp_path):
     """A crash between two saves leaves a log that knows more than the checkpoint."""
     run = Run.create(tmp_path, "r")
-    trainer = Trainer(small_corpus, SMALL, run)
+    trainer = NetworkTrainer(small_corpus, SMALL, run)
     for event in trainer.events():
         if isinstance(event, Saved) and event.step == 8:
             shutil.copy(run.last, tmp_path / "older.npz")
@@ -154,7 +154,7 @@ def test_the_log_is_that_of_one_run_even_after_a_crash(small_corpus, tmp_path):
     shutil.copy(tmp_path / "older.npz", run.last)
     with run.log_file.open("a") as log:
         log.write('{"event": "evalu')
-    list(Trainer.resume(run, small_corpus, SMALL).events())
+    list(NetworkTrainer.resume(run, small_corpus, SMALL).events())
     assert [(r["event"], r["step"]) for r in run.records()] == whole
 
 
@@ -162,7 +162,7 @@ def test_resuming_may_extend_the_budget(small_corpus, tmp_path):
     run = Run.create(tmp_path, "r")
     train(small_corpus, run, schedule="constant", steps=10)
     longer = dataclasses.replace(SMALL, schedule="constant", steps=24)
-    resumed = Trainer.resume(run, small_corpus, longer)
+    resumed = NetworkTrainer.resume(run, small_corpus, longer)
     list(resumed.events())
     whole, _ = train(small_corpus, schedule="constant")
     np.testing.assert_array_equal(flat(resumed), flat(whole))
@@ -172,11 +172,11 @@ def test_resuming_on_another_text_is_refused(small_corpus, tmp_path):
     run = Run.create(tmp_path, "r")
     train(small_corpus, run)
     with pytest.raises(CheckpointError, match="SHA-256"):
-        Trainer.resume(run, Corpus.of_text("another text " * 50), SMALL)
+        NetworkTrainer.resume(run, Corpus.of_text("another text " * 50), SMALL)
 
 
 def test_an_explosion_goes_back_and_halves_the_rate(small_corpus, monkeypatch):
-    trainer = Trainer(small_corpus, SMALL)
+    trainer = NetworkTrainer(small_corpus, SMALL)
     step, broken = trainer.learner.step, []
 
     def explode_once(rate):
@@ -198,7 +198,7 @@ def test_an_explosion_goes_back_and_halves_the_rate(small_corpus, monkeypatch):
 
 def test_three_explosions_are_survived_and_a_fourth_is_an_error(small_corpus, tmp_path):
     run = Run.create(tmp_path, "r")
-    trainer = Trainer(
+    trainer = NetworkTrainer(
         small_corpus, dataclasses.replace(SMALL, lr=1e9, optimizer="sgd", clip=0), run
     )
     events = []
@@ -218,7 +218,7 @@ def test_the_plateau_schedule_lowers_the_rate_when_nothing_improves(small_corpus
 def test_a_text_too_short_for_the_batch_still_trains():
     corpus = Corpus.of_text("abracadabra", Split(1, 0, 0))
     trainer, events = train(corpus, batch=50, seq=50)
-    assert trainer.learner.lanes.batch == 1
+    assert trainer.learner.streams.batch == 1
     assert events[-1].losses["train"].chars == 11
 
 
@@ -235,7 +235,7 @@ def test_the_best_model_is_that_of_the_lowest_validation_loss(small_corpus, tmp_
     best = min(losses, key=losses.get)
     assert events[-1].best_step == best
     assert events[-1].losses["valid"].nats_per_char == pytest.approx(losses[best], abs=1e-6)
-    stored = files.load(run.best)
+    stored = checkpoint.load(run.best)
     assert stored.meta["position"]["step"] == best
 
 
@@ -276,7 +276,7 @@ def test_the_same_number_of_workers_gives_the_same_bits(small_corpus):
 
 
 def test_workers_compute_the_gradient_of_one(small_corpus):
-    """Lanes that do not share out evenly, no dropout: the same training up to rounding."""
+    """Streams that do not share out evenly, no dropout: the same training up to rounding."""
     one, three = (train(small_corpus, workers=n, batch=5, dropout=0, lr=1e-3) for n in (1, 3))
     np.testing.assert_allclose(flat(one[0]), flat(three[0]), atol=1e-4)
     losses = [[e.train.nats_per_char for e in only(Stepped, events)] for _, events in (one, three)]
@@ -286,10 +286,12 @@ def test_workers_compute_the_gradient_of_one(small_corpus):
 def test_workers_gradients_are_exact_in_double_precision(rng):
     model = CharRNN.initialised(NetworkConfig(7, "lstm", 6, 2), rng, np.float64)
     ids, targets = rng.integers(0, 7, (2, 9, 8))
-    alone, shared = model.params.zeros(), model.params.zeros()
-    loss, state = model.gradient(ids, targets, model.start(8), alone)
-    team = Team(model, 8, 3)
-    found, after = team.gradient(ids, targets, model.start(8), shared, np.random.default_rng)
+    alone, shared = model.params.zeros_like(), model.params.zeros_like()
+    loss, state = model.gradient(ids, targets, model.initial_state(8), alone)
+    team = DataParallel(model, 8, 3)
+    found, after = team.gradient(
+        ids, targets, model.initial_state(8), shared, np.random.default_rng
+    )
     assert found == pytest.approx(loss, rel=1e-12)
     np.testing.assert_allclose(shared.flat, alone.flat, atol=1e-14)
     for a, b in zip(after, state, strict=True):
@@ -299,7 +301,7 @@ def test_workers_gradients_are_exact_in_double_precision(rng):
 def test_a_run_may_go_on_with_another_number_of_workers(small_corpus, tmp_path):
     run = Run.create(tmp_path, "r")
     train(small_corpus, run, steps=8, workers=1)
-    resumed = Trainer.resume(run, small_corpus, dataclasses.replace(SMALL, workers=2))
+    resumed = NetworkTrainer.resume(run, small_corpus, dataclasses.replace(SMALL, workers=2))
     list(resumed.events())
     assert resumed.learner.at.step == 24
 
@@ -308,12 +310,12 @@ def test_the_number_of_workers_is_kept_with_the_run(small_corpus, tmp_path):
     run = Run.create(tmp_path, "r")
     trainer, _ = train(small_corpus, run, workers=0)
     assert trainer.config.workers >= 1
-    assert files.read_meta(run.last)["config"]["workers"] == trainer.config.workers
+    assert checkpoint.read_meta(run.last)["config"]["workers"] == trainer.config.workers
 
 
 def test_a_model_that_has_exploded_is_never_kept(small_corpus, tmp_path):
     run = Run.create(tmp_path, "r")
-    trainer = Trainer(small_corpus, dataclasses.replace(SMALL, steps=1), run)
+    trainer = NetworkTrainer(small_corpus, dataclasses.replace(SMALL, steps=1), run)
     step = trainer.learner.step
 
     def poison_once(rate):
@@ -330,12 +332,12 @@ def test_a_model_that_has_exploded_is_never_kept(small_corpus, tmp_path):
 
 def test_a_stop_in_the_last_step_still_measures_it(small_corpus, tmp_path):
     run = Run.create(tmp_path, "r")
-    trainer = Trainer(small_corpus, dataclasses.replace(SMALL, eval_every=100), run)
+    trainer = NetworkTrainer(small_corpus, dataclasses.replace(SMALL, eval_every=100), run)
     for event in trainer.events():
         if isinstance(event, Stepped) and event.step == 24:
             trainer.stop()
     assert not event.stopped or event.losses == {}
-    resumed = list(Trainer.resume(run, small_corpus, trainer.config).events())[-1]
+    resumed = list(NetworkTrainer.resume(run, small_corpus, trainer.config).events())[-1]
     assert (resumed.best_step, resumed.stopped) == (24, False)
     assert run.best.exists()
 
@@ -343,9 +345,9 @@ def test_a_stop_in_the_last_step_still_measures_it(small_corpus, tmp_path):
 def test_resuming_a_finished_run_changes_nothing(small_corpus, tmp_path):
     run = Run.create(tmp_path, "r")
     config = dataclasses.replace(SMALL, schedule="plateau", patience=1, steps=20)
-    list(Trainer(small_corpus, config, run).events())
+    list(NetworkTrainer(small_corpus, config, run).events())
     before, log = run.last.read_bytes(), run.records()
-    resumed = Trainer.resume(run, small_corpus, config)
+    resumed = NetworkTrainer.resume(run, small_corpus, config)
     assert not only(Evaluated, list(resumed.events()))
     assert run.last.read_bytes() == before
     speed = {"chars_per_second": 0}
@@ -359,7 +361,7 @@ def test_what_decides_the_reading_of_the_text_is_taken_from_the_corpus(tmp_path)
 
 
 def test_random_streams_are_all_different(small_corpus):
-    learner = Trainer(small_corpus, SMALL).learner
+    learner = NetworkTrainer(small_corpus, SMALL).learner
     draws = [learner._dropout_rng(n).random() for n in range(3)]
     for purpose in (0, 1, 3):
         draws.append(np.random.default_rng([purpose, SMALL.seed, learner.at.step]).random())

@@ -21,9 +21,9 @@ from charrnn.errors import CorpusError, VocabularyError
 from charrnn.language.evaluate import Loss, evaluate
 from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.training.network_trainer import Trainer
+from charrnn.training.network_trainer import NetworkTrainer
 from tests.conftest import LONG_TEXT, VERSE, as_read
 
 WORD = TextOptions("word")
@@ -32,7 +32,6 @@ TRICKY = st.text(
 )
 
 
-@settings(deadline=None)
 @given(st.text() | TRICKY)
 def test_the_pieces_together_are_the_text(text):
     assert "".join(cut(text)) == text
@@ -55,14 +54,13 @@ def test_what_a_piece_is(text, pieces):
     assert cut(text) == pieces
 
 
-@settings(deadline=None)
 @given(st.text() | TRICKY, st.text() | TRICKY)
 def test_a_border_is_one_whatever_follows(text, more):
     at = last_border(text)
     assert cut(text[:at]) + cut(text[at:] + more) == cut(text + more)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(TRICKY, min_size=1, max_size=2), size=st.integers(1, 9))
 def test_blocks_do_not_cut_words(texts, size, encodings, monkeypatch):
     monkeypatch.setattr("charrnn.data.reading._BLOCK", size)
@@ -182,9 +180,9 @@ def test_stop_is_text_wherever_its_words_end(place, text_model):
 
 def test_a_checkpoint_keeps_the_words_as_a_list(text_model, tmp_path):
     path = tmp_path / "model.npz"
-    files.save(Checkpoint(text_model.model, text_model.vocabulary, {}, {}), path)
-    assert files.read_meta(path)["vocabulary"]["words"] == text_model.vocabulary.words
-    found = files.load(path).vocabulary
+    checkpoint.save(Checkpoint(text_model.model, text_model.vocabulary, {}, {}), path)
+    assert checkpoint.read_meta(path)["vocabulary"]["words"] == text_model.vocabulary.words
+    found = checkpoint.load(path).vocabulary
     assert found == text_model.vocabulary
     assert isinstance(found, Words)
 
@@ -199,7 +197,7 @@ def test_training_reports_losses_per_character():
     corpus = read(VERSE[:3000], 1, Split(0.8, 0.1, 0.1))
     assert sum(corpus.chars.values()) == 3000
     config = TrainConfig(unit="word", hidden=6, layers=1, steps=2, batch=4, seq=8)
-    events = list(Trainer(corpus, config).events())
+    events = list(NetworkTrainer(corpus, config).events())
     losses = [e.train for e in events if type(e).__name__ == "Stepped"]
     blind = math.log(len(corpus.vocabulary))
     for loss in losses:

@@ -15,29 +15,29 @@ import pytest
 
 from charrnn.errors import WorkerError
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.training.parallel.data_parallel import Team
-from charrnn.training.parallel.workers import Forked, workers
+from charrnn.training.parallel.data_parallel import DataParallel
+from charrnn.training.parallel.workers import ProcessWorker, workers
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 
 
-def a_team(fork: bool, count: int = 3) -> Team:
+def a_team(fork: bool, count: int = 3) -> DataParallel:
     shape = NetworkConfig(11, "lstm", 16, 2, 0.2)
     model = CharRNN.initialised(shape, np.random.default_rng(1))
-    team = Team(model, 7, 1)
-    whole = Team(model, 7, count)
-    team.lanes, team.shares, team.others = (
-        whole.lanes,
+    team = DataParallel(model, 7, 1)
+    whole = DataParallel(model, 7, count)
+    team.streams, team.shares, team.others = (
+        whole.streams,
         whole.shares,
         workers(model, count - 1, fork=fork),
     )
     return team
 
 
-def run(team: Team, steps: int = 3) -> tuple[list[float], np.ndarray, list[np.ndarray]]:
+def run(team: DataParallel, steps: int = 3) -> tuple[list[float], np.ndarray, list[np.ndarray]]:
     """Some steps of plain gradient descent."""
     rng = np.random.default_rng(2)
-    state, grads, losses = team.model.start(7), team.model.params.zeros(), []
+    state, grads, losses = team.model.initial_state(7), team.model.params.zeros_like(), []
     for _ in range(steps):
         ids = rng.integers(0, 11, (5, 7)).astype(np.uint8)
         loss, state = team.gradient(ids, ids, state, grads, lambda n: np.random.default_rng([9, n]))
@@ -59,7 +59,7 @@ def test_a_killed_worker_is_an_error_that_says_so() -> None:
     team = a_team(fork=True)
     run(team, 1)
     (first, *_) = team.others
-    assert isinstance(first, Forked)
+    assert isinstance(first, ProcessWorker)
     os.kill(first.process.pid or 0, signal.SIGKILL)
     with pytest.raises(WorkerError, match=r"signal 9.*--resume"):
         run(team, 1)
@@ -69,7 +69,7 @@ def test_a_killed_worker_is_an_error_that_says_so() -> None:
 def test_an_error_in_a_worker_reaches_its_owner() -> None:
     team = a_team(fork=True)
     ids = np.full((5, 7), 99)
-    team.others[0].start(ids, ids, team.model.start(7), 1.0, None)
+    team.others[0].start(ids, ids, team.model.initial_state(7), 1.0, None)
     with pytest.raises(IndexError):
         team.others[0].result()
     assert len(run(team, 1)[0]) == 1
@@ -78,9 +78,9 @@ def test_an_error_in_a_worker_reaches_its_owner() -> None:
 @linux_only
 def test_processes_end_with_the_team() -> None:
     team = a_team(fork=True)
-    pids = [w.process.pid for w in team.others if isinstance(w, Forked)]
+    pids = [w.process.pid for w in team.others if isinstance(w, ProcessWorker)]
     assert len(pids) == 2
-    processes = [w.process for w in team.others if isinstance(w, Forked)]
+    processes = [w.process for w in team.others if isinstance(w, ProcessWorker)]
     del team
     for process in processes:
         process.join(5)

@@ -2,11 +2,11 @@
 
     python -m benchmarks.published.char_rnn tinyshakespeare.txt [--row recipe] [--out runs]
 
-char-rnn cuts the text into 50 lanes and each lane into chunks of 50 characters, of which the first
-95 % are trained on and the rest are validation: every lane, and so every play, is in both. Two
-files are written to `--out`, the parts of all lanes to train on and those to validate on; with 50
-lanes each lane of the first file is the part of one of the text. The published figure is the
-validation loss of the best epoch. Here a lane's part is read after that of the lane before, there
+char-rnn cuts the text into 50 streams and each stream into chunks of 50 characters, of which the first
+95 % are trained on and the rest are validation: every stream, and so every play, is in both. Two
+files are written to `--out`, the parts of all streams to train on and those to validate on; with 50
+streams each stream of the first file is the part of one of the text. The published figure is the
+validation loss of the best epoch. Here a stream's part is read after that of the stream before, there
 from the start state.
 """
 
@@ -31,10 +31,10 @@ def interleaved(text: Path, out: Path) -> tuple[Path, dict[str, Any]]:
     read = text.read_text("utf-8")
     chunks = len(read) // (_LANES * _SEQ)
     length, kept = chunks * _SEQ, int(chunks * _TRAIN) * _SEQ
-    lanes = [read[n * length : (n + 1) * length] for n in range(_LANES)]
-    train, valid = out / f"{text.stem}-lanes.txt", out / f"{text.stem}-lanes-valid.txt"
-    train.write_text("".join(lane[:kept] for lane in lanes) + lanes[-1][kept], "utf-8")
-    valid.write_text("".join(lane[kept:] for lane in lanes), "utf-8")
+    streams = [read[n * length : (n + 1) * length] for n in range(_LANES)]
+    train, valid = out / f"{text.stem}-streams.txt", out / f"{text.stem}-streams-valid.txt"
+    train.write_text("".join(stream[:kept] for stream in streams) + streams[-1][kept], "utf-8")
+    valid.write_text("".join(stream[kept:] for stream in streams), "utf-8")
     return train, {"valid": str(valid), "split": "1,0,0"}
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from benchmarks.published.rows import Figures, Row, Table, charrnn, script
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 
 _OPTIONS = {
     "split": "0.95,0.05", "layers": 2, "hidden": 312, "dropout": 0.2, "weight_decay": 0.12,
@@ -25,9 +25,9 @@ def ship(text: Path, out: Path, figures: Figures) -> None:
     """Half precision, in a file of the same form, and what that costs."""
     (name,) = figures
     half = out / "half.npz"
-    trained = files.load(out / name / "best.npz")
+    trained = checkpoint.load(out / name / "best.npz")
     trained.meta["corpus"]["sources"] = [text.name]  # wherever it lay here
-    files.save(trained, half, half=True)
+    checkpoint.save(trained, half, half=True)
     read = text.read_text("utf-8")
     tail = out / "tail.txt"
     tail.write_text(read[len(read) - figures[name]["losses"]["valid"]["chars"] :], "utf-8")

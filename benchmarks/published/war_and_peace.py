@@ -4,7 +4,7 @@ understanding recurrent networks", table 1.
     python -m benchmarks.published.war_and_peace warpeace_input.txt [--row lstm-1x128] [--out runs]
 
 Their recipe: RMSprop at 2e-3, decay 0.95, times 0.95 after each epoch from the tenth; first weights
-within 0.08; 100 lanes, 100 bytes between updates, 50 epochs, the best on validation is tested.
+within 0.08; 100 streams, 100 bytes between updates, 50 epochs, the best on validation is tested.
 Sizes of RNN and GRU have as many parameters as the LSTM's. They chose a share of dropout for each
 network, which they do not report; here there is none. `own-` rows are this program's recipe.
 """

@@ -16,15 +16,15 @@ from charrnn.language.evaluate import Loss
 from charrnn.models import Classifier
 from charrnn.models.classifier import PAD
 from charrnn.nn.params import Ids
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.run import find_checkpoint
 
 
 def padded(texts: Sequence[Ids]) -> Ids:
     """Texts side by side, `(T, B)`, with PAD after the end of each."""
     table = np.full((max(map(len, texts)), len(texts)), PAD, np.int32)
-    for lane, text in enumerate(texts):
-        table[: len(text), lane] = text
+    for stream, text in enumerate(texts):
+        table[: len(text), stream] = text
     return table
 
 
@@ -38,21 +38,21 @@ def log_probabilities(
     found = np.empty((len(texts), len(model.config.classes)))
     order = sorted(range(len(texts)), key=lambda n: -len(texts[n]))
     while order:
-        lanes = max(1, symbols // len(texts[order[0]]))
-        batch, order = order[:lanes], order[lanes:]
+        streams = max(1, symbols // len(texts[order[0]]))
+        batch, order = order[:streams], order[streams:]
         found[batch] = model.classify(padded([texts[n] for n in batch]))
     return found
 
 
 @dataclass(frozen=True)
-class Recognition(Loss):
+class ClassificationLoss(Loss):
     """A loss per text, and how often the likeliest class is the right one."""
 
     per: ClassVar[str] = "example"
     accuracy: float | None = None
     """The share of texts whose class is named; None where nobody counted."""
     macro_f1: float | None = None
-    """The mean of F1 over the classes; see `Confusion`."""
+    """The mean of F1 over the classes; see `ConfusionMatrix`."""
 
     @property
     def figures(self) -> dict[str, float | None]:
@@ -70,14 +70,14 @@ class Recognition(Loss):
 
 
 @dataclass(frozen=True)
-class Confusion:
+class ConfusionMatrix:
     """How many texts of each class (a row) were given each name (a column)."""
 
     classes: tuple[str, ...]
     counts: NDArray[np.intp]
 
     @classmethod
-    def of(cls, classes: tuple[str, ...], true: Ids, named: Ids) -> Confusion:
+    def of(cls, classes: tuple[str, ...], true: Ids, named: Ids) -> ConfusionMatrix:
         """From the numbers of the classes `(N,)` that texts have and that they were given."""
         counts = np.zeros((len(classes), len(classes)), np.intp)
         np.add.at(counts, (true, named), 1)
@@ -103,17 +103,17 @@ class Confusion:
         return float(np.nanmean(self.f1))
 
 
-def recognise(
+def evaluate_classifier(
     model: Classifier, texts: Sequence[Ids], labels: Ids
-) -> tuple[Recognition, Confusion]:
+) -> tuple[ClassificationLoss, ConfusionMatrix]:
     """How well a model names the classes `labels` `(N,)` of N >= 1 texts.
 
     The loss is the mean of -log P(class), weighted as in training.
     """
     log_p = log_probabilities(model, texts)
-    confusion = Confusion.of(model.config.classes, labels, log_p.argmax(axis=1))
+    confusion = ConfusionMatrix.of(model.config.classes, labels, log_p.argmax(axis=1))
     nats = np.average(-log_p[np.arange(len(labels)), labels], weights=model.weights(labels))
-    found = Recognition(
+    found = ClassificationLoss(
         float(nats), len(labels), accuracy=confusion.accuracy, macro_f1=confusion.macro_f1
     )
     return found, confusion
@@ -158,5 +158,5 @@ def load_classifier(where: str | Path | None = None) -> TextClassifier:
     that holds a classifier. A CheckpointError says what is wrong.
     """
     path = find_checkpoint(Path(where) if where is not None else None, tasks=(Classifier.task,))
-    found = files.load(path)
+    found = checkpoint.load(path)
     return TextClassifier(found.classifier, found.vocabulary)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from charrnn import __version__
-from charrnn.errors import CharRNNError, ConfigError, why
+from charrnn.errors import CharRNNError, ConfigError, os_reason
 from charrnn.system import machine
 
 COMMANDS = {
@@ -101,7 +101,7 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 def run(args: list[str] | None = None) -> int:
     """Run a command; every failure becomes one line on standard error and an exit code."""
-    machine.prepare_products()
+    machine.limit_blas_threads()
     _open_streams()
     try:
         result: Any = cli.main(args, prog_name="charrnn", standalone_mode=False)
@@ -123,7 +123,7 @@ def run(args: list[str] | None = None) -> int:
     except MemoryError:
         return _fail("There is not enough memory for this (in training: --hidden, --batch).", 1)
     except OSError as error:
-        return _fail(f"Cannot write the output: {why(error)}.", 1)
+        return _fail(f"Cannot write the output: {os_reason(error)}.", 1)
     except Exception as error:
         if os.environ.get("CHARRNN_TRACEBACK"):
             raise

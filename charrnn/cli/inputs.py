@@ -12,9 +12,9 @@ from typing import Any
 import click
 
 from charrnn.models import LanguageModel
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.runs.run import find_checkpoint, is_there
+from charrnn.runs.run import find_checkpoint, path_exists
 
 CHECKPOINT_HELP = (
     "CHECKPOINT is a run directory or a file; without it, the newest run under ./checkpoints that "
@@ -39,7 +39,7 @@ ensemble_option = click.option(
 
 
 @dataclass(frozen=True)
-class Opened:
+class LoadedModels:
     """What was named: a checkpoint, alone or together with others."""
 
     paths: Sequence[Path]
@@ -53,12 +53,12 @@ class Opened:
     @cached_property
     def model(self) -> LanguageModel:
         """What predicts: all of them. A CheckpointError or VocabularyError if they cannot."""
-        return files.together(self.paths, self.checkpoints)
+        return checkpoint.together(self.paths, self.checkpoints)
 
     @property
     def parameters(self) -> int:
         """Of all of them."""
-        return sum(each.model.size for each in self.checkpoints)
+        return sum(each.model.num_parameters for each in self.checkpoints)
 
     def names(self) -> dict[str, Any]:
         """Where they were found, for JSON."""
@@ -71,7 +71,7 @@ class Opened:
 
 def open_models(
     where: str | None, others: Sequence[str], tasks: Sequence[str] | None = ("lm",)
-) -> Opened:
+) -> LoadedModels:
     """The checkpoint meant by an argument, as below, and those that `--ensemble` names. Where they
     cannot predict together that is told here, before a text is read.
     """
@@ -82,7 +82,7 @@ def open_models(
             f"Without a checkpoint the newest run is meant, {first}, which --ensemble names too; "
             "name another."
         )
-    opened = Opened([path for path, _ in found], [each for _, each in found])
+    opened = LoadedModels([path for path, _ in found], [each for _, each in found])
     if others:
         _ = opened.model
     return opened
@@ -95,7 +95,7 @@ def open_checkpoint(
     of these tasks.
     """
     path = find_checkpoint(Path(where) if where else None, tasks=tasks)
-    return path, files.load(path)
+    return path, checkpoint.load(path)
 
 
 def checkpoint_and_text(arguments: tuple[str, ...]) -> tuple[str | None, str]:
@@ -108,7 +108,7 @@ def checkpoint_and_text(arguments: tuple[str, ...]) -> tuple[str | None, str]:
         return arguments
     if arguments and not is_checkpoint(arguments[0]):
         return None, arguments[0]
-    if typed():
+    if stdin_is_tty():
         raise click.UsageError("Name a text or pipe one in; `-` reads what you type.")
     return (arguments[0] if arguments else None), "-"
 
@@ -116,10 +116,10 @@ def checkpoint_and_text(arguments: tuple[str, ...]) -> tuple[str | None, str]:
 def is_checkpoint(argument: str) -> bool:
     """Whether an argument that may be a text, or the name of one, is a checkpoint."""
     path = Path(argument)
-    return is_there(path) and (path.is_dir() or path.suffix == ".npz")
+    return path_exists(path) and (path.is_dir() or path.suffix == ".npz")
 
 
-def typed() -> bool:
+def stdin_is_tty() -> bool:
     """Whether standard input is somebody at a keyboard."""
     return sys.stdin is not None and sys.stdin.isatty()
 

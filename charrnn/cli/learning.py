@@ -19,8 +19,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from charrnn.cli.inputs import Opened
-from charrnn.cli.views.display import note, symbols_of
+from charrnn.cli.inputs import LoadedModels
+from charrnn.cli.views.display import echo_err, symbols_of
 from charrnn.errors import CheckpointError
 from charrnn.language.dynamic import Dynamic, dynamic_surprisal
 from charrnn.language.evaluate import Loss
@@ -57,18 +57,18 @@ def how_to_learn(dynamic: bool, options: dict[str, float | None]) -> Dynamic | N
     return None
 
 
-def network_of(opened: Opened) -> CharRNN:
+def network_of(opened: LoadedModels) -> CharRNN:
     """What is to learn while it reads; a CheckpointError if that cannot."""
     model = opened.checkpoint.model
     if isinstance(model, CharRNN):
         return model
     raise CheckpointError(
-        f"{opened} ({model.title}) is no network that predicts what comes next; only such a one "
+        f"{opened} ({model.name}) is no network that predicts what comes next; only such a one "
         "learns while it reads. Leave out --dynamic."
     )
 
 
-def learning(opened: Opened, ids: Ids, how: Dynamic) -> tuple[Loss, dict[str, Any]]:
+def learning(opened: LoadedModels, ids: Ids, how: Dynamic) -> tuple[Loss, dict[str, Any]]:
     """The loss of a text that is learned while it is read, and the same for JSON."""
     network, vocabulary = network_of(opened), opened.checkpoint.vocabulary
     started, nats, done = time.perf_counter(), 0.0, 0
@@ -79,7 +79,7 @@ def learning(opened: Opened, ids: Ids, how: Dynamic) -> tuple[Loss, dict[str, An
                 done += len(found)
                 show(done)
     except KeyboardInterrupt:
-        note(f"Stopped after {done:,} of {len(ids):,} {symbols_of(vocabulary)}.")
+        echo_err(f"Stopped after {done:,} of {len(ids):,} {symbols_of(vocabulary)}.")
         raise click.exceptions.Exit(130) from None
     loss = Loss.of(nats, ids, vocabulary)
     how = replace(how, lr=how.rate(network.params.flat.size))
@@ -91,7 +91,7 @@ def _shown(total: int) -> Iterator[Callable[[int], None]]:
     """What shows how far it is: a bar, or where there is no terminal a line at the beginning."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        note("Learning while reading.")
+        echo_err("Learning while reading.")
         yield lambda done: None
         return
     width = min(40, console.width - 25)  # so that a ^C has room beside all this

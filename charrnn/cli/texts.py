@@ -9,22 +9,22 @@ import numpy as np
 
 from charrnn.data import catalogue
 from charrnn.data.reading import Source, TextOptions
-from charrnn.data.token_buffer import Spool
+from charrnn.data.token_buffer import TokenBuffer
 from charrnn.errors import CorpusError
 from charrnn.nn.params import Ids
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.runs.run import is_there
+from charrnn.runs.run import path_exists
 
 
 def corpus_source(name: str) -> Source:
     """A text by path, by the name of a corpus (fetched now if need be), or `-`."""
     path = Path(name)
-    if name == "-" or (is_there(path) and not path.is_dir()):
+    if name == "-" or (path_exists(path) and not path.is_dir()):
         return Source.of(name)
     entry = catalogue.find(name)
     if entry:
         return fetched(entry)
-    if is_there(path):
+    if path_exists(path):
         return Source.of(name)
     raise CorpusError(
         f"There is no file '{name[:80]}', nor a corpus of that name; see charrnn corpora."
@@ -53,13 +53,13 @@ def encode_source(
     left out because the model has never seen them.
     """
     vocabulary, skip, read, skipped = found.vocabulary, unknown == "skip", 0, 0
-    with Spool() as spool:
-        for _, codes in source.codes(options_of(found, encoding)):
+    with TokenBuffer() as token_buffer:
+        for _, codes in source.code_points(options_of(found, encoding)):
             if skip:
                 skipped += int((~vocabulary.knows(codes)).sum())
-            spool.write(vocabulary.encode_codes(codes, skip_unknown=skip, before=read))
+            token_buffer.write(vocabulary.encode_code_points(codes, skip_unknown=skip, before=read))
             read += len(codes)
-        ids = spool.whole(vocabulary.dtype)
+        ids = token_buffer.whole(vocabulary.dtype)
     return ids, skipped
 
 
@@ -71,7 +71,7 @@ def read_codes(found: Checkpoint, source: Source, encoding: str | None) -> Ids:
 
 def code_blocks(found: Checkpoint, source: Source, encoding: str | None) -> Iterator[Ids]:
     """The same, a few megabytes at a time."""
-    return (codes for _, codes in source.codes(options_of(found, encoding)))
+    return (codes for _, codes in source.code_points(options_of(found, encoding)))
 
 
 def options_of(found: Checkpoint, encoding: str | None) -> TextOptions:

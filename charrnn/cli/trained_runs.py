@@ -10,17 +10,17 @@ import numpy as np
 
 from charrnn.cli.inputs import open_checkpoint
 from charrnn.cli.texts import corpus_source, encode_source, kept
-from charrnn.cli.views.display import note, units
+from charrnn.cli.views.display import echo_err, units
 from charrnn.compare.comparison import by_model, measured
 from charrnn.compare.experiment import runs_in
-from charrnn.compare.results import Result, Standing, rank
+from charrnn.compare.results import ModelSummary, Result, rank
 from charrnn.errors import CheckpointError, CorpusError, VocabularyError
 from charrnn.runs.run import Run
 
 
 def trained_runs(
     arguments: Sequence[str], on: str, encoding: str | None, quiet: bool
-) -> list[Standing]:
+) -> list[ModelSummary]:
     """Trained runs as they rank on a text."""
     source = kept(corpus_source(on))
     digest = hashlib.sha256()
@@ -39,14 +39,16 @@ def trained_runs(
             raise type(error)(f"{path}: {error}") from None
         found[path.resolve()] = result
         if not quiet:
-            note(f"{path}: {units(result.loss)}")
+            echo_err(f"{path}: {units(result.loss)}")
         if folded := int(np.count_nonzero(ids == checkpoint.vocabulary.unknown_id)):
             unknown.append(f"{path} {folded:,}")
     if learned := sum(result.sha256 == digest.hexdigest() for result in found.values()):
-        note(f"{learned} of these runs learned from this very text, {source.name}.")
+        echo_err(f"{learned} of these runs learned from this very text, {source.name}.")
     if unknown:
-        note(f"Symbols read as the unknown one, whose letters cost nothing: {', '.join(unknown)}.")
-    standings = by_model(found.values())
-    if repeated := len(found) - sum(len(s.results) for s in standings):
-        note(f"{repeated} with the seed and the options of another are left out.")
-    return rank(standings)
+        echo_err(
+            f"Symbols read as the unknown one, whose letters cost nothing: {', '.join(unknown)}."
+        )
+    summaries = by_model(found.values())
+    if repeated := len(found) - sum(len(s.results) for s in summaries):
+        echo_err(f"{repeated} with the seed and the options of another are left out.")
+    return rank(summaries)

@@ -87,6 +87,6 @@ def text_of(corpus: tuple[str, ...], config: TrainConfig) -> Text:
 def at_their_places(config: TrainConfig) -> TrainConfig:
     """The same options, with texts named so that they are found from any folder."""
     found: dict[str, Any] = {
-        n: corpus_source(v).place for n in ("valid", "test") if (v := getattr(config, n))
+        n: corpus_source(v).location for n in ("valid", "test") if (v := getattr(config, n))
     }
     return replace(config, **found)

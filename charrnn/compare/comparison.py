@@ -2,11 +2,11 @@
 
     config = TrainConfig(epochs=5)
     text = Text((Source.of("poems.txt"),), config)
-    with staff() as workers:
+    with worker_pool() as workers:
         comparison = Comparison(Plan(config, params=50_000), text)
         for ended in comparison.events(workers.start(2)):
             ...
-    for standing in rank(comparison.standings()):
+    for summary in rank(comparison.summaries()):
         ...
 
 Every run has one worker thread, so neither how many go on at a time nor who does them changes a
@@ -23,16 +23,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from charrnn.compare.experiment import Plan, experiment_folder
-from charrnn.compare.results import Result, Standing
+from charrnn.compare.results import ModelSummary, Result
 from charrnn.compare.significance import block_sums
-from charrnn.compare.trial import Progress, Trial, learn
+from charrnn.compare.trial import Trial, TrialProgress, learn
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.errors import ConfigError, CorpusError, WorkerError
 from charrnn.language.evaluate import surprisal
 from charrnn.models import NGram
 from charrnn.nn.params import Ids
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
 from charrnn.tasks import Text
 
@@ -61,7 +61,7 @@ class Comparison:
         self.trials = plan.trials(text, corpus, self.folder)
         self.results: dict[Trial, Result | None] = {}
         """Of the runs that have ended; None for one that diverged."""
-        self.running: dict[Trial, Progress] = {}
+        self.running: dict[Trial, TrialProgress] = {}
         self._stopping = False
         for trial in self.trials:
             if trial.ended:
@@ -126,20 +126,20 @@ class Comparison:
         for trial in self.missing:
             if trial.config.cell == NGram.kind:
                 continue
-            alike = [s for t, s in known.items() if t.config.title == trial.config.title]
+            alike = [s for t, s in known.items() if t.config.model_name == trial.config.model_name]
             whole = _mean(alike or known.values()) if unit != "minutes" else 60 * amount
-            progress = self.running.get(trial, Progress())
+            progress = self.running.get(trial, TrialProgress())
             left.append(known.get(trial, whole) * max(0.0, 1 - progress.share))
         return max([sum(left) / workers, *left])
 
-    def standings(self) -> list[Standing]:
+    def summaries(self) -> list[ModelSummary]:
         """Each model with the runs that have ended."""
         found = []
         for model in self.models:
-            of = [t for t in self.trials if t.config.title == model.title]
+            of = [t for t in self.trials if t.config.model_name == model.model_name]
             ended = [self.results[t] for t in of if t in self.results]
             results = tuple(r for r in ended if r)
-            found.append(Standing(model.title, results, len(ended) - len(results)))
+            found.append(ModelSummary(model.model_name, results, len(ended) - len(results)))
         return found
 
     @property
@@ -164,18 +164,18 @@ class Comparison:
         sums = last.get("block_nats")
         result = None
         if sums:
-            result = Result.of(trial.run, files.load(trial.run.best), sums, last["chars"])
+            result = Result.of(trial.run, checkpoint.load(trial.run.best), sums, last["chars"])
         self.results[trial] = result
 
 
-def measured(run: Run, found: files.Checkpoint, ids: Ids) -> Result:
+def measured(run: Run, found: checkpoint.Checkpoint, ids: Ids) -> Result:
     """What the model of a trained run comes to on the symbols `(N,)` of a text."""
     ends = found.vocabulary.ends(ids)
     sums = block_sums(surprisal(found.language_model, ids), ends)
     return Result.of(run, found, sums.tolist(), int(ends[-1]))
 
 
-def by_model(results: Iterable[Result]) -> list[Standing]:
+def by_model(results: Iterable[Result]) -> list[ModelSummary]:
     """Runs that differ in nothing but the seed are one model's; of several with the same seed,
     which tell nothing of other seeds, the first counts.
 
@@ -192,10 +192,10 @@ def by_model(results: Iterable[Result]) -> list[Standing]:
             f"{', '.join(f'{n:,}' for n in sorted(lengths))}. Bytes and characters do not compare, "
             "nor do words of which some are unknown."
         )
-    titles = [config.title for config, _ in found]
+    titles = [config.model_name for config, _ in found]
     groups = [tuple(each.values()) for each in found.values()]
     return [
-        Standing(t if titles.count(t) == 1 else f"{t} ({each[0].run.path})", each)
+        ModelSummary(t if titles.count(t) == 1 else f"{t} ({each[0].run.path})", each)
         for t, each in zip(titles, groups, strict=True)
     ]
 

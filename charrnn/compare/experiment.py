@@ -17,11 +17,11 @@ from charrnn.compare.sizing import hidden_for
 from charrnn.compare.trial import Trial
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
-from charrnn.errors import CheckpointError, ConfigError, why
+from charrnn.errors import CheckpointError, ConfigError, os_reason
 from charrnn.models import NETWORKS, NGram, parameters
 from charrnn.runs.run import Run
 from charrnn.tasks import Text
-from charrnn.training.trainer import settled
+from charrnn.training.trainer import resolve_all
 
 RECORD = "compare.json"
 _OF_ONE_RUN = {"cell", "hidden", "layers", "order", "seed", "workers", "sample_every"}
@@ -59,7 +59,7 @@ class Plan:
         chosen once, for the network that `config` names.
         """
         plain = replace(self.config, workers=1, sample_every=0)
-        return settled(replace(plain, hidden=self._hidden(plain, corpus, strict=False)), corpus)
+        return resolve_all(replace(plain, hidden=self._hidden(plain, corpus, strict=False)), corpus)
 
     def models(self, corpus: Corpus) -> list[TrainConfig]:
         """The options of each model's first run."""
@@ -74,7 +74,7 @@ class Plan:
         """
         if self.params is None:
             return config.hidden
-        narrow = settled(replace(config, hidden=1), corpus)
+        narrow = resolve_all(replace(config, hidden=1), corpus)
         shape = narrow.network(len(corpus.vocabulary))
         return hidden_for(shape, self.params if strict else max(self.params, parameters(shape)))
 
@@ -93,7 +93,7 @@ class Plan:
 
 def run_name(config: TrainConfig) -> str:
     """What the folder of a run is called."""
-    name = config.title.replace(" ", "-")
+    name = config.model_name.replace(" ", "-")
     return name if config.cell == NGram.kind else f"{name}-seed{config.seed}"
 
 
@@ -171,7 +171,9 @@ def _claim(folder: Path, record: dict[str, Any]) -> Path:
                 f"{folder} was begun with {_difference(before, record)}; name another folder."
             )
     except OSError as error:
-        raise CheckpointError(f"Cannot use {folder} for a comparison: {why(error)}.") from None
+        raise CheckpointError(
+            f"Cannot use {folder} for a comparison: {os_reason(error)}."
+        ) from None
     return folder
 
 

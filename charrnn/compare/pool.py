@@ -16,34 +16,34 @@ from typing import Any
 
 from charrnn.errors import ConfigError
 from charrnn.system import machine
-from charrnn.training.parallel.group import assemble
+from charrnn.training.parallel.group import init_group
 
 
 @dataclass(frozen=True)
-class Staff:
+class WorkerPool:
     """Workers to be had."""
 
     ranks: int
     """The number there is, where mpiexec decides it; else 0."""
     start: Callable[[int], Executor]
-    """So many workers, to whom work can be given until the `with` block of `staff` ends."""
+    """So many workers, to whom work can be given until the `with` block of `worker_pool` ends."""
 
 
 @contextmanager
-def staff() -> Iterator[Staff | None]:
+def worker_pool() -> Iterator[WorkerPool | None]:
     """Where work is done: by the other ranks under `mpiexec`, else by processes.
 
     A rank other than 0 works inside this call until rank 0 leaves the block, and then gets None:
-    there is nothing left to do. A CrewError if mpi4py is missing or of another MPI.
+    there is nothing left to do. A ProcessGroupError if mpi4py is missing or of another MPI.
     """
-    crew = assemble()
-    if crew.size == 1:
+    group = init_group()
+    if group.size == 1:
         with ExitStack() as stack:
-            yield Staff(0, lambda count: stack.enter_context(_processes(count)))
+            yield WorkerPool(0, lambda count: stack.enter_context(_processes(count)))
         return
-    machine.keep_memory()
+    machine.keep_freed_memory()
     with import_module("mpi4py.futures").MPICommExecutor() as executor:
-        yield None if executor is None else Staff(crew.size - 1, lambda count: executor)
+        yield None if executor is None else WorkerPool(group.size - 1, lambda count: executor)
 
 
 def kill() -> None:
@@ -60,7 +60,7 @@ def _processes(count: int) -> _Processes:
     """
     if count < 1:
         raise ConfigError(f"workers is {count}; it must be 1 or more.")
-    machine.prepare_products()
+    machine.limit_blas_threads()
     return _Processes(count, multiprocessing.get_context("spawn"), _settle)
 
 
@@ -84,7 +84,7 @@ class _Processes(ProcessPoolExecutor):
 def _settle() -> None:
     """The first thing that a worker does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    machine.keep_memory()
+    machine.keep_freed_memory()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 

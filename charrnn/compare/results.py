@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from charrnn.compare.significance import Gap, Losses, gap, holm
+from charrnn.compare.significance import Difference, Losses, difference, holm
 from charrnn.config.train_config import TrainConfig
 from charrnn.errors import CheckpointError
 from charrnn.language.evaluate import Loss
@@ -77,21 +77,21 @@ class Result:
         best = [r["epoch"] for r in told if r["step"] == best_step]
         curve = [Point(r["epoch"] * learned, r["seconds"], r["nats_per_char"]) for r in told]
         return cls(
-            run, config, sha256, found.model.size, chars, np.array(sums) * (len(sums) / chars),
+            run, config, sha256, found.model.num_parameters, chars, np.array(sums) * (len(sums) / chars),
             best[-1] if best else None, float(np.mean(speeds)) if speeds else None,
             seconds[-1] if seconds else None, tuple(curve),
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Standing:
+class ModelSummary:
     """A model among others: the mean and the spread over its runs."""
 
     title: str
     results: tuple[Result, ...]
     diverged: int = 0
     """Runs that came to nothing."""
-    behind: Gap | None = None
+    behind: Difference | None = None
     """How far it is behind the best; None for the best, and where that cannot be told."""
 
     @cached_property
@@ -129,13 +129,13 @@ class Standing:
         return float(np.mean(known)) if known else None
 
 
-def rank(standings: Sequence[Standing]) -> list[Standing]:
+def rank(summaries: Sequence[ModelSummary]) -> list[ModelSummary]:
     """The lowest loss first, each with how far it is behind that and a p value that allows for how
     many are compared; last those of which every run diverged.
     """
-    placed = sorted((s for s in standings if s.results), key=lambda s: s.loss.nats_per_char)
-    gaps = [gap(s.losses, placed[0].losses) for s in placed[1:]]
+    placed = sorted((s for s in summaries if s.results), key=lambda s: s.loss.nats_per_char)
+    gaps = [difference(s.losses, placed[0].losses) for s in placed[1:]]
     ps = iter(holm([g.p for g in gaps if g]))
     behind = [replace(g, p=next(ps)) if g else None for g in gaps]
     others = (replace(s, behind=g) for s, g in zip(placed[1:], behind, strict=True))
-    return [*placed[:1], *others, *(s for s in standings if not s.results)]
+    return [*placed[:1], *others, *(s for s in summaries if not s.results)]

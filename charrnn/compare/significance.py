@@ -40,7 +40,7 @@ Losses = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Gap:
+class Difference:
     """How far a model is behind another, and how sure that is."""
 
     nats: float
@@ -72,7 +72,7 @@ def block_sums(nats: NDArray[np.float64], ends: NDArray[np.int64]) -> Losses:
     return np.bincount(np.searchsorted(edges, ends) - 1, nats, len(edges) - 1).astype(np.float64)
 
 
-def gap(x: Losses, y: Losses) -> Gap | None:
+def difference(x: Losses, y: Losses) -> Difference | None:
     """How far x is behind y: losses `(S, B)` of their runs in the same blocks of a text.
 
     A single run counts as one that any seed would give. None where there is but one block.
@@ -85,10 +85,10 @@ def gap(x: Losses, y: Losses) -> Gap | None:
     parts = [(float(np.var(s, ddof=1)) / len(s), len(s) - 1) for s in samples]
     nats, square = float(d.mean()), sum(v for v, _ in parts)
     if square == 0:
-        return Gap(nats, 0.0, float(blocks - 1), float(nats == 0))
+        return Difference(nats, 0.0, float(blocks - 1), float(nats == 0))
     freedom = 1 / sum((v / square) ** 2 / n for v, n in parts)
     error = math.sqrt(square)
-    return Gap(nats, error, freedom, two_sided(nats / error, freedom))
+    return Difference(nats, error, freedom, two_sided(nats / error, freedom))
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -18,21 +18,21 @@ from typing import Any
 from charrnn.compare.significance import block_sums
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
-from charrnn.errors import CheckpointError, CorpusError, DivergedError, why
+from charrnn.errors import CheckpointError, CorpusError, DivergedError, os_reason
 from charrnn.language.evaluate import surprisal
 from charrnn.models import NGram
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
 from charrnn.tasks import Text
 from charrnn.training.events import Evaluated, Event, Finished, Stepped
-from charrnn.training.network_trainer import Trainer, session_for
-from charrnn.training.trainer import Session
+from charrnn.training.network_trainer import NetworkTrainer, make_trainer
+from charrnn.training.trainer import Trainer
 
 _EVERY = 0.25  # seconds between two looks at the files
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrialProgress:
     """How far a run is."""
 
     share: float = 0.0
@@ -62,7 +62,7 @@ class Trial:
     def name(self) -> str:
         """What it is, and which of several."""
         seed = "" if self.config.cell == NGram.kind else f", seed {self.config.seed}"
-        return self.config.title + seed
+        return self.config.model_name + seed
 
     @property
     def ended(self) -> bool:
@@ -75,14 +75,14 @@ class Trial:
         """Asks it, and all beside it, to save and end."""
         return self.path.parent / ".stop"
 
-    def look(self) -> Progress | None:
+    def look(self) -> TrialProgress | None:
         """How far it is; None where nobody is at work."""
         try:
-            return Progress(**json.loads(self._progress.read_text("utf-8")))
+            return TrialProgress(**json.loads(self._progress.read_text("utf-8")))
         except (OSError, ValueError):
             return None
 
-    def tell(self, progress: Progress | None) -> None:
+    def tell(self, progress: TrialProgress | None) -> None:
         """Say how far it is; None: nobody is at work any more. A full disk is told elsewhere."""
         with suppress(OSError):
             if progress is None:
@@ -109,11 +109,11 @@ def learn(trial: Trial) -> None:
     try:
         trial.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CheckpointError(f"Cannot make a run in {trial.path}: {why(error)}.") from None
+        raise CheckpointError(f"Cannot make a run in {trial.path}: {os_reason(error)}.") from None
     with trial.run.locked():
         if trial.ended:
             return
-        trial.tell(Progress())
+        trial.tell(TrialProgress())
         try:
             corpus = _read(trial.text, trial.sha256)
             finished = _train(trial, _session(trial, corpus))
@@ -134,23 +134,23 @@ def _read(text: Text, sha256: str) -> Corpus:
     return corpus
 
 
-def _session(trial: Trial, corpus: Corpus) -> Session:
+def _session(trial: Trial, corpus: Corpus) -> Trainer:
     run = trial.run
     if not run.last.exists():
         run.log_file.unlink(missing_ok=True)
-        return session_for(corpus, trial.config, run)
-    before = TrainConfig.from_mapping(files.read_meta(run.last)["config"], str(run.last))
+        return make_trainer(corpus, trial.config, run)
+    before = TrainConfig.from_mapping(checkpoint.read_meta(run.last)["config"], str(run.last))
     if before != trial.config:
         raise CheckpointError(
             f"{run.path} was trained further, or with other options; remove it, or compare "
             "somewhere else with --out."
         )
-    return Trainer.resume(run, corpus, trial.config)
+    return NetworkTrainer.resume(run, corpus, trial.config)
 
 
-def _train(trial: Trial, session: Session) -> Finished:
+def _train(trial: Trial, session: Trainer) -> Finished:
     """Train to the end of the budget, or until asked to stop."""
-    due, progress = 0.0, Progress()
+    due, progress = 0.0, TrialProgress()
     for event in session.events():
         if isinstance(event, Finished):
             return event
@@ -163,11 +163,11 @@ def _train(trial: Trial, session: Session) -> Finished:
     raise AssertionError("a session ends with Finished")
 
 
-def _further(progress: Progress, event: Event, session: Session) -> Progress:
+def _further(progress: TrialProgress, event: Event, session: Trainer) -> TrialProgress:
     if isinstance(event, Stepped):
-        return Progress(event.share, event.epoch, event.seconds, session.best)
+        return TrialProgress(event.share, event.epoch, event.seconds, session.best)
     if isinstance(event, Evaluated):
-        return Progress(progress.share, event.epoch, event.seconds, session.best)
+        return TrialProgress(progress.share, event.epoch, event.seconds, session.best)
     return progress
 
 
@@ -175,6 +175,9 @@ def _measure(trial: Trial, corpus: Corpus) -> dict[str, Any]:
     """What the log keeps of the best model's losses on the test part: the sum of each block."""
     vocabulary = corpus.vocabulary
     ids = vocabulary.up_to(corpus.test, trial.config.eval_chars or None)
-    nats, ends = surprisal(files.load(trial.run.best).language_model, ids), vocabulary.ends(ids)
+    nats, ends = (
+        surprisal(checkpoint.load(trial.run.best).language_model, ids),
+        vocabulary.ends(ids),
+    )
     sums = block_sums(nats, ends).tolist()
     return {"event": "measured", "chars": int(ends[-1]), "block_nats": sums}

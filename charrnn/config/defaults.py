@@ -45,7 +45,7 @@ LAYERS, _DEEP, _LONG = 2, 384, 200e3
 """Layers, but one more where the time allows two to be wider than this and the text is so long."""
 
 
-def fitted(config: TrainConfig, n: int) -> TrainConfig:
+def resolve_defaults(config: TrainConfig, n: int) -> TrainConfig:
     """The options with all that they leave open chosen for a training part of n symbols.
 
     Where the task has defaults of its own only the epochs and the rate are open. n-grams leave

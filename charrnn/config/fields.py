@@ -4,14 +4,19 @@ hold options.
 
 from __future__ import annotations
 
-import importlib
 import math
+import sys
 from dataclasses import field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from charrnn.errors import ConfigError, why
+from charrnn.errors import ConfigError, os_reason
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 class ByTask:
@@ -71,20 +76,11 @@ def one_of(name: str, value: object, choices: Any) -> None:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The options in a TOML file. Python 3.10 needs the extra `charrnn[toml]` for this."""
-    toml: Any = None
-    for name in ("tomllib", "tomli"):
-        try:
-            toml = importlib.import_module(name)
-            break
-        except ImportError:
-            continue
-    if toml is None:
-        raise ConfigError("Python 3.10 reads TOML with an extra: pip install 'charrnn[toml]'.")
+    """The options in a TOML file. A ConfigError if it cannot be read, or is no TOML."""
     try:
-        data: dict[str, Any] = toml.loads(path.read_text("utf-8"))
+        options: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise ConfigError(f"Cannot read {path}: {why(error)}.") from None
-    except (toml.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Cannot read {path}: {os_reason(error)}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not TOML: {error}.") from None
-    return data
+    return options

@@ -56,7 +56,7 @@ class TrainConfig:
         "Share of a layer's outputs dropped in training.",
     )
     weight_dropout: float = option(0.0, "Share of the recurrent weights dropped in training.")
-    batch: int = option(50, "Lanes of text read side by side.")
+    batch: int = option(50, "Streams of text read side by side.")
     seq: int = option(
         ByTask(50, classify=256),
         "Symbols between two updates: the length of truncated BPTT. With --task classify, those "
@@ -65,7 +65,7 @@ class TrainConfig:
     init: float = option(
         0.0, "First weights, not biases, lie evenly within this; 0: as the cell likes them."
     )
-    reset: float = option(0.01, "Chance that a lane forgets its state before a chunk.")
+    reset: float = option(0.01, "Chance that a stream forgets its state before a chunk.")
     mask: float = option(0.15, "Share of the characters that is hidden, with --task fill.")
     class_weights: str = option(
         "none", "With --task classify: balanced has every class count the same, root is half way.",
@@ -98,7 +98,7 @@ class TrainConfig:
     seed: int = option(1, "Random seed.")
     workers: int = option(
         0,
-        "Processes that share the lanes (of each rank, under mpiexec); 0: one a core, if it pays.",
+        "Processes that share the streams (of each rank, under mpiexec); 0: one a core, if it pays.",
     )
     unit: Unit = option(  # noqa: RUF009
         "char", "What a symbol is: a character, a byte, a word.", choices=get_args(Unit)
@@ -151,20 +151,20 @@ class TrainConfig:
         check("decay", self.decay, 0 < self.decay <= 1, "above 0 and at most 1")
         Split.parse(self.split)
 
-    def beyond(self, given: TrainConfig) -> dict[str, Any]:
-        """The options that `given` leaves open and that are settled here."""
+    def resolved_fields(self, given: TrainConfig) -> dict[str, Any]:
+        """The options that `given` leaves open and that are resolve_all here."""
         mine, theirs = vars(self), vars(given)
         return {n: v for n, v in mine.items() if v is not None and theirs[n] is None}
 
     @property
     def budgets(self) -> dict[str, float]:
         """The amount of training in each unit that it is measured in, one at least once it is
-        `defaults.fitted`. What is used up first ends it.
+        `defaults.resolve_defaults`. What is used up first ends it.
         """
         return {unit: n for unit in BUDGETS if (n := getattr(self, unit)) is not None}
 
     def network(self, symbols: int) -> NetworkConfig:
-        """The shape of a network for so many distinct symbols, once it is `defaults.fitted`."""
+        """The shape of a network for so many distinct symbols, once it is `defaults.resolve_defaults`."""
         assert self.hidden is not None
         assert self.layers is not None
         assert self.dropout is not None
@@ -173,12 +173,12 @@ class TrainConfig:
 
     @property
     def rate(self) -> float:
-        """The peak learning rate, once it is `defaults.fitted`."""
+        """The peak learning rate, once it is `defaults.resolve_defaults`."""
         assert self.lr is not None
         return self.lr
 
     @property
-    def title(self) -> str:
+    def model_name(self) -> str:
         """What learns, as its model says: `gru 2x192`, `ngram 6`."""
         shape = self.order if self.cell == NGram.kind else f"{self.layers}x{self.hidden}"
         return f"{self.cell} {shape}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn.errors import CorpusError
-from charrnn.system.bundled import shipped
+from charrnn.system.bundled import bundled
 
 PUBLIC_DOMAIN = "public domain"
 
@@ -103,7 +103,7 @@ def entries() -> list[Entry]:
     own = [
         Entry(name, title, path.stat().st_size, "CC0-1.0")
         for name, title in _SHIPPED_TITLES.items()
-        if (path := _shipped_file(name))
+        if (path := _bundled_file(name))
     ]
     return [*own, *_more(), *FETCHED]
 
@@ -125,8 +125,8 @@ def find(name: str) -> Entry | None:
     return next((e for e in entries() if e.name == name), None)
 
 
-def _shipped_file(name: str) -> Path | None:
-    folder = shipped("corpora")
+def _bundled_file(name: str) -> Path | None:
+    folder = bundled("corpora")
     path = folder / f"{name}.txt" if folder else None
     return path if path and path.is_file() else None
 
@@ -150,4 +150,4 @@ def is_here(entry: Entry) -> bool:
 
 def local_file(entry: Entry) -> Path:
     """Where the corpus is, or will be once fetched."""
-    return _shipped_file(entry.name) or cache_folder() / f"{entry.name}.txt"
+    return _bundled_file(entry.name) or cache_folder() / f"{entry.name}.txt"

@@ -26,7 +26,7 @@ def code_points(text: str) -> Ids:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
-def name_of(code: int, unit: Unit = "char") -> str:
+def character_name(code: int, unit: Unit = "char") -> str:
     """A symbol as an error message should name it."""
     if unit == "byte":
         return f"the byte 0x{code:02x}"
@@ -34,6 +34,6 @@ def name_of(code: int, unit: Unit = "char") -> str:
     return f"the character {shown}(U+{code:04X})"
 
 
-def name_of_word(word: str) -> str:
+def word_name(word: str) -> str:
     """A word as an error message should name it; a space before it tells it from another."""
     return f"the word {word!r}"

@@ -1,4 +1,4 @@
-"""From files to numbers: the corpus, its splits, and the lanes that training reads.
+"""From files to numbers: the corpus, its splits, and the streams that training reads.
 
 A symbol is one small integer. Those of a short text are in memory, those of a long one on disk,
 from where training reads the few it needs.
@@ -153,7 +153,7 @@ class Corpus:
             )
         return cls(
             Path(main[0].name).stem, encoded.vocabulary, sha256=encoded.identity.sha256, **parts,
-            sources=tuple(s.place for s in main if s.place), split=split, options=options,
+            sources=tuple(s.location for s in main if s.location), split=split, options=options,
         )  # fmt: skip
 
 
@@ -168,11 +168,11 @@ def _not_empty(ids: Ids, what: str) -> Ids:
 
 
 @dataclass(frozen=True)
-class Lanes:
-    """A text cut into `batch` contiguous lanes, read side by side in chunks of about `seq`.
+class Streams:
+    """A text cut into `batch` contiguous streams, read side by side in chunks of about `seq`.
 
     inputs and targets are `(batch, L)`: the same text, the targets one symbol ahead. Chunks are of
-    equal length to within one symbol and cover every lane to its end, so no chunk is a mere rest;
+    equal length to within one symbol and cover every stream to its end, so no chunk is a mere rest;
     they may be a little longer or shorter than `seq`.
     """
 
@@ -181,9 +181,9 @@ class Lanes:
     chunks: int
 
     @classmethod
-    def of(cls, ids: Ids, batch: int, seq: int) -> Lanes:
-        """Lanes that fit the text: a text too short for `batch` lanes of `seq` symbols gets fewer
-        lanes, and at last a shorter sequence.
+    def of(cls, ids: Ids, batch: int, seq: int) -> Streams:
+        """Streams that fit the text: a text too short for `batch` streams of `seq` symbols gets fewer
+        streams, and at last a shorter sequence.
         """
         batch, seq = fitting(len(ids), batch, seq)
         length = (len(ids) - 1) // batch
@@ -196,7 +196,7 @@ class Lanes:
 
     @property
     def batch(self) -> int:
-        """The number of lanes."""
+        """The number of streams."""
         return len(self.inputs)
 
     @property
@@ -206,7 +206,7 @@ class Lanes:
 
     @property
     def seq(self) -> int:
-        """Symbols of a lane in the longest chunk."""
+        """Symbols of a stream in the longest chunk."""
         return -(-int(self.inputs.shape[1]) // self.chunks)
 
     def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:

@@ -1,6 +1,6 @@
 """From texts to numbers: one pass counts the symbols, a second numbers them.
 
-Neither holds the text. Between the two the code points wait in a `Spool`; the ids of a long text
+Neither holds the text. Between the two the code points wait in a `TokenBuffer`; the ids of a long text
 go to the `store`, where the same text with the same options is found again.
 """
 
@@ -14,11 +14,11 @@ from itertools import count
 import numpy as np
 
 from charrnn.data import store
-from charrnn.data import token_buffer as spool
-from charrnn.data.code_points import name_of, name_of_word, text_of
+from charrnn.data import token_buffer as token_buffer
+from charrnn.data.code_points import character_name, text_of, word_name
 from charrnn.data.reading import Source, TextOptions
 from charrnn.data.store import Encoded, Identity
-from charrnn.data.token_buffer import Spool
+from charrnn.data.token_buffer import TokenBuffer
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.data.words import cut
 from charrnn.errors import CorpusError
@@ -28,21 +28,21 @@ from charrnn.nn.params import Array, Ids
 def encode(sources: Sequence[Source], options: TextOptions, name: str) -> Encoded:
     """Texts as one row of numbers, with the vocabulary of all of them together.
 
-    A CorpusError says why they cannot be read, or are nothing to learn from; `name` is what it
+    A CorpusError says os_reason they cannot be read, or are nothing to learn from; `name` is what it
     calls them.
     """
     sizes = [source.size for source in sources]
-    if None not in sizes and sum(filter(None, sizes)) > spool.SMALL:
-        found = store.find(_identify(sources, options))
+    if None not in sizes and sum(filter(None, sizes)) > token_buffer.SMALL:
+        found = store.load(_identify(sources, options))
         if found:
             return found
-    with Spool() as codes:
+    with TokenBuffer() as codes:
         tally: _Tally = _WordTally() if options.unit == "word" else _Tally(options)
         identity, ends = _count(sources, options, tally, codes)
         vocabulary = _vocabulary(tally, options, name)
-        pieces = (vocabulary.encode_codes(piece) for piece in codes.pieces())
-        if sum(identity.sizes) > spool.SMALL:
-            return store.keep(identity, vocabulary, ends, pieces)
+        pieces = (vocabulary.encode_code_points(piece) for piece in codes.pieces())
+        if sum(identity.sizes) > token_buffer.SMALL:
+            return store.save(identity, vocabulary, ends, pieces)
         return Encoded(identity, vocabulary, np.concatenate(list(pieces)), ends)
 
 
@@ -77,7 +77,7 @@ class _Tally:
 
     def name(self, number: int) -> str:
         """A symbol as an error message should name it."""
-        return name_of(number, self.options.unit)
+        return character_name(number, self.options.unit)
 
     def vocabulary(self, numbers: Ids, unknown: bool) -> Vocabulary:
         """The vocabulary of these symbols."""
@@ -95,7 +95,7 @@ class _WordTally(_Tally):
         return np.array([self._number[word] for word in cut(text_of(codes))], np.intp)
 
     def name(self, number: int) -> str:
-        return name_of_word(list(self._number)[number])
+        return word_name(list(self._number)[number])
 
     def vocabulary(self, numbers: Ids, unknown: bool) -> Words:
         words = list(self._number)
@@ -103,13 +103,13 @@ class _WordTally(_Tally):
 
 
 def _count(
-    sources: Sequence[Source], options: TextOptions, tally: _Tally, into: Spool
+    sources: Sequence[Source], options: TextOptions, tally: _Tally, into: TokenBuffer
 ) -> tuple[Identity, list[int]]:
     """Decode the texts and count their symbols: what the texts are, and where each ends."""
     digest, sizes, ends, end = hashlib.sha256(), [], [], 0
     for source in sources:
         size = 0
-        for block, codes in source.codes(options):
+        for block, codes in source.code_points(options):
             digest.update(block)
             size, end = size + len(block), end + tally.add(codes)
             into.write(codes)

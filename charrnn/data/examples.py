@@ -97,7 +97,7 @@ class Examples:
             np.concatenate([each[:longest] for each in ids]),
             np.cumsum([0, *lengths]), labels, parts, _sha256(lines),
             sum(map(len, lines.values())) - len(texts), longest,
-            shortened, tuple(s.place for s in main if s.place), split, options,
+            shortened, tuple(s.location for s in main if s.location), split, options,
         )  # fmt: skip
 
     @property
@@ -214,7 +214,7 @@ def _vocabulary(texts: Sequence[str], options: TextOptions, name: str) -> Vocabu
     blank = Vocabulary((), options.unit)
     counts: Counter[Any] = Counter()
     for text in texts:
-        counts.update(cut(text) if words else blank.codes_of(text).tolist())
+        counts.update(cut(text) if words else blank.to_code_points(text).tolist())
     frequent = [symbol for symbol, count in counts.items() if count >= options.min_count]
     if not frequent:
         raise CorpusError(
@@ -225,6 +225,6 @@ def _vocabulary(texts: Sequence[str], options: TextOptions, name: str) -> Vocabu
 
 def _name(sources: Sequence[Source]) -> str:
     """That of the file, or of the folder that several are in."""
-    folders = {Path(s.place).parent for s in sources}
+    folders = {Path(s.location).parent for s in sources}
     alone = len(sources) == 1 or len(folders) > 1
     return Path(sources[0].name).stem if alone else folders.pop().name

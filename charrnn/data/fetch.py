@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn.data.catalogue import Entry, local_file
-from charrnn.errors import FetchError, why
+from charrnn.errors import FetchError, os_reason
 
 _BLOCK = 1 << 16
 _TIMEOUT = 30.0
@@ -44,7 +44,7 @@ def fetch(entry: Entry) -> Iterator[int]:
         reason = getattr(error, "reason", None) or error
         raise FetchError(f"Cannot fetch {entry.name} from {entry.url}: {reason}.") from None
     except OSError as error:
-        raise FetchError(f"Cannot write {part}: {why(error)}.") from None
+        raise FetchError(f"Cannot write {part}: {os_reason(error)}.") from None
     if digest != entry.sha256:
         raise FetchError(
             f"{entry.url} is not the text that charrnn knows as {entry.name} (its SHA-256 is "

@@ -39,7 +39,7 @@ def read_labelled(sources: Sequence[Source], options: TextOptions) -> list[Label
 def lines_of(source: Source, options: TextOptions) -> dict[int, str]:
     """The lines of a file that are not empty, by number from 1, without space around them."""
     options = replace(options, unit="char", keep_newlines=False)
-    pieces = [codes.astype(np.uint32) for _, codes in source.codes(options)]
+    pieces = [codes.astype(np.uint32) for _, codes in source.code_points(options)]
     text = b"".join(piece.tobytes() for piece in pieces).decode("utf-32-le", "surrogatepass")
     return {n: line for n, each in enumerate(text.split("\n"), 1) if (line := each.strip())}
 

@@ -2,8 +2,8 @@
 
 Half of the hidden spans are single symbols, a quarter pairs, and so on: a span goes on with a
 chance of one half (a geometric length, 2 in the mean, as SpanBERT has longer ones; Joshi et al.
-2020). The spans of a lane lie anywhere in it, every symbol being as likely to be hidden; two may
-touch, and one may go on where the lane begins.
+2020). The spans of a stream lie anywhere in it, every symbol being as likely to be hidden; two may
+touch, and one may go on where the stream begins.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ _ROW = 100  # symbols of a text that are hidden by the share
 
 
 def hidden_places(
-    lanes: int, length: int, share: float, rng: np.random.Generator
+    streams: int, length: int, share: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Which symbols to hide `(lanes, length)`: the same number in every lane, at least one."""
+    """Which symbols to hide `(streams, length)`: the same number in every stream, at least one."""
     count = min(length, max(1, round(share * length)))
-    ends = np.cumsum(rng.geometric(1 - _GO_ON, (lanes, count)), axis=1)
-    spans = np.diff(np.minimum(ends, count), axis=1, prepend=0)  # those beyond the count are empty
-    shown = np.full((lanes, length - count), -1)
+    ends = np.cumsum(rng.geometric(1 - _GO_ON, (streams, count)), axis=1)
+    spans = np.diff(
+        np.minimum(ends, count), axis=1, prepend=0
+    )  # those resolved_fields the count are empty
+    shown = np.full((streams, length - count), -1)
     pieces = rng.permuted(np.concatenate([shown, spans], axis=1), axis=1).ravel()
-    places = np.repeat(pieces > 0, np.abs(pieces)).reshape(lanes, length)
-    turned = (rng.integers(length, size=(lanes, 1)) + np.arange(length)) % length
+    places = np.repeat(pieces > 0, np.abs(pieces)).reshape(streams, length)
+    turned = (rng.integers(length, size=(streams, 1)) + np.arange(length)) % length
     return np.take_along_axis(places, turned, axis=1)
 
 
@@ -80,7 +82,7 @@ class Windows:
 
     def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:
         """Batch n of an epoch: symbols `(seq, batch)`, some hidden, and those `(M, batch)`, in each
-        lane in their order.
+        stream in their order.
         """
         rng = np.random.default_rng([6, self.seed, epoch, n])
         at = self.starts(n, epoch)[:, None] + np.arange(self.seq)

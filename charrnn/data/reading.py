@@ -13,7 +13,7 @@ import numpy as np
 
 from charrnn.data.code_points import Unit, code_points
 from charrnn.data.words import last_border
-from charrnn.errors import ConfigError, CorpusError, why
+from charrnn.errors import ConfigError, CorpusError, os_reason
 from charrnn.nn.params import Ids
 
 _BLOCK = 1 << 20  # bytes
@@ -40,7 +40,7 @@ class Source:
     name: str
     content: bytes | Path | None
     """A path, the bytes themselves, or None for standard input."""
-    place: str = ""
+    location: str = ""
     """Where to find it again: an absolute path, a corpus's name, or `-`; nothing for bytes."""
 
     @classmethod
@@ -68,7 +68,7 @@ class Source:
                     if len(block) < _BLOCK and stream.isatty():  # do not ask for a second Ctrl-D
                         return
         except OSError as error:
-            raise CorpusError(f"Cannot read {self.name}: {why(error)}.") from None
+            raise CorpusError(f"Cannot read {self.name}: {os_reason(error)}.") from None
 
     def _open(self) -> io.BufferedIOBase:
         if self.content is None:
@@ -79,7 +79,7 @@ class Source:
             return io.BytesIO(self.content)
         return self.content.open("rb")
 
-    def codes(self, options: TextOptions) -> Iterator[tuple[bytes, Ids]]:
+    def code_points(self, options: TextOptions) -> Iterator[tuple[bytes, Ids]]:
         """Each block of bytes with the code points (or byte values) that it completes.
 
         If these are to be cut into words, what may be part of a longer one waits for the next.

@@ -68,7 +68,7 @@ class Encoded:
     """Where each text ends in `ids`."""
 
 
-def find(identity: Identity) -> Encoded | None:
+def load(identity: Identity) -> Encoded | None:
     """The encoding that is kept, if it is there and whole."""
     path = identity.entry
     try:
@@ -87,7 +87,7 @@ def find(identity: Identity) -> Encoded | None:
     return Encoded(identity, vocabulary, ids, ends)
 
 
-def keep(
+def save(
     identity: Identity, vocabulary: Vocabulary, ends: list[int], pieces: Iterable[Ids]
 ) -> Encoded:
     """Write an encoding whose ids come in pieces, and read them from there from now on.

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.errors import CorpusError, why
+from charrnn.errors import CorpusError, os_reason
 from charrnn.nn.params import Ids
 
 SMALL = 1 << 25
@@ -40,12 +40,12 @@ def writing() -> Iterator[Path]:
         yield folder
     except OSError as error:
         raise CorpusError(
-            f"Cannot write the encoded text to {folder}: {why(error)}; let CHARRNN_CACHE name a "
+            f"Cannot write the encoded text to {folder}: {os_reason(error)}; let CHARRNN_CACHE name a "
             f"folder that has room for it."
         ) from None
 
 
-class Spool:
+class TokenBuffer:
     """A row that is written piece by piece and then read. Its file has no name and goes with it."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Spool:
         self._kinds: list[tuple[np.dtype[Any], int]] = []
         self._count = 0
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> TokenBuffer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,7 +98,7 @@ def mapped(file: IO[bytes], dtype: DTypeLike, count: int = -1, offset: int = 0) 
     return np.frombuffer(memory, dtype, count, offset)
 
 
-def release(ids: Ids) -> None:
+def drop_pages(ids: Ids) -> None:
     """Give back the memory of the pages of a mapped row that were looked at.
 
     They count as memory of this process until then, though the system may take them at any time.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from charrnn.data.code_points import Unit, code_points, name_of, name_of_word, text_of
+from charrnn.data.code_points import Unit, character_name, code_points, text_of, word_name
 from charrnn.data.words import cut
 from charrnn.errors import VocabularyError
 from charrnn.nn.functional import one_hot
@@ -31,7 +31,7 @@ class Vocabulary:
     """
 
     def __init__(self, codes: Iterable[int], unit: Unit = "char", unknown: bool = False) -> None:
-        self.codes: Ids = np.array(sorted(set(codes)), dtype=np.uint32)
+        self.code_points: Ids = np.array(sorted(set(codes)), dtype=np.uint32)
         self.unit: Unit = unit
         self.unknown = unknown
 
@@ -41,13 +41,13 @@ class Vocabulary:
         return cls(map(ord, text))
 
     def __len__(self) -> int:
-        return len(self.codes) + self.unknown
+        return len(self.code_points) + self.unknown
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Vocabulary) and self.to_json() == other.to_json()
 
     def __hash__(self) -> int:
-        return hash((self.unit, self.unknown, self.codes.tobytes()))
+        return hash((self.unit, self.unknown, self.code_points.tobytes()))
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -57,28 +57,28 @@ class Vocabulary:
     @property
     def unknown_id(self) -> int | None:
         """The id of the unknown symbol, None where there is none."""
-        return len(self.codes) if self.unknown else None
+        return len(self.code_points) if self.unknown else None
 
     @property
     def unwritten(self) -> list[int]:
         """The ids that stand for no symbol in particular."""
-        return [len(self.codes)] * self.unknown
+        return [len(self.code_points)] * self.unknown
 
     @property
     def symbols(self) -> list[str]:
         """Each symbol as a person reads it."""
-        shown = [chr(c) if self.unit == "char" else f"\\x{c:02x}" for c in self.codes]
+        shown = [chr(c) if self.unit == "char" else f"\\x{c:02x}" for c in self.code_points]
         return [*shown, REPLACEMENT] if self.unknown else shown
 
     @cached_property
     def _place_of(self) -> Ids:
         """The id of each code plus 1; 0, which takes no memory here, where there is none."""
         size = 0x110000 if self.unit == "char" else 256
-        table = np.zeros(size, np.min_scalar_type(len(self.codes) + 1))
-        table[self.codes] = np.arange(1, len(self.codes) + 1)
+        table = np.zeros(size, np.min_scalar_type(len(self.code_points) + 1))
+        table[self.code_points] = np.arange(1, len(self.code_points) + 1)
         return table
 
-    def codes_of(self, text: str) -> Ids:
+    def to_code_points(self, text: str) -> Ids:
         """The code points, or for a byte vocabulary the UTF-8 bytes, of a text."""
         if self.unit == "byte":
             return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
@@ -104,7 +104,7 @@ class Vocabulary:
         """The first of these ids, about as many as stand for so many characters; None is all."""
         return ids[:chars]
 
-    def encode_codes(
+    def encode_code_points(
         self, codes: Ids, *, skip_unknown: bool = False, where: str = "the text", before: int = 0
     ) -> Ids:
         """Code points (or byte values) to ids, in the smallest type that holds them.
@@ -119,15 +119,15 @@ class Vocabulary:
             if skip_unknown:
                 places = places[~missing]
             elif self.unknown:
-                places[missing] = len(self.codes) + 1
+                places[missing] = len(self.code_points) + 1
             else:
                 raise VocabularyError(self._complaint(codes, missing, where, before))
         places -= 1
         return places.astype(self.dtype, copy=False)
 
     def encode(self, text: str, *, skip_unknown: bool = False) -> Ids:
-        """The ids `(N,)` of a text. See `encode_codes` for symbols that are not known."""
-        return self.encode_codes(self.codes_of(text), skip_unknown=skip_unknown)
+        """The ids `(N,)` of a text. See `encode_code_points` for symbols that are not known."""
+        return self.encode_code_points(self.to_code_points(text), skip_unknown=skip_unknown)
 
     def decode(self, ids: Iterable[int] | Ids) -> str:
         """The text of these ids; bytes are read as UTF-8, with U+FFFD for what is not."""
@@ -137,12 +137,12 @@ class Vocabulary:
         """The text of these ids in UTF-8; for a byte vocabulary, exactly those bytes."""
         numbers = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.intp)
         if self.unit == "byte":
-            return self.codes[numbers].astype(np.uint8).tobytes()
-        table = np.append(self.codes, ord(REPLACEMENT)).astype("<u4")
+            return self.code_points[numbers].astype(np.uint8).tobytes()
+        table = np.append(self.code_points, ord(REPLACEMENT)).astype("<u4")
         return table[numbers].tobytes().decode("utf-32-le", "surrogatepass").encode()
 
     @cached_property
-    def written(self) -> list[bytes]:
+    def token_bytes(self) -> list[bytes]:
         """What `decode_bytes` makes of each id alone."""
         return [self.decode_bytes([n]) for n in range(len(self))]
 
@@ -152,7 +152,7 @@ class Vocabulary:
 
     def to_json(self) -> dict[str, Any]:
         """The vocabulary as plain data, for a checkpoint."""
-        return {"unit": self.unit, "unknown": self.unknown, "codes": self.codes.tolist()}
+        return {"unit": self.unit, "unknown": self.unknown, "codes": self.code_points.tolist()}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Vocabulary:
@@ -163,7 +163,7 @@ class Vocabulary:
 
     def _complaint(self, codes: Ids, missing: Any, where: str, before: int) -> str:
         places = np.flatnonzero(missing)
-        first = name_of(int(codes[places[0]]), self.unit)
+        first = character_name(int(codes[places[0]]), self.unit)
         others = len(np.unique(codes[places])) - 1
         also = f" (and {others} other{'s' * (others > 1)} later)" if others else ""
         number = before + places[0] + 1
@@ -208,10 +208,10 @@ class Words(Vocabulary):
         return ids[: max(1, int(np.searchsorted(self.ends(ids[:chars]), chars, "right")))]
 
     def decode_bytes(self, ids: Iterable[int] | Ids) -> bytes:
-        return b"".join(map(self.written.__getitem__, ids))
+        return b"".join(map(self.token_bytes.__getitem__, ids))
 
     @cached_property
-    def written(self) -> list[bytes]:
+    def token_bytes(self) -> list[bytes]:
         return [symbol.encode("utf-8", "replace") for symbol in self.symbols]
 
     def to_json(self) -> dict[str, Any]:
@@ -219,7 +219,7 @@ class Words(Vocabulary):
 
     def _complaint(self, codes: Ids, missing: Any, where: str, before: int) -> str:
         pieces, places = cut(text_of(codes)), np.flatnonzero(missing)
-        first = name_of_word(pieces[places[0]])
+        first = word_name(pieces[places[0]])
         others = len({pieces[n] for n in places}) - 1
         also = f" (and {others} other{'s' * (others > 1)} later)" if others else ""
         at = before + sum(map(len, pieces[: places[0]])) + 1

@@ -1,7 +1,7 @@
 """Do the gradients agree? A hand-written backward pass against two others that share none of it.
 
 Central differences, for any layer f: with random cotangents v, w the scalar
-L = <v, y> + <w, final state> has, along any direction d, the derivative <dL, d>, which the pullback
+L = <v, y> + <w, final state> has, along any direction d, the derivative <dL, d>, which the backward
 claims to know, and (L(+eps d) - L(-eps d)) / (2 eps), which needs the forward pass only. Two
 evaluations check any number of parameters. In float64 the two agree to about 1e-9.
 
@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike
 
 from charrnn.diagnostics import rtrl
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.nn.layers import Layer, Pullback
+from charrnn.nn.layers import Backward, Layer
 from charrnn.nn.params import Array, Ids, Params, Spec, State
 
 EPS = 1e-5
@@ -80,8 +80,8 @@ def check_network(
 ) -> dict[str, Agreement]:
     """`check_layer` of a whole network, on random inputs `(seq, batch, symbols)`."""
     network = CharRNN.initialised(config, rng, np.float64)
-    layer = _Whole(network, rng.integers(0, config.symbols, (seq, batch)))
-    return check_layer(layer, rng.standard_normal((seq, batch, config.symbols)), rng)
+    layer = _Whole(network, rng.integers(0, config.vocab_size, (seq, batch)))
+    return check_layer(layer, rng.standard_normal((seq, batch, config.vocab_size)), rng)
 
 
 class _Whole:
@@ -89,13 +89,13 @@ class _Whole:
 
     def __init__(self, network: CharRNN, ids: Ids) -> None:
         self.network, self.ids = network, ids
-        self.width = network.symbols
+        self.width = network.vocab_size
 
     def specs(self) -> Iterator[Spec]:
         return self.network.specs(self.network.config)
 
-    def start(self, batch: int, dtype: DTypeLike) -> State:
-        return self.network.start(batch)
+    def initial_state(self, batch: int, dtype: DTypeLike) -> State:
+        return self.network.initial_state(batch)
 
     def forward(
         self,
@@ -104,20 +104,20 @@ class _Whole:
         state: State,
         rng: np.random.Generator | None = None,
         lengths: Ids | None = None,
-    ) -> tuple[Array, State, Pullback]:
-        network, out = self.network, p.part("out")
+    ) -> tuple[Array, State, Backward]:
+        network, out = self.network, p.scope("out")
         y, below, back = network.stack.forward(p, x, state[:-1], rng)
         logits, newest, back_out = network.output.forward(out, y, state[-1:], rng, ids=self.ids)
 
-        def pullback(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
-            dx, dnewest = back_out(grads.part("out"), dy, dstate[-1:])
+        def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
+            dx, dnewest = back_out(grads.scope("out"), dy, dstate[-1:])
             dbelow: State = ()
             if network.stack.layers:
                 assert dx is not None
                 dx, dbelow = back(grads, dx, dstate[:-1])
             return dx, (*dbelow, *dnewest)
 
-        return logits, (*below, *newest), pullback
+        return logits, (*below, *newest), backward
 
 
 def check_rtrl(
@@ -129,10 +129,10 @@ def check_rtrl(
     Text `(seq, batch)`, parameters and start state are random.
     """
     model = CharRNN.initialised(config, rng, np.float64)
-    _stir(model.params, rng)
-    ids, targets = rng.integers(0, config.symbols, (2, seq, batch))
-    state = tuple(rng.standard_normal(s.shape) for s in model.start(batch))
-    back = model.params.zeros()
+    _perturb(model.params, rng)
+    ids, targets = rng.integers(0, config.vocab_size, (2, seq, batch))
+    state = tuple(rng.standard_normal(s.shape) for s in model.initial_state(batch))
+    back = model.params.zeros_like()
     model.gradient(ids, targets, state, back)
     _, ahead = rtrl.gradient(model.params, ids, targets, state[:-1])
     return {
@@ -156,16 +156,16 @@ def check_layer(
     mask.
     """
     params = Params.initialised(layer.specs(), rng, np.float64)
-    _stir(params, rng)
+    _perturb(params, rng)
     start = tuple(
-        rng.standard_normal(s.shape) for s in layer.start(x.shape[1], np.dtype(np.float64))
+        rng.standard_normal(s.shape) for s in layer.initial_state(x.shape[1], np.dtype(np.float64))
     )
 
-    def run(x: Array | Ids, state: State) -> tuple[Array, State, Pullback]:
+    def run(x: Array | Ids, state: State) -> tuple[Array, State, Backward]:
         mask = None if dropout_seed is None else np.random.default_rng(dropout_seed)
         return layer.forward(params, x, state, mask)
 
-    y, final, pullback = run(x, start)
+    y, final, backward = run(x, start)
     v = rng.standard_normal(y.shape)
     w = tuple(rng.standard_normal(s.shape) for s in final)
 
@@ -173,8 +173,8 @@ def check_layer(
         y, final, _ = run(x, state)
         return float(np.vdot(v, y) + sum(np.vdot(a, b) for a, b in zip(w, final, strict=True)))
 
-    grads = params.zeros()
-    dx, dstart = pullback(grads, v, w)
+    grads = params.zeros_like()
+    dx, dstart = backward(grads, v, w)
     found: dict[str, Agreement] = {}
     for name in params:
         direction, whole = _direction(grads[name], rng), params[name].copy()
@@ -200,7 +200,7 @@ def check_layer(
     return found
 
 
-def _stir(params: Params, rng: np.random.Generator) -> None:
+def _perturb(params: Params, rng: np.random.Generator) -> None:
     """Leave the tidy values of initialisation, by so little that no network becomes chaotic: a sum
     over the rows of a matrix changes by 0.6 or so, however many there are.
     """

@@ -5,10 +5,10 @@ prediction alone. Where dLoss(T)/dh(T-k) has vanished, no update can teach the n
 it read k characters ago; where it explodes, every update is about nothing else (Hochreiter 1991;
 Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013).
 
-The layers know no graph, so the text is read one character at a time and every pullback kept. Then
+The layers know no graph, so the text is read one character at a time and every backward kept. Then
 each in turn takes the gradient one step back:
 
-    dstate(T-k-1) = pullback(T-k)(dstate(T-k))
+    dstate(T-k-1) = backward(T-k)(dstate(T-k))
 
 which is the derivative by the whole state at T-k, of all layers, with the characters after it
 given. Where a cell has two states (h, c) the derivative by each holds the other still. Of the
@@ -24,14 +24,14 @@ import numpy as np
 from charrnn.errors import CorpusError
 from charrnn.models import CharRNN
 from charrnn.nn.functional import cross_entropy
-from charrnn.nn.layers import Pullback, Stack
+from charrnn.nn.layers import Backward, Sequential
 from charrnn.nn.params import Array, Ids
 
 THOUSAND = 1000.0
 
 
 @dataclass(frozen=True)
-class Flow:
+class GradientNorms:
     """Norms `(T,)` of the gradient by the state k = 0 .. T-1 steps before the last prediction.
 
     Each is over the units of all layers at one position of the text, and then the root mean square
@@ -75,40 +75,44 @@ def windows(ids: Ids, seq: int, count: int) -> tuple[Ids, Ids]:
     return ids[starts + np.arange(seq)[:, None]], ids[starts + seq]
 
 
-def gradient_flow(model: CharRNN, ids: Ids, targets: Ids) -> Flow:
+def gradient_flow(model: CharRNN, ids: Ids, targets: Ids) -> GradientNorms:
     """Measure a network on texts `(T, B)` and the character after each `(B,)`, in float64."""
     model = model.astype(np.float64)
-    stack, output, out = model.stack, model.output, model.params.part("out")
-    batch, state, pullbacks = len(targets), model.start(len(targets)), list[tuple[Pullback, ...]]()
+    stack, output, out = model.stack, model.output, model.params.scope("out")
+    batch, state, backwards = (
+        len(targets),
+        model.initial_state(len(targets)),
+        list[tuple[Backward, ...]](),
+    )
     for now in ids[:, None]:
         y, below, back_stack = stack.forward(model.params, now, state[:-1])
         logits, newest, back_output = output.forward(out, y, state[-1:], ids=now)
         state = (*below, *newest)
-        pullbacks.append((back_stack, back_output))
+        backwards.append((back_stack, back_output))
     _, dlogits = cross_entropy(logits[0], targets)
     dlogits = dlogits[None] * batch  # of each position's own loss, not of their mean
-    grads = model.params.zeros()  # the pullbacks add to it; nobody reads it
+    grads = model.params.zeros_like()  # the backwards add to it; nobody reads it
     outputs, dstate = _outputs(stack), tuple(np.zeros_like(s) for s in state)
     h, whole = np.empty((2, len(ids), batch))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         h[0] = whole[0] = np.sqrt(_square(dlogits[0] @ out["V"].T))
-        for k, (back_stack, back_output) in enumerate(reversed(pullbacks[1:]), 1):
-            dy, dnewest = back_output(grads.part("out"), dlogits, dstate[-1:])
+        for k, (back_stack, back_output) in enumerate(reversed(backwards[1:]), 1):
+            dy, dnewest = back_output(grads.scope("out"), dlogits, dstate[-1:])
             dbelow = back_stack(grads, dy, dstate[:-1])[1] if dy is not None else ()
             dstate = (*dbelow, *dnewest)
             h[k] = np.sqrt(sum(_square(dstate[n]) for n in outputs))
             whole[k] = np.sqrt(sum(_square(d) for d in dstate))
             dlogits = np.zeros_like(dlogits)
-        return Flow(_rms(h), _rms(whole), _geometric(h))
+        return GradientNorms(_rms(h), _rms(whole), _geometric(h))
 
 
-def _outputs(stack: Stack) -> list[int]:
+def _outputs(stack: Sequential) -> list[int]:
     """Where in the state of a network the h of each layer is: the first of the layer's own, and
     the last of all, which is that of the output.
     """
     found, at = [], 0
     for layer in stack.layers.values():
-        own = len(layer.start(0, np.float64))
+        own = len(layer.initial_state(0, np.float64))
         if own:
             found.append(at)
         at += own

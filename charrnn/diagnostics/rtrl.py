@@ -45,20 +45,20 @@ def gradient(params: Params, ids: Ids, targets: Ids, state: State) -> tuple[floa
     params are those of a `CharRNN` of the cell `CELL`; ids and targets `(T, B)`; state the h
     `(B, H)` of each layer at the beginning. To be used in float64.
     """
-    grads, loss = params.zeros(), 0.0
-    for lane in range(ids.shape[1]):
-        start = [h[lane] for h in state]
-        loss += _one_text(params, ids[:, lane], targets[:, lane], start, grads)
+    grads, loss = params.zeros_like(), 0.0
+    for stream in range(ids.shape[1]):
+        start = [h[stream] for h in state]
+        loss += _one_text(params, ids[:, stream], targets[:, stream], start, grads)
     grads.flat /= ids.size
     return loss / ids.size, grads
 
 
 def _one_text(params: Params, ids: Ids, targets: Ids, h: list[Array], grads: Params) -> float:
     """Add the gradient of the summed loss of one text to `grads`, reading it once."""
-    parts = [params.part(str(n)) for n in range(len(h))]
+    parts = [params.scope(str(n)) for n in range(len(h))]
     theta = [np.vstack([p["W"], p["U"], p["b"]]) for p in parts]
     dtheta = [np.zeros_like(t) for t in theta]
-    V, c, out = params["out.V"], params["out.c"], grads.part("out")
+    V, c, out = params["out.V"], params["out.c"], grads.scope("out")
     width = np.arange(len(V))
     P = {(n, m): np.zeros((len(V), *theta[m].shape)) for n in range(len(h)) for m in range(n + 1)}
     loss = 0.0
@@ -84,7 +84,7 @@ def _one_text(params: Params, ids: Ids, targets: Ids, h: list[Array], grads: Par
         for m in range(len(h)):
             dtheta[m] += np.tensordot(V @ dz, P[len(h) - 1, m], 1)
     for n, d in enumerate(dtheta):
-        g = grads.part(str(n))
+        g = grads.scope(str(n))
         g["W"][...] += d[: -len(V) - 1]
         g["U"][...] += d[-len(V) - 1 : -1]
         g["b"][...] += d[-1]

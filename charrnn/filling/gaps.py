@@ -1,9 +1,9 @@
 """Filling gaps: what stood where a text has holes?
 
-In ids the number V, one beyond the last symbol, stands for a gap of one symbol. Two ways, by what
+In ids the number V, one resolved_fields the last symbol, stands for a gap of one symbol. Two ways, by what
 the model is:
 
-A network that reads both ways (`Filler`) says of every gap what it holds likely, all others still
+A network that reads both ways (`MaskedLanguageModel`) says of every gap what it holds likely, all others still
 open. The most certain one is filled; then it is asked again, and so on to the last.
 
 A language model reads forwards only. Hypotheses, each a filling of all gaps so far, are read side
@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.data.masking import hidden_in_text, hide
-from charrnn.data.token_buffer import release
+from charrnn.data.token_buffer import drop_pages
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.language.evaluate import Loss
 from charrnn.models.base import LanguageModel
-from charrnn.models.masked import Filler
+from charrnn.models.masked import MaskedLanguageModel
 from charrnn.nn.params import Array, Ids, State
 
 _CORE, _MARGIN = 128, 32
@@ -51,22 +51,26 @@ class Guess:
         return int(self.log_p.argmax())
 
 
-def fill(model: Filler | LanguageModel, ids: Ids, banned: Sequence[int] = ()) -> Iterator[Guess]:
-    """Fill the gaps of a text `(N,)`, in the order of decision, with none of `banned`."""
-    if isinstance(model, Filler):
-        return by_certainty(model, ids, banned)
-    return from_the_left(model, ids, banned)
+def fill(
+    model: MaskedLanguageModel | LanguageModel, ids: Ids, suppressed: Sequence[int] = ()
+) -> Iterator[Guess]:
+    """Fill the gaps of a text `(N,)`, in the order of decision, with none of `suppressed`."""
+    if isinstance(model, MaskedLanguageModel):
+        return by_certainty(model, ids, suppressed)
+    return from_the_left(model, ids, suppressed)
 
 
-def by_certainty(model: Filler, ids: Ids, banned: Sequence[int] = ()) -> Iterator[Guess]:
+def by_certainty(
+    model: MaskedLanguageModel, ids: Ids, suppressed: Sequence[int] = ()
+) -> Iterator[Guess]:
     """Fill what the model is most certain of and ask again, until there is no gap.
 
     In a text of more than 192 symbols several gaps are filled at a time, far from each other.
     """
     ids = ids.copy()
-    while (ids == model.gap).any():
+    while (ids == model.mask_id).any():
         for places, window, found in ask(model, ids):
-            log_p = allowed(found, banned)
+            log_p = allowed(found, suppressed)
             order = np.lexsort((-log_p.max(axis=1), window))
             _, first = np.unique(window[order], return_index=True)
             for n in order[first]:
@@ -75,7 +79,7 @@ def by_certainty(model: Filler, ids: Ids, banned: Sequence[int] = ()) -> Iterato
                 yield guess
 
 
-def ask(model: Filler, ids: Ids) -> Iterator[tuple[Ids, Ids, Array]]:
+def ask(model: MaskedLanguageModel, ids: Ids) -> Iterator[tuple[Ids, Ids, Array]]:
     """What the gaps of a text `(N,)` hold, each while all others are open.
 
     Yields, some at a time, their places `(M,)`, in which window of the text each lies `(M,)`, and
@@ -84,15 +88,15 @@ def ask(model: Filler, ids: Ids) -> Iterator[tuple[Ids, Ids, Array]]:
     width = min(len(ids), _CORE + 2 * _MARGIN)
     core = width if width == len(ids) else _CORE
     starts = np.clip(np.arange(0, len(ids), core) - _MARGIN, 0, len(ids) - width)
-    windows = np.unique(np.flatnonzero(ids == model.gap) // core)
-    lanes = max(1, min(_LANES, _BLOCK // (width * model.symbols)))
-    for at in range(0, len(windows), lanes):
-        some = windows[at : at + lanes]
+    windows = np.unique(np.flatnonzero(ids == model.mask_id) // core)
+    streams = max(1, min(_LANES, _BLOCK // (width * model.vocab_size)))
+    for at in range(0, len(windows), streams):
+        some = windows[at : at + streams]
         text = ids[starts[some] + np.arange(width)[:, None]]  # (T, B)
-        lane, step = np.nonzero((text == model.gap).T)
-        places = starts[some][lane] + step
-        own = places // core == some[lane]
-        yield places[own], some[lane][own], model.predict(text)[own]
+        stream, step = np.nonzero((text == model.mask_id).T)
+        places = starts[some][stream] + step
+        own = places // core == some[stream]
+        yield places[own], some[stream][own], model.predict(text)[own]
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,11 @@ class Restoration:
 
 
 def measure(
-    model: Filler, ids: Ids, share: float, seed: int = 0, vocabulary: Vocabulary | None = None
+    model: MaskedLanguageModel,
+    ids: Ids,
+    share: float,
+    seed: int = 0,
+    vocabulary: Vocabulary | None = None,
 ) -> Restoration:
     """Hide a share of a text `(N,)`, N >= 1, always the same for the same seed, and restore it;
     without a vocabulary every symbol is a character.
@@ -115,20 +123,20 @@ def measure(
     for at in range(0, len(ids), _SEGMENT):
         piece = ids[at : at + _SEGMENT]
         hidden = hidden_in_text(len(piece), share, seed)
-        for places, _, log_p in ask(model, hide(piece, hidden, model.gap)):
+        for places, _, log_p in ask(model, hide(piece, hidden, model.mask_id)):
             truth = piece[places].astype(np.intp)
             nats = -float(log_p[np.arange(len(truth)), truth].sum(dtype=np.float64))
             loss += Loss.of(nats, truth, vocabulary)
             right += int((log_p.argmax(axis=1) == truth).sum())
             count += len(truth)
-        release(ids)
+        drop_pages(ids)
     return Restoration(loss, right / count)
 
 
-def allowed(log_p: Array, banned: Sequence[int]) -> NDArray[np.float64]:
+def allowed(log_p: Array, suppressed: Sequence[int]) -> NDArray[np.float64]:
     """The same log-probabilities `(..., V)` if some symbols cannot be."""
     log_p = log_p.astype(np.float64)
-    log_p[..., list(banned)] = -np.inf
+    log_p[..., list(suppressed)] = -np.inf
     log_p -= np.logaddexp.reduce(log_p, axis=-1, keepdims=True)
     return log_p
 
@@ -136,7 +144,7 @@ def allowed(log_p: Array, banned: Sequence[int]) -> NDArray[np.float64]:
 def from_the_left(
     model: LanguageModel,
     ids: Ids,
-    banned: Sequence[int] = (),
+    suppressed: Sequence[int] = (),
     *,
     ahead: int = 30,
     beam: int = 256,
@@ -144,8 +152,8 @@ def from_the_left(
     """Fill gaps as they come, each decided `ahead` symbols after it, at most `beam` hypotheses at
     a time.
     """
-    reading = _Hypotheses(model, banned, beam)
-    gaps = [*np.flatnonzero(ids == model.symbols).tolist(), len(ids)]
+    reading = _Hypotheses(model, suppressed, beam)
+    gaps = [*np.flatnonzero(ids == model.vocab_size).tolist(), len(ids)]
     at = 0
     while at < len(ids):
         if at == gaps[0]:
@@ -162,15 +170,15 @@ def from_the_left(
 class _Hypotheses:
     """Fillings of the gaps that are still open, side by side, the likeliest of all that can be."""
 
-    def __init__(self, model: LanguageModel, banned: Sequence[int], beam: int) -> None:
-        self.model, self.banned, self.beam = model, banned, beam
+    def __init__(self, model: LanguageModel, suppressed: Sequence[int], beam: int) -> None:
+        self.model, self.suppressed, self.beam = model, suppressed, beam
         self.open: list[int] = []
         """The places of the gaps that nothing is decided of yet."""
         self.symbols: Ids = np.zeros((1, 0), np.intp)
         """What each hypothesis has there: `(K, len(open))`."""
         self.weight = np.zeros(1)
         """Log P(all read so far) of each, up to a constant: `(K,)`."""
-        self.state: State = model.start(1)
+        self.state: State = model.initial_state(1)
         self.next = self.model.predict(self.state)
 
     @property
@@ -180,19 +188,19 @@ class _Hypotheses:
 
     def read(self, ids: Ids) -> None:
         """Go on by symbols that are known `(T,)`."""
-        lanes = np.repeat(ids[:, None], len(self.weight), axis=1)
-        after, self.state = self.model.read(lanes, self.state)
+        streams = np.repeat(ids[:, None], len(self.weight), axis=1)
+        after, self.state = self.model.read(streams, self.state)
         log_p = np.concatenate([self.next[None], after[:-1]])  # (T, K, V)
-        at_ids = np.take_along_axis(log_p, lanes[..., None].astype(np.intp), axis=-1)
+        at_ids = np.take_along_axis(log_p, streams[..., None].astype(np.intp), axis=-1)
         self.weight += at_ids[..., 0].sum(axis=0, dtype=np.float64)
         self.next = after[-1]
 
     def branch(self, gap: int) -> None:
         """Go on by every symbol, and keep the likeliest."""
-        total = (self.weight[:, None] + allowed(self.next, self.banned)).ravel()
+        total = (self.weight[:, None] + allowed(self.next, self.suppressed)).ravel()
         best = np.argsort(-total, kind="stable")[: self.beam]
         best = best[total[best] > -np.inf]
-        parent, symbol = np.divmod(best, self.model.symbols)
+        parent, symbol = np.divmod(best, self.model.vocab_size)
         self.open.append(gap)
         self.symbols = np.concatenate([self.symbols[parent], symbol[:, None]], axis=1)
         self.weight = total[best]
@@ -202,7 +210,7 @@ class _Hypotheses:
     def decide(self) -> Guess:
         """Close the gap that has been open longest, and drop who disagrees."""
         share = np.exp(self.weight - np.logaddexp.reduce(self.weight))
-        p = np.bincount(self.symbols[:, 0], share, self.model.symbols)
+        p = np.bincount(self.symbols[:, 0], share, self.model.vocab_size)
         with np.errstate(divide="ignore"):
             guess = Guess(self.open.pop(0), np.log(p))
         agree = self.symbols[:, 0] == guess.symbol

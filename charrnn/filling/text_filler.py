@@ -12,9 +12,9 @@ import numpy as np
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.errors import ConfigError
 from charrnn.filling.gaps import Guess, fill
-from charrnn.models import Filler, LanguageModel
+from charrnn.models import LanguageModel, MaskedLanguageModel
 from charrnn.nn.params import Ids
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.run import find_checkpoint
 
 
@@ -54,17 +54,20 @@ class Filled:
 
 
 class TextFiller:
-    """A model that fills the gaps of strings: a `Filler`, or from the left any language model."""
+    """A model that fills the gaps of strings: a `MaskedLanguageModel`, or from the left any language model."""
 
-    def __init__(self, model: Filler | LanguageModel, vocabulary: Vocabulary) -> None:
+    def __init__(self, model: MaskedLanguageModel | LanguageModel, vocabulary: Vocabulary) -> None:
         self.model = model
         self.vocabulary = vocabulary
 
     @classmethod
-    def of(cls, found: files.Checkpoint) -> TextFiller:
+    def of(cls, found: checkpoint.Checkpoint) -> TextFiller:
         """The model of a checkpoint; a CheckpointError if it can do nothing of the kind."""
         model = found.model
-        return cls(model if isinstance(model, Filler) else found.language_model, found.vocabulary)
+        return cls(
+            model if isinstance(model, MaskedLanguageModel) else found.language_model,
+            found.vocabulary,
+        )
 
     def fill(
         self, text: str, gap: str = "_", *, alternatives: int = 4, skip_unknown: bool = False
@@ -88,7 +91,7 @@ class TextFiller:
             likeliest = self._likeliest(guesses[n], alternatives)
             width = 1 if self.vocabulary.unit == "byte" else len(likeliest[0][0])
             gaps.append(Gap(at, at + width, n + 1, likeliest))
-            pieces.append(whole.decode(self.vocabulary.written[guesses[n].symbol] + after))
+            pieces.append(whole.decode(self.vocabulary.token_bytes[guesses[n].symbol] + after))
             at += len(pieces[-1])
         return Filled("".join(pieces) + whole.decode(b"", True), gaps, skipped)
 
@@ -107,13 +110,16 @@ class TextFiller:
 
     def _encode(self, between: list[bytes], end: Ids, skip: bool) -> tuple[Ids, int]:
         """The ids of the text, V for every gap, and how many symbols were left out."""
-        gap = np.array([self.model.symbols])
+        gap = np.array([self.model.vocab_size])
         ids, skipped, before = [end], 0, 0
         for piece in between:
-            codes = self.vocabulary.codes_of(piece.decode("utf-8", "surrogatepass"))
+            codes = self.vocabulary.to_code_points(piece.decode("utf-8", "surrogatepass"))
             if skip:
                 skipped += int((~self.vocabulary.knows(codes)).sum())
-            ids += [self.vocabulary.encode_codes(codes, skip_unknown=skip, before=before), gap]
+            ids += [
+                self.vocabulary.encode_code_points(codes, skip_unknown=skip, before=before),
+                gap,
+            ]
             before += len(codes) + 1
         return np.concatenate([*ids[:-1], end]), skipped
 
@@ -124,7 +130,7 @@ class TextFiller:
     def _likeliest(self, guess: Guess, count: int) -> list[tuple[str, float]]:
         order = np.argsort(-guess.log_p, kind="stable")[: max(1, count)]
         texts = [
-            self.vocabulary.written[n].decode("utf-8", self._errors("backslashreplace"))
+            self.vocabulary.token_bytes[n].decode("utf-8", self._errors("backslashreplace"))
             for n in order
         ]
         chances = np.exp(guess.log_p[order]).tolist()
@@ -135,5 +141,7 @@ def load_filler(where: str | Path | None = None) -> TextFiller:
     """Load a run directory or checkpoint file; without one, the newest run under ./checkpoints that
     was trained to fill gaps. A CheckpointError says what is wrong.
     """
-    path = find_checkpoint(Path(where) if where is not None else None, tasks=(Filler.task,))
-    return TextFiller.of(files.load(path))
+    path = find_checkpoint(
+        Path(where) if where is not None else None, tasks=(MaskedLanguageModel.task,)
+    )
+    return TextFiller.of(checkpoint.load(path))

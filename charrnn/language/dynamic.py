@@ -75,8 +75,8 @@ def dynamic_surprisal(
     mean = usual.mean()
     rate = lr / (usual + _LEAST * mean)
     pull = np.minimum(how.decay * usual / mean, 1)
-    w, grads, back = model.params.flat, model.params.zeros(), np.empty_like(trained)
-    g, state = grads.flat, model.start(1)
+    w, grads, back = model.params.flat, model.params.zeros_like(), np.empty_like(trained)
+    g, state = grads.flat, model.initial_state(1)
     yield -model.predict(state)[:, ids[0]].astype(np.float64)
     for at in range(0, len(ids) - 1, how.seq):
         g[:] = 0
@@ -118,9 +118,9 @@ def squares(model: CharRNN, seq: int, rng: np.random.Generator) -> Array:
     """
     rngs = rng.spawn(_CHUNKS)
     written = np.stack(list(write(model, np.zeros(0, np.intp), 3 * seq + 1, rngs)), axis=1)
-    total, grads = np.zeros_like(model.params.flat), model.params.zeros()
+    total, grads = np.zeros_like(model.params.flat), model.params.zeros_like()
     for text in written:
-        _, state = model.read(text[: 2 * seq, None], model.start(1))
+        _, state = model.read(text[: 2 * seq, None], model.initial_state(1))
         grads.flat[:] = 0
         _read(model, text[2 * seq :], state, grads)
         total += grads.flat * grads.flat

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.data.token_buffer import release
+from charrnn.data.token_buffer import drop_pages
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.models.base import LanguageModel
 from charrnn.nn.params import Ids, State
@@ -97,10 +97,10 @@ class Loss:
 
 
 def evaluate(
-    model: LanguageModel, ids: Ids, vocabulary: Vocabulary | None = None, *, lanes: int = 64
+    model: LanguageModel, ids: Ids, vocabulary: Vocabulary | None = None, *, streams: int = 64
 ) -> Loss:
     """The loss of a text `(N,)`, N >= 1; without a vocabulary every symbol is a character."""
-    total = sum(float(nats.sum()) for nats in _segments(model, ids, lanes, _CHUNK, _SEGMENT))
+    total = sum(float(nats.sum()) for nats in _segments(model, ids, streams, _CHUNK, _SEGMENT))
     return Loss.of(total, ids, vocabulary)
 
 
@@ -108,25 +108,25 @@ def surprisal(
     model: LanguageModel,
     ids: Ids,
     *,
-    lanes: int = 64,
+    streams: int = 64,
     chunk: int = _CHUNK,
     segment: int = _SEGMENT,
 ) -> NDArray[np.float64]:
     """-log P(symbol | all before it) for every symbol of a text: `(N,)` nats."""
-    return np.concatenate([np.zeros(0), *_segments(model, ids, lanes, chunk, segment)])
+    return np.concatenate([np.zeros(0), *_segments(model, ids, streams, chunk, segment)])
 
 
 def _segments(
-    model: LanguageModel, ids: Ids, lanes: int, chunk: int, segment: int
+    model: LanguageModel, ids: Ids, streams: int, chunk: int, segment: int
 ) -> Iterator[NDArray[np.float64]]:
     """The nats of a text, a segment at a time, so that memory need not grow with the text."""
-    state = model.start(1)
+    state = model.initial_state(1)
     for at in range(0, len(ids), segment):
         piece = ids[at : at + segment]
         nats = np.empty(len(piece))
-        state = _segment(model, piece, nats, state, lanes, chunk)
+        state = _segment(model, piece, nats, state, streams, chunk)
         yield nats
-        release(ids)
+        drop_pages(ids)
 
 
 def _segment(
@@ -134,34 +134,34 @@ def _segment(
     ids: Ids,
     nats: NDArray[np.float64],
     state: State,
-    lanes: int,
+    streams: int,
     chunk: int,
 ) -> State:
     """The nats of a segment, read from `state` of one stream on; returns the state after it.
 
-    It is read as `lanes` pieces side by side, which is many times faster than one stream and
-    gives the same numbers. No lane but the first knows at the beginning what came before it; so
-    each is then read again from its true state, the end of the lane before, until its state agrees
+    It is read as `streams` pieces side by side, which is many times faster than one stream and
+    gives the same numbers. No stream but the first knows at the beginning what came before it; so
+    each is then read again from its true state, the end of the stream before, until its state agrees
     with that of the first reading, from where on the two are the same. Where a model remembers for
     so long that they do not come to agree, the rest is read as one stream.
     """
-    lanes = max(1, min(lanes, len(ids) // (4 * chunk)))
-    length = len(ids) // lanes
-    table = nats[: lanes * length].reshape(lanes, length)
-    text = ids[: lanes * length].reshape(lanes, length)
+    streams = max(1, min(streams, len(ids) // (4 * chunk)))
+    length = len(ids) // streams
+    table = nats[: streams * length].reshape(streams, length)
+    text = ids[: streams * length].reshape(streams, length)
     cuts = [slice(at, at + chunk) for at in range(0, length, chunk)]
     states: list[State] = []
     state = tuple(
-        np.concatenate([s, z[1:]]) for s, z in zip(state, model.start(lanes), strict=True)
+        np.concatenate([s, z[1:]]) for s, z in zip(state, model.initial_state(streams), strict=True)
     )
     for cut in cuts:
         table[:, cut], state = read_nats(model, text[:, cut], state)
         states.append(state)
-    stale = np.arange(1, lanes)
+    stale = np.arange(1, streams)
     for _ in range(2):
         if len(stale):
             stale = _reread(model, text, table, cuts, states, stale)
-    right = int(stale[0]) if len(stale) else lanes  # lanes that are known to be right
+    right = int(stale[0]) if len(stale) else streams  # streams that are known to be right
     state = _pick(states[-1], np.array([right - 1]))
     rest = slice(right * length, None)
     return _stream(model, ids[rest], nats[rest], state, chunk)
@@ -170,7 +170,7 @@ def _segment(
 def read_nats(model: LanguageModel, ids: Ids, state: State) -> tuple[NDArray[np.float64], State]:
     """Nats `(B, T)` of ids `(B, T)`, each predicted from what is before it, and the new state."""
     nats, first = np.empty(ids.shape), model.predict(state)
-    steps = max(1, _ENTRIES // (len(ids) * model.symbols))
+    steps = max(1, _ENTRIES // (len(ids) * model.vocab_size))
     for at in range(0, ids.shape[1], steps):
         text = ids[:, at : at + steps].T
         after, state = model.read(text, state)
@@ -196,31 +196,31 @@ def _reread(
     table: NDArray[np.float64],
     cuts: list[slice],
     states: list[State],
-    lanes: NDArray[np.intp],
+    streams: NDArray[np.intp],
 ) -> NDArray[np.intp]:
-    """Read these lanes again from the end of the lane before each, until nothing changes any more.
+    """Read these streams again from the end of the stream before each, until nothing changes any more.
 
-    Returns the lanes whose true beginning changed in turn, because the lane before them did not
+    Returns the streams whose true beginning changed in turn, because the stream before them did not
     come to agree before its end.
     """
-    state = _pick(states[-1], lanes - 1)
+    state = _pick(states[-1], streams - 1)
     for n, cut in enumerate(cuts):
-        table[lanes, cut], state = read_nats(model, text[lanes, cut], state)
-        changed = ~_agree(state, _pick(states[n], lanes))
+        table[streams, cut], state = read_nats(model, text[streams, cut], state)
+        changed = ~_agree(state, _pick(states[n], streams))
         for old, new in zip(states[n], state, strict=True):
-            old[lanes] = new
-        lanes, state = lanes[changed], _pick(state, changed)
-        if not len(lanes):
-            return lanes
-    return lanes[lanes + 1 < len(text)] + 1
+            old[streams] = new
+        streams, state = streams[changed], _pick(state, changed)
+        if not len(streams):
+            return streams
+    return streams[streams + 1 < len(text)] + 1
 
 
-def _pick(state: State, lanes: NDArray[Any]) -> State:
-    return tuple(s[lanes] for s in state)
+def _pick(state: State, streams: NDArray[Any]) -> State:
+    return tuple(s[streams] for s in state)
 
 
 def _agree(a: State, b: State) -> NDArray[np.bool_]:
-    """Which lanes have the same state: fractions up to rounding, whole numbers exactly."""
+    """Which streams have the same state: fractions up to rounding, whole numbers exactly."""
     same = np.ones(len(a[0]), bool)
     for x, y in zip(a, b, strict=True):
         tolerance = 0 if x.dtype.kind == "i" else 1e-10 if x.dtype == np.float64 else 1e-5

@@ -14,7 +14,7 @@ from charrnn.nn.params import Array, Ids
 
 
 @dataclass(frozen=True)
-class Style:
+class SamplingConfig:
     """How symbols are drawn.
 
     temp: logits are divided by it; below 1 is safer, above 1 wilder, 0 always takes the likeliest.
@@ -35,12 +35,14 @@ class Style:
             raise ConfigError(f"top-p is {self.top_p:g}; it must be above 0 and at most 1.")
 
 
-def distribution(log_p: Array, style: Style, banned: int | None = None) -> NDArray[np.float64]:
+def distribution(
+    log_p: Array, style: SamplingConfig, suppressed: int | None = None
+) -> NDArray[np.float64]:
     """The probabilities `(B, V)` that symbols are drawn with, from predictions log_p `(B, V)`."""
     log_p = log_p.astype(np.float64)
     p: NDArray[np.float64]
-    if banned is not None:
-        log_p[:, banned] = -np.inf
+    if suppressed is not None:
+        log_p[:, suppressed] = -np.inf
     if style.temp == 0:
         p = np.zeros_like(log_p)
         p[np.arange(len(p)), log_p.argmax(axis=1)] = 1
@@ -54,8 +56,8 @@ def distribution(log_p: Array, style: Style, banned: int | None = None) -> NDArr
     if style.top_p < 1:
         order = np.argsort(-p, axis=1, kind="stable")
         sorted_p = np.take_along_axis(p, order, axis=1)
-        beyond = np.cumsum(sorted_p, axis=1) - sorted_p >= style.top_p
-        np.put_along_axis(p, order, np.where(beyond, 0, sorted_p), axis=1)
+        resolved_fields = np.cumsum(sorted_p, axis=1) - sorted_p >= style.top_p
+        np.put_along_axis(p, order, np.where(resolved_fields, 0, sorted_p), axis=1)
         p /= p.sum(axis=1, keepdims=True)
     return p
 
@@ -65,17 +67,17 @@ def write(
     seed: Ids,
     length: int,
     rngs: Sequence[np.random.Generator],
-    style: Style | None = None,
-    banned: int | None = None,
+    style: SamplingConfig | None = None,
+    suppressed: int | None = None,
 ) -> Iterator[Ids]:
     """Continue `seed` `(N,)`, which may be empty, by `length` symbols.
 
     One sample per random generator, drawn side by side; sample n depends on generator n alone.
-    Yields the next symbol of every sample, `(len(rngs),)`, as soon as it is drawn. `banned` is a
+    Yields the next symbol of every sample, `(len(rngs),)`, as soon as it is drawn. `suppressed` is a
     symbol that is never drawn.
     """
-    style = style or Style()
-    log_p, state = None, model.start(1)
+    style = style or SamplingConfig()
+    log_p, state = None, model.initial_state(1)
     for at in range(0, len(seed), 256):
         after, state = model.read(seed[at : at + 256, None], state)
         log_p = after[-1]
@@ -85,7 +87,7 @@ def write(
     log_p = np.repeat(log_p, count, axis=0)
     state = tuple(np.repeat(s, count, axis=0) for s in state)
     for n in range(length):
-        p = distribution(log_p, style, banned)
+        p = distribution(log_p, style, suppressed)
         cumulative = np.cumsum(p, axis=1)
         cumulative /= cumulative[:, -1:]  # the last entry is exactly 1, above every draw
         draws = np.array([rng.random() for rng in rngs])

@@ -68,7 +68,7 @@ def score(
     ids = []
     for n, codes in enumerate(lines, 1):
         where = f"line {n:,}"
-        known = vocabulary.encode_codes(codes, skip_unknown=skip_unknown, where=where)
+        known = vocabulary.encode_code_points(codes, skip_unknown=skip_unknown, where=where)
         ids.append(np.concatenate([known, end]))
     found = in_context(model, ids, end) if context else alone(model, ids, end)
     return (
@@ -93,16 +93,16 @@ def alone(
     lines: Sequence[Ids],
     before: Ids,
     *,
-    lanes: int = 64,
+    streams: int = 64,
     chunk: int = 64,
     segment: int = 1 << 18,
 ) -> Iterator[NDArray[np.float64]]:
     """The nats of each line, in order, each read from the start state and `before` on.
 
     Lines are scored in segments of about `segment` symbols, so that memory does not grow with the
-    text; within one, lines of like length are read side by side, `lanes` at a time.
+    text; within one, lines of like length are read side by side, `streams` at a time.
     """
-    state = model.start(1)
+    state = model.initial_state(1)
     if len(before):
         _, state = model.read(before[:, None], state)
     for part in _segments(lines, segment):
@@ -111,8 +111,8 @@ def alone(
         for n in long:
             nats[n] = surprisal(model, np.concatenate([before, lines[n]]))[len(before) :]
         rest = sorted(set(part) - set(long), key=lambda n: -len(lines[n]))
-        for at in range(0, len(rest), lanes):
-            batch = rest[at : at + lanes]
+        for at in range(0, len(rest), streams):
+            batch = rest[at : at + streams]
             found = _side_by_side(model, [lines[n] for n in batch], state, chunk)
             nats.update(zip(batch, found, strict=True))
         yield from (nats[n] for n in part)

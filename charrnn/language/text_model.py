@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.language.evaluate import Loss, evaluate, surprisal
-from charrnn.language.sampling import Style, write
+from charrnn.language.sampling import SamplingConfig, write
 from charrnn.language.score import Score, score
 from charrnn.models import CharRNN, LanguageModel
 from charrnn.nn.params import Ids
-from charrnn.runs import checkpoint as files
+from charrnn.runs import checkpoint
 from charrnn.runs.run import find_checkpoint
 
 
@@ -49,7 +49,7 @@ class TextModel:
                 f"length is {length} and seed {seed}; they must be 1, and 0, or more."
             )
         ids = self.beginning(seed_text)
-        style = Style(temp, top_k, top_p)
+        style = SamplingConfig(temp, top_k, top_p)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for piece in self.stream(ids, length, [seed], style, stop):
             yield decoder.decode(piece[0])
@@ -63,7 +63,7 @@ class TextModel:
         return ids if len(ids) else self.vocabulary.encode("\n", skip_unknown=True)
 
     def stream(
-        self, ids: Ids, length: int, seeds: Sequence[Any], style: Style, stop: str = ""
+        self, ids: Ids, length: int, seeds: Sequence[Any], style: SamplingConfig, stop: str = ""
     ) -> Iterator[list[bytes]]:
         """Continue ids `(N,)` once for every seed, side by side.
 
@@ -73,7 +73,7 @@ class TextModel:
         rngs = [np.random.default_rng(seed) for seed in seeds]
         if not isinstance(self.vocabulary, Words):
             self.vocabulary.encode(stop)  # a character that is never written is a mistake
-        stops, written = [_Stop(stop.encode()) for _ in seeds], self.vocabulary.written
+        stops, written = [_Stop(stop.encode()) for _ in seeds], self.vocabulary.token_bytes
         for drawn in write(self.model, ids, length, rngs, style, self.vocabulary.unknown_id):
             yield [s.feed(written[n]) for s, n in zip(stops, drawn.tolist(), strict=True)]
             if all(s.met for s in stops):
@@ -102,7 +102,7 @@ class TextModel:
         """
         if isinstance(lines, str):
             lines = lines.removesuffix("\n").split("\n")
-        codes = [self.vocabulary.codes_of(line.removesuffix("\n")) for line in lines]
+        codes = [self.vocabulary.to_code_points(line.removesuffix("\n")) for line in lines]
         return list(
             score(self.model, self.vocabulary, codes, context=context, skip_unknown=skip_unknown)
         )
@@ -147,5 +147,5 @@ def load(where: str | Path | None = None, *others: str | Path) -> TextModel:
     """
     named = [Path(each) if each is not None else None for each in (where, *others)]
     paths = [find_checkpoint(path, tasks=(CharRNN.task,)) for path in named]
-    found = [files.load(path) for path in paths]
-    return TextModel(files.together(paths, found), found[0].vocabulary)
+    found = [checkpoint.load(path) for path in paths]
+    return TextModel(checkpoint.together(paths, found), found[0].vocabulary)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from charrnn.models.base import LanguageModel, Model, Trainable
 from charrnn.models.classifier import Classifier, ClassifierConfig
 from charrnn.models.ensemble import Ensemble
-from charrnn.models.masked import Filler
+from charrnn.models.masked import MaskedLanguageModel
 from charrnn.models.network import NETWORKS, CharRNN, NetworkConfig, parameters
 from charrnn.models.ngram import NGram, NGramConfig
 
-_KINDS: tuple[type[Model], ...] = (CharRNN, NGram, Filler, Classifier)
+_KINDS: tuple[type[Model], ...] = (CharRNN, NGram, MaskedLanguageModel, Classifier)
 
 MODELS: dict[str, type[Model]] = {model.kind: model for model in _KINDS}
 """Every kind of model by the name that checkpoints give it."""
@@ -21,8 +21,8 @@ __all__ = [
     "Classifier",
     "ClassifierConfig",
     "Ensemble",
-    "Filler",
     "LanguageModel",
+    "MaskedLanguageModel",
     "Model",
     "NGram",
     "NGramConfig",

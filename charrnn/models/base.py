@@ -19,21 +19,21 @@ class Model(Protocol):
     """What it is for, as `--task` calls it."""
 
     @property
-    def symbols(self) -> int:
-        """How many distinct symbols it knows, V."""
+    def vocab_size(self) -> int:
+        """How many distinct vocab_size it knows, V."""
         ...
 
     @property
-    def size(self) -> int:
+    def num_parameters(self) -> int:
         """How many numbers it has learned."""
         ...
 
     @property
-    def title(self) -> str:
+    def name(self) -> str:
         """What it is, in a word or two: `gru 2x192`."""
         ...
 
-    def describe(self) -> dict[str, Any]:
+    def config_json(self) -> dict[str, Any]:
         """Its shape as plain data: all that `restore` needs besides the arrays."""
         ...
 
@@ -52,8 +52,8 @@ class Trainable(Model, Protocol):
 
     params: Params
 
-    def start(self, batch: int) -> State:
-        """What `batch` lanes carry into their first chunk; nothing if chunks stand alone."""
+    def initial_state(self, batch: int) -> State:
+        """What `batch` streams carry into their first chunk; nothing if chunks stand alone."""
         ...
 
     def gradient(
@@ -64,8 +64,8 @@ class Trainable(Model, Protocol):
         grads: Params,
         rng: np.random.Generator | None = None,
     ) -> tuple[float, State]:
-        """Add the gradient of the mean loss of these lanes to `grads`. Returns that loss, in nats,
-        and what the lanes carry on. With `rng` dropout is on.
+        """Add the gradient of the mean loss of these streams to `grads`. Returns that loss, in nats,
+        and what the streams carry on. With `rng` dropout is on.
         """
         ...
 
@@ -75,11 +75,11 @@ class LanguageModel(Protocol):
     """A distribution over the next symbol, given all before it. Logarithms are natural."""
 
     @property
-    def symbols(self) -> int:
-        """How many distinct symbols it knows, V."""
+    def vocab_size(self) -> int:
+        """How many distinct vocab_size it knows, V."""
         ...
 
-    def start(self, batch: int) -> State:
+    def initial_state(self, batch: int) -> State:
         """The state of `batch` streams that have read nothing."""
         ...
 

@@ -12,8 +12,8 @@ from charrnn.errors import ConfigError
 from charrnn.models.network import Network, NetworkConfig, recurrent_layers
 from charrnn.nn.cells import CELLS
 from charrnn.nn.functional import cross_entropy, log_softmax
-from charrnn.nn.layers import Dense, End, Stack
-from charrnn.nn.layers.base import Pullback, Rng
+from charrnn.nn.layers import Dense, LastStep, Sequential
+from charrnn.nn.layers.base import Backward, Rng
 from charrnn.nn.params import Array, Ids, Params, Spec, State
 
 PAD = -1
@@ -61,11 +61,11 @@ class Classifier(Network[ClassifierConfig]):
         return _stack(config).specs()
 
     @property
-    def title(self) -> str:
+    def name(self) -> str:
         c = self.config
         return f"{c.cell} {c.layers}x{c.hidden}{' both ways' * c.bidirectional}"
 
-    def start(self, batch: int) -> State:
+    def initial_state(self, batch: int) -> State:
         return ()
 
     def classify(self, texts: Ids) -> Array:
@@ -78,9 +78,9 @@ class Classifier(Network[ClassifierConfig]):
         """Read texts `(T, B)`, whose classes are targets `(B,)`, and add the gradient of the mean
         of -log P(class), each weighted as its class is, to `grads`. Returns that loss, in nats.
         """
-        logits, after, pullback = self._logits(inputs, rng)
+        logits, after, backward = self._logits(inputs, rng)
         loss, dlogits = cross_entropy(logits, targets, self.weights(targets))
-        pullback(grads, dlogits[None], tuple(np.zeros_like(s) for s in after))
+        backward(grads, dlogits[None], tuple(np.zeros_like(s) for s in after))
         return loss, ()
 
     def weights(self, labels: Ids) -> Array | None:
@@ -88,23 +88,23 @@ class Classifier(Network[ClassifierConfig]):
         weights = self.config.weights
         return np.array(weights, self.params.flat.dtype)[labels] if weights else None
 
-    def _logits(self, texts: Ids, rng: Rng | None = None) -> tuple[Array, State, Pullback]:
+    def _logits(self, texts: Ids, rng: Rng | None = None) -> tuple[Array, State, Backward]:
         """Each text's h V + c `(B, classes)`, the final state of the layers, the way back."""
         true = texts != PAD
-        start = self.stack.start(texts.shape[1], self.params.flat.dtype)
+        start = self.stack.initial_state(texts.shape[1], self.params.flat.dtype)
         ids = np.where(true, texts, 0)  # padding is read as something; nothing reads it after
-        y, after, pullback = self.stack.forward(self.params, ids, start, rng, true.sum(axis=0))
-        return y[0], after, pullback
+        y, after, backward = self.stack.forward(self.params, ids, start, rng, true.sum(axis=0))
+        return y[0], after, backward
 
 
-def _stack(config: ClassifierConfig) -> Stack:
+def _stack(config: ClassifierConfig) -> Sequential:
     if config.cell not in CELLS:
         raise ConfigError(
             f"A classifier cannot be made of '{config.cell}', but of: {', '.join(CELLS)}."
         )
     cell, both_ways = CELLS[config.cell], config.bidirectional
-    layers = recurrent_layers(config, cell, config.layers, config.symbols, both_ways=both_ways)
+    layers = recurrent_layers(config, cell, config.layers, config.vocab_size, both_ways=both_ways)
     width = config.hidden * (1 + config.bidirectional)
-    layers["end"] = End(width, config.hidden)
+    layers["end"] = LastStep(width, config.hidden)
     layers["out"] = Dense(width, len(config.classes))
-    return Stack(layers)
+    return Sequential(layers)

@@ -14,7 +14,7 @@ from charrnn.nn.params import Array, Ids, State
 class Ensemble:
     """P(w | h) = (P_1(w | h) + ... + P_M(w | h)) / M
 
-    The mean of the probabilities of M models of the same symbols, of whatever kinds. By Jensen's
+    The mean of the probabilities of M models of the same vocab_size, of whatever kinds. By Jensen's
     inequality its loss is at most the mean of theirs; where they err in different places it is
     below that of the best.
 
@@ -22,20 +22,20 @@ class Ensemble:
     """
 
     def __init__(self, members: Sequence[LanguageModel]) -> None:
-        """One member at least. A ValueError if they do not know equally many symbols."""
+        """One member at least. A ValueError if they do not know equally many vocab_size."""
         self.members = tuple(members)
-        sizes = sorted({m.symbols for m in self.members})
+        sizes = sorted({m.vocab_size for m in self.members})
         if len(sizes) != 1:
-            raise ValueError(f"these models know {sizes} symbols, not all the same")
-        ends = np.cumsum([len(m.start(1)) for m in self.members])
+            raise ValueError(f"these models know {sizes} vocab_size, not all the same")
+        ends = np.cumsum([len(m.initial_state(1)) for m in self.members])
         self._parts = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
 
     @property
-    def symbols(self) -> int:
-        return self.members[0].symbols
+    def vocab_size(self) -> int:
+        return self.members[0].vocab_size
 
-    def start(self, batch: int) -> State:
-        return tuple(s for m in self.members for s in m.start(batch))
+    def initial_state(self, batch: int) -> State:
+        return tuple(s for m in self.members for s in m.initial_state(batch))
 
     def predict(self, state: State) -> Array:
         pairs = zip(self.members, self._parts, strict=True)

@@ -22,7 +22,7 @@ from charrnn.nn.layers import (
     Output,
     Recurrent,
     Residual,
-    Stack,
+    Sequential,
 )
 from charrnn.nn.params import Array, Ids, Params, Spec, State, prefixed
 
@@ -38,7 +38,7 @@ Backward = Callable[[Params, Array], None]
 class NetworkConfig:
     """The shape of a network: all that is needed, besides its parameters, to build it."""
 
-    symbols: int
+    vocab_size: int
     """Size of the vocabulary, V."""
     cell: str = "lstm"
     hidden: int = 128
@@ -51,6 +51,8 @@ class NetworkConfig:
     """Share of the recurrent weights dropped, in training."""
 
 
+_KEYS = {"vocab_size": "symbols"}
+"""Fields that checkpoints store under another key."""
 Config = TypeVar("Config", bound=NetworkConfig)
 
 
@@ -58,7 +60,7 @@ class Network(ABC, Generic[Config]):
     """What every network is: the shape it was built by, and its parameters."""
 
     shape: ClassVar[type[NetworkConfig]] = NetworkConfig
-    """What `describe` describes."""
+    """What `config_json` describes."""
 
     def __init__(self, config: Config, params: Params) -> None:
         self.config = config
@@ -77,24 +79,25 @@ class Network(ABC, Generic[Config]):
         return cls(config, Params.initialised(cls.specs(config), rng, dtype))
 
     @property
-    def symbols(self) -> int:
-        return self.config.symbols
+    def vocab_size(self) -> int:
+        return self.config.vocab_size
 
     @property
-    def size(self) -> int:
+    def num_parameters(self) -> int:
         """The number of parameters."""
         return self.params.flat.size
 
-    def describe(self) -> dict[str, Any]:
-        return asdict(self.config)
+    def config_json(self) -> dict[str, Any]:
+        return {_KEYS.get(name, name): value for name, value in asdict(self.config).items()}
 
     def arrays(self) -> dict[str, Array]:
         return {name: self.params[name] for name in self.params}
 
     @classmethod
     def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Self:
-        config: Any = cls.shape(**shape)
-        return cls(config, Params.of(cls.specs(config), arrays))
+        names = {key: name for name, key in _KEYS.items()}
+        config: Any = cls.shape(**{names.get(key, key): value for key, value in shape.items()})
+        return cls(config, Params.from_arrays(cls.specs(config), arrays))
 
 
 class CharRNN(Network[NetworkConfig]):
@@ -119,19 +122,19 @@ class CharRNN(Network[NetworkConfig]):
         yield from prefixed("out", _output(config).specs())
 
     @property
-    def title(self) -> str:
+    def name(self) -> str:
         return f"{self.config.cell} {self.config.layers}x{self.config.hidden}"
 
     def astype(self, dtype: DTypeLike) -> CharRNN:
         """The same network in another precision."""
         return CharRNN(self.config, self.params.astype(dtype))
 
-    def start(self, batch: int) -> State:
+    def initial_state(self, batch: int) -> State:
         dtype = self.params.flat.dtype
-        return (*self.stack.start(batch, dtype), *self.output.start(batch, dtype))
+        return (*self.stack.initial_state(batch, dtype), *self.output.initial_state(batch, dtype))
 
     def predict(self, state: State) -> Array:
-        return log_softmax(self.output.predict(self.params.part("out"), state[-1:]))
+        return log_softmax(self.output.predict(self.params.scope("out"), state[-1:]))
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         logits, after, _ = self.forward(ids, state)
@@ -146,13 +149,13 @@ class CharRNN(Network[NetworkConfig]):
         With `rng` it is training (dropout is on). Nothing flows back from the next chunk.
         """
         y, after, back_stack = self.stack.forward(self.params, ids, state[:-1], rng)
-        out = self.params.part("out")
+        out = self.params.scope("out")
         logits, newest, back_output = self.output.forward(out, y, state[-1:], rng, ids=ids)
         after += newest
 
         def backward(grads: Params, dlogits: Array) -> None:
             cut_here = tuple(np.zeros_like(s) for s in after)
-            dy, _ = back_output(grads.part("out"), dlogits, cut_here[-1:])
+            dy, _ = back_output(grads.scope("out"), dlogits, cut_here[-1:])
             if dy is not None:
                 back_stack(grads, dy, cut_here[:-1])
 
@@ -172,7 +175,7 @@ class CharRNN(Network[NetworkConfig]):
         mean cross-entropy to `grads`. Returns that loss, in nats per symbol, and the new state.
         """
         logits, after, backward = self.forward(inputs, state, rng)
-        loss, dlogits = cross_entropy(logits.reshape(-1, self.symbols), targets.ravel())
+        loss, dlogits = cross_entropy(logits.reshape(-1, self.vocab_size), targets.ravel())
         backward(grads, dlogits.reshape(logits.shape))
         return loss, after
 
@@ -182,7 +185,7 @@ def parameters(shape: NetworkConfig) -> int:
     return sum(prod(spec.shape) for spec in CharRNN.specs(shape))
 
 
-def _stack(config: NetworkConfig) -> Stack:
+def _stack(config: NetworkConfig) -> Sequential:
     """The layers below the output: all of them, but where the output is a network of its own, which
     stands on Elman layers.
     """
@@ -190,18 +193,18 @@ def _stack(config: NetworkConfig) -> Stack:
         raise ConfigError(f"There is no cell '{config.cell}'; there are: {', '.join(NETWORKS)}.")
     own = config.cell in OUTPUTS
     cell = CELLS["rnn" if own else config.cell]
-    return Stack(recurrent_layers(config, cell, config.layers - own, config.symbols))
+    return Sequential(recurrent_layers(config, cell, config.layers - own, config.vocab_size))
 
 
 def recurrent_layers(
-    config: NetworkConfig, cell: Cell, count: int, symbols: int, *, both_ways: bool = False
+    config: NetworkConfig, cell: Cell, count: int, vocab_size: int, *, both_ways: bool = False
 ) -> dict[str, Layer]:
-    """`count` layers of a cell, the lowest of which reads so many symbols, with dropout above each.
+    """`count` layers of a cell, the lowest of which reads so many vocab_size, with dropout above each.
 
     With `both_ways` each is two layers of `hidden` units, one that reads backwards.
     """
     layers: dict[str, Layer] = {}
-    width = symbols
+    width = vocab_size
     for n in range(count):
         own: dict[str, Any] = {"one_hot": n == 0, "dropped": config.weight_dropout}
         layer: Layer = Recurrent(cell, width, config.hidden, **own)
@@ -217,6 +220,6 @@ def recurrent_layers(
 
 def _output(config: NetworkConfig) -> Output:
     alone = config.cell in OUTPUTS and config.layers == 1
-    inputs = config.symbols if alone else config.hidden
+    inputs = config.vocab_size if alone else config.hidden
     kind = OUTPUTS.get(config.cell, Output)
-    return kind(inputs, config.hidden, config.symbols, one_hot=alone)
+    return kind(inputs, config.hidden, config.vocab_size, one_hot=alone)

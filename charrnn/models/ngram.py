@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -21,14 +21,16 @@ _NOTHING = -1  # in a state: the text has not begun
 class NGramConfig:
     """The shape of an n-gram model."""
 
-    symbols: int
+    vocab_size: int
     """Size of the vocabulary, V."""
     order: int
     """Length of the longest n-grams: a symbol and the order - 1 before it. 1 looks at nothing."""
 
     def __post_init__(self) -> None:
-        if self.symbols < 1 or self.order < 1:
-            raise ValueError(f"an n-gram model of {self.symbols} symbols and order {self.order}")
+        if self.vocab_size < 1 or self.order < 1:
+            raise ValueError(
+                f"an n-gram model of {self.vocab_size} vocab_size and order {self.order}"
+            )
 
 
 class NGram:
@@ -39,15 +41,15 @@ class NGram:
         b(h)     = sum over w of D(c(hw)) / C(h)
 
     h' is the context h without its oldest symbol; a context that was never seen leaves everything
-    to its h', and beneath the empty context all V symbols are equally likely. c(hw) is how often
+    to its h', and beneath the empty context all V vocab_size are equally likely. c(hw) is how often
     hw occurs where h has the full length, order - 1; for a shorter h it is after how many
-    different symbols hw occurs, the beginning of the text being one of them. The discount D(c) is
+    different vocab_size hw occurs, the beginning of the text being one of them. The discount D(c) is
     estimated for each length of h, for c = 1, 2, and 3 or more; D(0) = 0.
 
     Why this one: at its best order it is 0.15 nats per character better than Witten-Bell at its own
     in English, 0.26 in Chinese. Trained on the first 90 %, measured on the last 10 %:
 
-                                      Tiny Shakespeare               Tang poems (5,387 symbols)
+                                      Tiny Shakespeare               Tang poems (5,387 vocab_size)
         order                          4      5      6      7          2      3      4
         Witten-Bell                    1.774  1.669  1.698  1.779      5.259  5.263  5.354
         absolute discounting           1.798  1.709  1.750  1.823      5.251  5.180  5.186
@@ -60,7 +62,7 @@ class NGram:
     the order of their keys, parent * V + symbol, so that one sorted array of keys is the tree and
     node n has key contexts[n - 1]. The keys of the counts are node * V + next symbol.
 
-    The state is `(B, order - 1)`: the newest symbols read, the last one the newest, -1 where there
+    The state is `(B, order - 1)`: the newest vocab_size read, the last one the newest, -1 where there
     was none yet.
     """
 
@@ -71,7 +73,7 @@ class NGram:
         """From sorted keys of contexts and of n-grams, int64, and c of each n-gram."""
         self.config = config
         self.contexts, self.grams, self.counts = contexts, grams, counts
-        V, nodes = config.symbols, len(contexts) + 1
+        V, nodes = config.vocab_size, len(contexts) + 1
         owner = grams // V  # the context of each n-gram
         self._next = grams - owner * V
         self._first = np.searchsorted(owner, np.arange(nodes + 1))
@@ -88,7 +90,7 @@ class NGram:
         self._unigram[self._next[: self._first[1]]] += self._share[: self._first[1]]
 
     @classmethod
-    def counted(cls, ids: Ids, symbols: int, order: int) -> NGram:
+    def counted(cls, ids: Ids, vocab_size: int, order: int) -> NGram:
         """The model of a text `(N,)`, N >= 1."""
         ids = ids.astype(np.int64)
         node = np.zeros(len(ids), np.int64)  # of the context before each symbol from `length` on
@@ -99,39 +101,41 @@ class NGram:
         for length in range(order):
             if length:
                 older = ids[: max(0, len(ids) - length)]
-                keys, rank = np.unique(node[1:] * symbols + older, return_inverse=True)
+                keys, rank = np.unique(node[1:] * vocab_size + older, return_inverse=True)
                 contexts.append(keys)
                 node = nodes + rank.reshape(-1)
                 nodes += len(keys)
-            found, times = np.unique(node * symbols + ids[length:], return_counts=True)
+            found, times = np.unique(node * vocab_size + ids[length:], return_counts=True)
             if length:
                 # the same n-gram without its oldest symbol, among those of the length before
-                parent = contexts[-1][found // symbols - (nodes - len(contexts[-1]))] // symbols
-                shorter = np.searchsorted(grams[-1], parent * symbols + found % symbols)
+                parent = (
+                    contexts[-1][found // vocab_size - (nodes - len(contexts[-1]))] // vocab_size
+                )
+                shorter = np.searchsorted(grams[-1], parent * vocab_size + found % vocab_size)
                 counts[-1] = continuations(counts[-1], shorter, times)
             grams.append(found)
             counts.append(times)
         none = np.zeros(0, np.int64)
         return cls(
-            NGramConfig(symbols, order),
+            NGramConfig(vocab_size, order),
             np.concatenate([none, *contexts]), np.concatenate(grams), np.concatenate(counts),
         )  # fmt: skip
 
     @property
-    def symbols(self) -> int:
-        return self.config.symbols
+    def vocab_size(self) -> int:
+        return self.config.vocab_size
 
     @property
-    def size(self) -> int:
+    def num_parameters(self) -> int:
         """The number of counts."""
         return len(self.counts)
 
     @property
-    def title(self) -> str:
+    def name(self) -> str:
         return f"ngram {self.config.order}"
 
-    def describe(self) -> dict[str, Any]:
-        return asdict(self.config)
+    def config_json(self) -> dict[str, Any]:
+        return {"symbols": self.config.vocab_size, "order": self.config.order}
 
     def arrays(self) -> dict[str, Array]:
         """The sorted keys as the steps between them, which fit into a byte or two."""
@@ -141,13 +145,14 @@ class NGram:
     @classmethod
     def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> NGram:
         contexts, grams = (np.cumsum(arrays[n], dtype=np.int64) for n in ("contexts", "grams"))
-        return cls(NGramConfig(**shape), contexts, grams, arrays["counts"].astype(np.int64))
+        config = NGramConfig(shape["symbols"], shape["order"])
+        return cls(config, contexts, grams, arrays["counts"].astype(np.int64))
 
-    def start(self, batch: int) -> State:
+    def initial_state(self, batch: int) -> State:
         return (np.full((batch, self.config.order - 1), _NOTHING, np.int32),)
 
     def predict(self, state: State) -> Array:
-        log_p = np.empty((len(state[0]), self.symbols))
+        log_p = np.empty((len(state[0]), self.vocab_size))
         self._write(list(state[0].T[::-1]), log_p)
         return log_p
 
@@ -155,14 +160,14 @@ class NGram:
         (T, B), past = ids.shape, self.config.order - 1
         text = np.concatenate([state[0].T, ids])  # (past + T, B)
         recent = [text[past - n : past - n + T].reshape(T * B) for n in range(past)]
-        log_p = np.empty((T * B, self.symbols))
-        rows = max(1, _BLOCK // self.symbols)
+        log_p = np.empty((T * B, self.vocab_size))
+        rows = max(1, _BLOCK // self.vocab_size)
         for at in range(0, T * B, rows):
             self._write([r[at : at + rows] for r in recent], log_p[at : at + rows])
-        return log_p.reshape(T, B, self.symbols), (text[T:].T.astype(np.int32),)
+        return log_p.reshape(T, B, self.vocab_size), (text[T:].T.astype(np.int32),)
 
     def _write(self, recent: Sequence[Ids], p: NDArray[np.float64]) -> None:
-        """Log P(next) `(N, V)` after the symbols recent[0] `(N,)`, before it recent[1] and so on.
+        """Log P(next) `(N, V)` after the vocab_size recent[0] `(N,)`, before it recent[1] and so on.
 
         Unrolled, P is a sum over all contexts that were seen, each weighted with the product of
         b(h) of the longer ones.
@@ -179,7 +184,7 @@ class NGram:
             first, many = self._first[node], self._first[node + 1] - self._first[node]
             end = np.cumsum(many)
             gram = np.arange(end[-1]) + np.repeat(first - end + many, many)
-            where = np.repeat(row * self.symbols, many) + self._next[gram]
+            where = np.repeat(row * self.vocab_size, many) + self._next[gram]
             share = np.repeat(np.concatenate(weights), many) * self._share[gram]
             p += np.bincount(where, share, p.size).reshape(p.shape)
         np.log(p, out=p)
@@ -190,9 +195,9 @@ class NGram:
         """
         found = []
         row, node = np.arange(rows), np.zeros(rows, np.int64)
-        for symbols in recent:
-            symbol = symbols[row]
-            key = node * self.symbols + symbol
+        for vocab_size in recent:
+            symbol = vocab_size[row]
+            key = node * self.vocab_size + symbol
             at = np.searchsorted(self._keys, key)
             seen = (self._keys[at] == key) & (symbol != _NOTHING)
             row, node = row[seen], at[seen] + 1
@@ -206,7 +211,7 @@ def _lengths(config: NGramConfig, contexts: Ids) -> list[int]:
     """Where in the numbering of the nodes each context length begins, and where the last ends."""
     bounds = [0, 1]
     for _ in range(config.order - 1):
-        bounds.append(int(np.searchsorted(contexts, bounds[-1] * config.symbols)) + 1)
+        bounds.append(int(np.searchsorted(contexts, bounds[-1] * config.vocab_size)) + 1)
     return bounds
 
 

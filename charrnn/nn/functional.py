@@ -23,7 +23,7 @@ def sigmoid(z: Array, out: Array | None = None) -> Array:
     return out
 
 
-def squash(z: Array, s: Array, rest: Array) -> None:
+def gate_activation(z: Array, s: Array, rest: Array) -> None:
     """Set z to s tanh(s z) + 1 - s: where s is 1/2 a sigmoid, where it is 1 a tanh, in one pass.
 
     `rest` is 1 - s.
@@ -35,7 +35,7 @@ def squash(z: Array, s: Array, rest: Array) -> None:
 
 
 def gate_scale(kinds: tuple[float, ...], z: Array) -> tuple[Array, Array]:
-    """The s and 1 - s of `squash` for a row of equally wide gates, each as wide as z."""
+    """The s and 1 - s of `gate_activation` for a row of equally wide gates, each as wide as z."""
     return _gate_scale(kinds, z.shape[-1] // len(kinds), z.dtype)
 
 

@@ -35,7 +35,7 @@ class Spec(NamedTuple):
 class Params:
     """Named views on one flat vector.
 
-    `p["U"]` is an array, `p.part("0")` the parameters whose names begin with `0.`, themselves a
+    `p["U"]` is an array, `p.scope("0")` the parameters whose names begin with `0.`, themselves a
     contiguous piece of the same vector. Writing into a view writes into the vector.
     """
 
@@ -61,7 +61,7 @@ class Params:
             self._parts[head] = Params(inner, flat[starts[head] : starts[head] + size])
 
     @classmethod
-    def blank(cls, specs: Iterable[Spec], dtype: DTypeLike) -> Params:
+    def zeros(cls, specs: Iterable[Spec], dtype: DTypeLike) -> Params:
         """Lay the parameters out in the order of `specs`, all zero: a place to put values."""
         shapes = {s.name: s.shape for s in specs}
         return cls(shapes, np.zeros(sum(map(prod, shapes.values())), dtype))
@@ -72,13 +72,13 @@ class Params:
     ) -> Params:
         """Lay the parameters out in the order of `specs` and draw their first values."""
         specs = list(specs)
-        params = cls.blank(specs, dtype)
+        params = cls.zeros(specs, dtype)
         for spec in specs:
             params[spec.name][...] = spec.init(rng, spec.shape)
         return params
 
     @classmethod
-    def of(cls, specs: Iterable[Spec], arrays: Mapping[str, Array]) -> Params:
+    def from_arrays(cls, specs: Iterable[Spec], arrays: Mapping[str, Array]) -> Params:
         """Lay out these arrays in the order of `specs`, whose shapes they must have: a KeyError or
         a ValueError names one that is missing or has not.
         """
@@ -94,11 +94,11 @@ class Params:
     def __iter__(self) -> Iterator[str]:
         return iter(self._views)
 
-    def part(self, name: str) -> Params:
+    def scope(self, name: str) -> Params:
         """The parameters named `name.*`; none at all is an empty set, not an error."""
         return self._parts.get(name) or Params({}, self.flat[:0])
 
-    def zeros(self) -> Params:
+    def zeros_like(self) -> Params:
         """The same layout, all zero: a place to sum gradients."""
         return Params(self.shapes, np.zeros_like(self.flat))
 
@@ -107,7 +107,7 @@ class Params:
         return Params(self.shapes, self.flat.astype(dtype))
 
 
-def draw_weights(params: Params, init: Init, rng: np.random.Generator) -> None:
+def redraw_weights(params: Params, init: Init, rng: np.random.Generator) -> None:
     """Draw every matrix anew, leaving biases alone."""
     for name in params:
         if params[name].ndim > 1:

@@ -1,6 +1,6 @@
 """Optimisers, clipping and learning-rate schedules, all on one flat vector.
 
-An optimiser is its update rule plus the running averages it keeps, which are as long as the
+An optimiser is its update rule plus the running slots it slot_names, which are as long as the
 parameter vector and go into the checkpoint by name.
 """
 
@@ -20,25 +20,25 @@ _BLOCK = 1 << 15  # entries worked on at a time, so that they stay in the proces
 
 
 class Optimizer(ABC):
-    """An update rule. `averages` are its running averages, zero at the start."""
+    """An update rule. `slots` are its running slots, zero at the start."""
 
     name: ClassVar[str]
-    keeps: ClassVar[tuple[str, ...]]
+    slot_names: ClassVar[tuple[str, ...]]
 
     def __init__(self, size: int, dtype: np.dtype[np.floating] | None = None) -> None:
         self.updates = 0
-        self.averages = {name: np.zeros(size, dtype or np.float32) for name in self.keeps}
+        self.slots = {name: np.zeros(size, dtype or np.float32) for name in self.slot_names}
 
     def update(self, flat: Array, grad: Array, rate: float) -> None:
         """Move `flat` against `grad`, in place; `grad` is used up."""
         self.updates += 1
         for start in range(0, len(flat), _BLOCK):
             block = slice(start, start + _BLOCK)
-            averages = [self.averages[name][block] for name in self.keeps]
-            self.rule(flat[block], grad[block], rate, *averages)
+            slots = [self.slots[name][block] for name in self.slot_names]
+            self.rule(flat[block], grad[block], rate, *slots)
 
     @abstractmethod
-    def rule(self, w: Array, g: Array, rate: float, *averages: Array) -> None:
+    def rule(self, w: Array, g: Array, rate: float, *slots: Array) -> None:
         """The equation, in place."""
 
 
@@ -46,11 +46,11 @@ class SGD(Optimizer):
     """v' = mu v + g,  w' = w - rate v'        with momentum mu = 0.9 (Polyak 1964)."""
 
     name: ClassVar[str] = "sgd"
-    keeps: ClassVar[tuple[str, ...]] = ("v",)
+    slot_names: ClassVar[tuple[str, ...]] = ("v",)
     mu = 0.9
 
-    def rule(self, w: Array, g: Array, rate: float, *averages: Array) -> None:
-        (v,) = averages
+    def rule(self, w: Array, g: Array, rate: float, *slots: Array) -> None:
+        (v,) = slots
         v *= self.mu
         v += g
         np.multiply(v, rate, g)
@@ -61,11 +61,11 @@ class Adagrad(Optimizer):
     """s' = s + g^2,  w' = w - rate g / (sqrt(s') + eps)        Duchi, Hazan and Singer (2011)."""
 
     name: ClassVar[str] = "adagrad"
-    keeps: ClassVar[tuple[str, ...]] = ("s",)
+    slot_names: ClassVar[tuple[str, ...]] = ("s",)
     eps = 1e-8
 
-    def rule(self, w: Array, g: Array, rate: float, *averages: Array) -> None:
-        (s,) = averages
+    def rule(self, w: Array, g: Array, rate: float, *slots: Array) -> None:
+        (s,) = slots
         s += g * g
         g /= np.sqrt(s) + self.eps
         g *= rate
@@ -80,11 +80,11 @@ class RMSprop(Optimizer):
     """
 
     name: ClassVar[str] = "rmsprop"
-    keeps: ClassVar[tuple[str, ...]] = ("s",)
+    slot_names: ClassVar[tuple[str, ...]] = ("s",)
     rho, eps = 0.95, 1e-8
 
-    def rule(self, w: Array, g: Array, rate: float, *averages: Array) -> None:
-        (s,) = averages
+    def rule(self, w: Array, g: Array, rate: float, *slots: Array) -> None:
+        (s,) = slots
         s *= self.rho
         s += (1 - self.rho) * (g * g)
         g /= np.sqrt(s) + self.eps
@@ -100,11 +100,11 @@ class Adam(Optimizer):
     """
 
     name: ClassVar[str] = "adam"
-    keeps: ClassVar[tuple[str, ...]] = ("m", "v")
+    slot_names: ClassVar[tuple[str, ...]] = ("m", "v")
     b1, b2, eps = 0.9, 0.99, 1e-8
 
-    def rule(self, w: Array, g: Array, rate: float, *averages: Array) -> None:
-        m, v = averages
+    def rule(self, w: Array, g: Array, rate: float, *slots: Array) -> None:
+        m, v = slots
         m *= self.b1
         m += (1 - self.b1) * g
         np.multiply(g, g, g)
@@ -149,7 +149,7 @@ def clip_value(grad: Array, limit: float | None) -> None:
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """How far training is."""
 
     share: float
@@ -160,20 +160,20 @@ class Progress:
     """Updates done."""
 
 
-Schedule = Callable[[Progress, float, float], float]
+Schedule = Callable[[TrainingProgress, float, float], float]
 """From the progress, `decay` and `decay_after` to a factor on the learning rate."""
 
 
-def _constant(at: Progress, decay: float, after: float) -> float:
+def _constant(at: TrainingProgress, decay: float, after: float) -> float:
     return 1.0
 
 
-def _step(at: Progress, decay: float, after: float) -> float:
+def _step(at: TrainingProgress, decay: float, after: float) -> float:
     """`decay` once per whole epoch from epoch `after` on (char-rnn's schedule)."""
     return float(decay ** max(0, math.floor(at.epoch - after)))
 
 
-def _cosine(at: Progress, decay: float, after: float) -> float:
+def _cosine(at: TrainingProgress, decay: float, after: float) -> float:
     """Half a cosine from 1 down to a hundredth (Loshchilov and Hutter 2017)."""
     return 0.01 + 0.99 * (1 + math.cos(math.pi * min(at.share, 1.0))) / 2
 
@@ -187,6 +187,6 @@ SCHEDULES: dict[str, Schedule] = {
 """Every schedule by the name that `--schedule` takes."""
 
 
-def warm_up(at: Progress, steps: int) -> float:
+def warm_up(at: TrainingProgress, steps: int) -> float:
     """A straight line from 0 to 1 over the first `steps` updates."""
     return min(1.0, (at.step + 1) / steps) if steps else 1.0

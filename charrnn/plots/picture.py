@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.errors import CharRNNError, ConfigError, why
+from charrnn.errors import CharRNNError, ConfigError, os_reason
 from charrnn.nn.params import Array
 
 
@@ -99,4 +99,4 @@ class Picture:
                 warnings.simplefilter("ignore")  # a letter that the font lacks is drawn as a box
                 self._figure.savefig(self.path, dpi=150)
         except OSError as error:
-            raise CharRNNError(f"Cannot write {self.path}: {why(error)}.") from None
+            raise CharRNNError(f"Cannot write {self.path}: {os_reason(error)}.") from None

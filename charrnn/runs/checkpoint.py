@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import CharRNNError, CheckpointError, VocabularyError, why
+from charrnn.errors import CharRNNError, CheckpointError, VocabularyError, os_reason
 from charrnn.models import MODELS, CharRNN, Classifier, Ensemble, LanguageModel, Model
 from charrnn.nn.params import Array
 
@@ -47,7 +47,7 @@ class Checkpoint:
             return self.model
         does, command = _OTHER_USES.get(self.model.task, ("is of another kind", "info"))
         raise CheckpointError(
-            f"This model ({self.model.title}) {does} and cannot write or score a text; use it "
+            f"This model ({self.model.name}) {does} and cannot write or score a text; use it "
             f"with: charrnn {command}."
         )
 
@@ -57,7 +57,7 @@ class Checkpoint:
         if isinstance(self.model, Classifier):
             return self.model
         raise CheckpointError(
-            f"This model ({self.model.title}) names no classes; train one that does with: charrnn "
+            f"This model ({self.model.name}) names no classes; train one that does with: charrnn "
             "train TEXT --task classify"
         )
 
@@ -79,7 +79,7 @@ def save(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
         "program": _MAGIC,
         "format": FORMAT,
         "kind": model.kind,
-        "model": model.describe(),
+        "model": model.config_json(),
         "dtype": dtype,
         "vocabulary": checkpoint.vocabulary.to_json(),
     }
@@ -97,7 +97,7 @@ def save(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise CheckpointError(f"Cannot write {path}: {why(error)}.") from None
+        raise CheckpointError(f"Cannot write {path}: {os_reason(error)}.") from None
 
 
 def load(path: Path) -> Checkpoint:
@@ -113,8 +113,8 @@ def load(path: Path) -> Checkpoint:
         vocabulary = Vocabulary.from_json(meta["vocabulary"])
         learned = _as_floats(_named("params/", arrays), meta["dtype"])
         model = MODELS[kind].restore(meta["model"], learned)
-        if len(vocabulary) != model.symbols:
-            raise ValueError(f"{len(vocabulary)} symbols for {model.symbols} outputs")
+        if len(vocabulary) != model.vocab_size:
+            raise ValueError(f"{len(vocabulary)} symbols for {model.vocab_size} outputs")
     except CharRNNError:
         raise
     except (KeyError, TypeError, ValueError) as error:
@@ -187,7 +187,7 @@ def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], dict[str,
     except FileNotFoundError:
         raise CheckpointError(f"There is no checkpoint {path}.") from None
     except OSError as error:
-        raise CheckpointError(f"Cannot read {path}: {why(error)}.") from None
+        raise CheckpointError(f"Cannot read {path}: {os_reason(error)}.") from None
     except Exception as error:  # whatever a broken archive makes its readers raise
         what = str(error).partition("\n")[0] or type(error).__name__
         raise CheckpointError(

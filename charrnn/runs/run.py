@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from charrnn.errors import CheckpointError, ConfigError, why
+from charrnn.errors import CheckpointError, ConfigError, os_reason
 from charrnn.models import CharRNN, Trainable
 from charrnn.nn.params import Array
 from charrnn.runs.checkpoint import Checkpoint, load, task_of
-from charrnn.system.bundled import shipped
+from charrnn.system.bundled import bundled
 
 if TYPE_CHECKING:
     from charrnn.data.corpus import Corpus  # to choose a checkpoint takes no text
@@ -45,7 +45,7 @@ class Run:
                 except FileExistsError:
                     number += 1
         except OSError as error:
-            raise CheckpointError(f"Cannot make a run in {out}: {why(error)}.") from None
+            raise CheckpointError(f"Cannot make a run in {out}: {os_reason(error)}.") from None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -88,7 +88,7 @@ class Run:
             with self.log_file.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(record, ensure_ascii=False) + "\n")
         except OSError as error:
-            raise CheckpointError(f"Cannot write {self.log_file}: {why(error)}.") from None
+            raise CheckpointError(f"Cannot write {self.log_file}: {os_reason(error)}.") from None
 
     def records(self) -> list[dict[str, Any]]:
         """The log. A last line that was cut short is left out."""
@@ -129,8 +129,8 @@ class Run:
         """The parameters of a network of the same shape."""
         model: Any = found.model
         if model.kind != like.kind:
-            raise CheckpointError(f"{self.path} holds no network to train, but: {model.title}.")
-        if model.describe() != like.describe():
+            raise CheckpointError(f"{self.path} holds no network to train, but: {model.name}.")
+        if model.config_json() != like.config_json():
             raise ConfigError(f"{self.path} holds another network than these options ask for.")
         flat: Array = model.params.flat
         return flat
@@ -144,7 +144,7 @@ class Run:
             temporary.write_text("".join(lines), "utf-8")
             temporary.replace(self.log_file)
         except OSError as error:
-            raise CheckpointError(f"Cannot write {self.log_file}: {why(error)}.") from None
+            raise CheckpointError(f"Cannot write {self.log_file}: {os_reason(error)}.") from None
 
 
 def find_checkpoint(
@@ -159,12 +159,12 @@ def find_checkpoint(
     """
     if where is None:
         return _newest(runs, tasks)
-    if is_there(where) and where.is_dir():
+    if path_exists(where) and where.is_dir():
         found = _in_directory(where)
         if not found:
             raise CheckpointError(f"{where} is a directory without best.npz or last.npz.")
         return found
-    if not is_there(where):
+    if not path_exists(where):
         raise CheckpointError(f"There is no checkpoint {str(where)[:80]}.")
     return where
 
@@ -173,7 +173,7 @@ def _newest(runs: Path, tasks: Sequence[str] | None) -> Path:
     """The newest checkpoint for one of these tasks. One that cannot be read counts, so that it is
     named as damaged and not passed over.
     """
-    box = shipped("checkpoints")
+    box = bundled("checkpoints")
     model = box / "shakespeare" if box else None
     own = [d for d in runs.glob("*") if _in_directory(d) and d.resolve() != model]
     for directory in sorted(own, key=_touched, reverse=True):
@@ -189,7 +189,7 @@ def _newest(runs: Path, tasks: Sequence[str] | None) -> Path:
     )
 
 
-def is_there(path: Path) -> bool:
+def path_exists(path: Path) -> bool:
     """Whether there is such a file; a name that no file can have is that of none."""
     try:
         return path.exists()

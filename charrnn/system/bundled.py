@@ -7,7 +7,7 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
-def shipped(folder: str) -> Path | None:
+def bundled(folder: str) -> Path | None:
     """The folder `corpora` or `checkpoints` that ships: inside the package once installed, beside
     it in a checkout.
     """

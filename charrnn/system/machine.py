@@ -15,17 +15,17 @@ _THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # as in malloc.h
 
 
-def prepare_products() -> None:
+def limit_blas_threads() -> None:
     """One thread a product. Before NumPy is imported.
 
-    Lanes are shared out among workers of our own (`team.py`). Threads inside such small products
+    Streams are shared out among workers of our own (`team.py`). Threads inside such small products
     gain less, and wait for each other without end as soon as another program is busy.
     """
     for name in _THREADS:
         os.environ.setdefault(name, "1")
 
 
-def keep_memory() -> None:
+def keep_freed_memory() -> None:
     """Have the C library keep freed memory for the next step instead of handing it back.
 
     Each training step asks for the same few megabytes; handed back, every page of them is fetched

@@ -19,11 +19,11 @@ from charrnn.nn.params import Ids
 
 
 class Batches(Protocol):
-    """What is read in an epoch, in `chunks` pieces of `batch` lanes, each about `seq` long."""
+    """What is read in an epoch, in `chunks` pieces of `batch` streams, each about `seq` long."""
 
     @property
     def batch(self) -> int:
-        """The number of lanes."""
+        """The number of streams."""
         ...
 
     @property
@@ -39,7 +39,7 @@ class Batches(Protocol):
     def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:
         """Inputs and targets of chunk n of an epoch, the same whenever it is asked for.
 
-        Their last axis is the batch, which workers share out; every lane counts as much as another.
+        Their last axis is the batch, which workers share out; every stream counts as much as another.
         """
         ...
 
@@ -82,9 +82,9 @@ class Task(ABC):
         """How many characters are learned from a chunk."""
         return self.running(0.0, targets.size).chars
 
-    def blind(self, model: Model) -> float:
+    def chance_loss(self, model: Model) -> float:
         """The loss of a guess among all answers, in nats."""
-        return math.log(model.symbols)
+        return math.log(model.vocab_size)
 
     def sample(self, model: Any, step: int) -> str | None:
         """Something to look at while training goes on; random numbers depend on `step` alone."""

@@ -9,7 +9,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.classification.text_classifier import Recognition, log_probabilities, padded, recognise
+from charrnn.classification.text_classifier import (
+    ClassificationLoss,
+    evaluate_classifier,
+    log_probabilities,
+    padded,
+)
 from charrnn.config.train_config import CLASS_WEIGHTS, TrainConfig
 from charrnn.data.corpus import Split
 from charrnn.data.examples import Examples
@@ -52,19 +57,21 @@ class Classify(Task):
         batch = min(self.config.batch, len(self.corpus.parts["train"]))
         return Buckets(self.corpus, batch, self.config.seed)
 
-    def evaluate(self, model: Classifier, part: str, limit: int | None = None) -> Recognition:
+    def evaluate(
+        self, model: Classifier, part: str, limit: int | None = None
+    ) -> ClassificationLoss:
         numbers = self.corpus.parts[part]
         chars = int(self.corpus.lengths[numbers].sum())
         some = numbers[:: -(-chars // (limit or chars))]  # of all classes
-        return recognise(model, self.corpus.texts(some), self.corpus.labels[some])[0]
+        return evaluate_classifier(model, self.corpus.texts(some), self.corpus.labels[some])[0]
 
-    def running(self, nats: float, symbols: int) -> Recognition:
-        return Recognition(nats, symbols)
+    def running(self, nats: float, symbols: int) -> ClassificationLoss:
+        return ClassificationLoss(nats, symbols)
 
     def characters(self, inputs: Ids, targets: Ids) -> int:
         return int(np.count_nonzero(inputs != PAD))
 
-    def blind(self, model: Model) -> float:
+    def chance_loss(self, model: Model) -> float:
         return math.log(len(self.corpus.classes))
 
     def sample(self, model: Classifier, step: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from charrnn.data.masking import Windows, hidden_in_text, hide
 from charrnn.filling.gaps import by_certainty, measure
 from charrnn.language.evaluate import Loss
-from charrnn.models import Filler
+from charrnn.models import MaskedLanguageModel
 from charrnn.tasks.base import Task, per_char
 
 _SAMPLE_LENGTH = 72
@@ -21,15 +21,15 @@ class Fill(Task):
 
     name: ClassVar[str] = "fill"
 
-    def model(self, rng: np.random.Generator) -> Filler:
+    def model(self, rng: np.random.Generator) -> MaskedLanguageModel:
         shape = self.config.network(len(self.corpus.vocabulary))
-        return Filler.initialised(shape, rng)
+        return MaskedLanguageModel.initialised(shape, rng)
 
     def batches(self) -> Windows:
         c, gap = self.config, len(self.corpus.vocabulary)
         return Windows.of(self.corpus.parts["train"], c.batch, c.seq, gap, c.mask, c.seed)
 
-    def evaluate(self, model: Filler, part: str, limit: int | None = None) -> Loss:
+    def evaluate(self, model: MaskedLanguageModel, part: str, limit: int | None = None) -> Loss:
         vocabulary = self.corpus.vocabulary
         ids = vocabulary.up_to(self.corpus.parts[part], limit)
         return measure(model, ids, self.config.mask, vocabulary=vocabulary).loss
@@ -37,7 +37,7 @@ class Fill(Task):
     def running(self, nats: float, symbols: int) -> Loss:
         return per_char(self.corpus, nats, symbols)
 
-    def sample(self, model: Filler, step: int) -> str | None:
+    def sample(self, model: MaskedLanguageModel, step: int) -> str | None:
         """A piece of the text with gaps, and beneath it the same, filled."""
         rng = np.random.default_rng([3, self.config.seed, step])
         parts, vocabulary = self.corpus.parts, self.corpus.vocabulary
@@ -45,7 +45,7 @@ class Fill(Task):
         at = rng.integers(max(1, len(text) - _SAMPLE_LENGTH))
         ids = vocabulary.up_to(text[at : at + _SAMPLE_LENGTH], _SAMPLE_LENGTH)
         places = hidden_in_text(len(ids), self.config.mask, step)
-        filled = hide(ids, places, model.gap)
+        filled = hide(ids, places, model.mask_id)
         for guess in by_certainty(model, filled, vocabulary.unwritten):
             filled[guess.at] = guess.symbol
         shown = [vocabulary.decode([n]) for n in ids]

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.data.corpus import Lanes
+from charrnn.data.corpus import Streams
 from charrnn.language.evaluate import Loss, evaluate
-from charrnn.language.sampling import Style
+from charrnn.language.sampling import SamplingConfig
 from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, LanguageModel
 from charrnn.tasks.base import Task, per_char
@@ -17,7 +17,7 @@ _SAMPLE_LENGTH = 160
 
 
 class Predict(Task):
-    """Read the text in contiguous lanes, state carried from chunk to chunk (truncated BPTT)."""
+    """Read the text in contiguous streams, state carried from chunk to chunk (truncated BPTT)."""
 
     name: ClassVar[str] = "lm"
 
@@ -25,8 +25,8 @@ class Predict(Task):
         shape = self.config.network(len(self.corpus.vocabulary))
         return CharRNN.initialised(shape, rng)
 
-    def batches(self) -> Lanes:
-        return Lanes.of(self.corpus.train, self.config.batch, self.config.seq)
+    def batches(self) -> Streams:
+        return Streams.of(self.corpus.train, self.config.batch, self.config.seq)
 
     def evaluate(self, model: LanguageModel, part: str, limit: int | None = None) -> Loss:
         vocabulary = self.corpus.vocabulary
@@ -39,5 +39,5 @@ class Predict(Task):
     def sample(self, model: LanguageModel, step: int) -> str | None:
         writer = TextModel(model, self.corpus.vocabulary)
         seeds = [[3, self.config.seed, step]]
-        pieces = writer.stream(writer.beginning(""), _SAMPLE_LENGTH, seeds, Style(0.8))
+        pieces = writer.stream(writer.beginning(""), _SAMPLE_LENGTH, seeds, SamplingConfig(0.8))
         return b"".join(piece for (piece,) in pieces).decode("utf-8", "replace")

@@ -22,7 +22,7 @@ class Started:
     step: int
     """Steps already done, above 0 when a run is resumed."""
     ranks: int
-    """Processes that share the lanes."""
+    """Processes that share the streams."""
     workers: int
     """Threads of each of them."""
     chosen: dict[str, Any]

@@ -1,13 +1,13 @@
 """Training by truncated backpropagation through time, as a stream of events.
 
-    for event in Trainer(corpus, TrainConfig(cell="gru", epochs=10)).events():
+    for event in NetworkTrainer(corpus, TrainConfig(cell="gru", epochs=10)).events():
         ...
 
 Nothing is printed and nothing is called back. Evaluating and sampling in between use their own
 random numbers and states, so they never change what training does next; and all that decides the
-next step is in the `Learner`, so that a resumed run goes on bit for bit.
+next step is in the `TrainingStep`, so that a resumed run goes on bit for bit.
 
-In a crew of several ranks each runs its own `Trainer` over the same text and meets the same events;
+In a group of several ranks each runs its own `NetworkTrainer` over the same text and meets the same events;
 rank 0 alone evaluates, samples and writes.
 """
 
@@ -26,7 +26,7 @@ from charrnn.errors import DivergedError
 from charrnn.language.evaluate import Loss
 from charrnn.models import NGram, Trainable
 from charrnn.nn.params import Params
-from charrnn.runs import checkpoint as files
+from charrnn.runs.checkpoint import Checkpoint, save
 from charrnn.runs.run import Run
 from charrnn.training.events import (
     Evaluated,
@@ -38,17 +38,17 @@ from charrnn.training.events import (
     Stepped,
     to_json,
 )
-from charrnn.training.ngram_trainer import Counting
-from charrnn.training.parallel.group import Crew
-from charrnn.training.trainer import Session
-from charrnn.training.training_step import Learner
+from charrnn.training.ngram_trainer import NGramTrainer
+from charrnn.training.parallel.group import ProcessGroup
+from charrnn.training.trainer import Trainer
+from charrnn.training.training_step import TrainingStep
 
 MOST_RECOVERIES = 3
 _SAVE_SECONDS = 60.0
 _HEALTH_CHARS = 2000
 
 
-class Trainer(Session):
+class NetworkTrainer(Trainer):
     """One training run. `events()` does the work; `stop()` ends it after the current step."""
 
     def __init__(
@@ -56,29 +56,29 @@ class Trainer(Session):
         corpus: Corpus,
         config: TrainConfig,
         run: Run | None = None,
-        crew: Crew | None = None,
+        group: ProcessGroup | None = None,
     ) -> None:
         """A fresh run over `corpus`; with `run` it writes checkpoints and a log there.
 
-        `crew` is for one run; its ranks must have the same text and options.
+        `group` is for one run; its ranks must have the same text and options.
         """
-        super().__init__(corpus, config, run, crew)
-        self.learner = Learner(corpus, self.config, self.crew)
+        super().__init__(corpus, config, run, group)
+        self.learner = TrainingStep(corpus, self.config, self.group)
         self.config, self.task = self.learner.config, self.learner.task
         self.model: Trainable = self.learner.model
         self.best_flat = self.model.params.flat.copy()
         self._saved = 0.0
-        self._good = self.learner.pack()
+        self._good = self.learner.state_dict()
 
     @classmethod
     def resume(
-        cls, run: Run, corpus: Corpus, config: TrainConfig, crew: Crew | None = None
-    ) -> Trainer:
+        cls, run: Run, corpus: Corpus, config: TrainConfig, group: ProcessGroup | None = None
+    ) -> NetworkTrainer:
         """Continue the run in a directory exactly where its `last.npz` left it."""
-        crew = crew or Crew()
-        trainer = cls(corpus, config, run, crew)
-        meta, arrays, best = crew.lead(lambda: run.restore(corpus, trainer.model))
-        trainer.learner.unpack(meta, arrays)
+        group = group or ProcessGroup()
+        trainer = cls(corpus, config, run, group)
+        meta, arrays, best = group.run_on_root(lambda: run.restore(corpus, trainer.model))
+        trainer.learner.load_state_dict(meta, arrays)
         trainer.best_flat[:] = best
         return trainer
 
@@ -93,9 +93,9 @@ class Trainer(Session):
         return self.learner.at.best
 
     @property
-    def reordered(self) -> bool:
-        """Whether other ranks or workers than before share the lanes of a resumed run."""
-        return self.learner.reordered
+    def reduction_changed(self) -> bool:
+        """Whether other ranks or workers than before share the streams of a resumed run."""
+        return self.learner.reduction_changed
 
     def events(self) -> Iterator[Event]:
         """Train until the budget is used up, reporting every step.
@@ -103,15 +103,15 @@ class Trainer(Session):
         A DivergedError ends it when the loss keeps exploding; a CheckpointError when the disk
         refuses a checkpoint. The last good checkpoint is whole in either case.
         """
-        learner, lanes = self.learner, self.learner.lanes
+        learner, streams = self.learner, self.learner.streams
         yield Started(
-            self.model.size, lanes.batch, lanes.seq, lanes.chunks, self.corpus.chars,
-            learner.at.step, self.crew.size, learner.team.workers, self.chosen,
+            self.model.num_parameters, streams.batch, streams.seq, streams.chunks, self.corpus.chars,
+            learner.at.step, self.group.size, learner.team.workers, self.chosen,
         )  # fmt: skip
-        self._good = learner.pack()
-        every = self.config.eval_every or max(50, min(lanes.chunks, 1000))
+        self._good = learner.state_dict()
+        every = self.config.eval_every or max(50, min(streams.chunks, 1000))
         self._saved = learner.at.seconds
-        while not self.crew.stopping and not self._complete:
+        while not self.group.stopping and not self._complete:
             rate = learner.rate
             if learner.progress.share < 1:
                 loss, norm = learner.step(rate)
@@ -151,7 +151,7 @@ class Trainer(Session):
                 f"The loss exploded at step {failed.step:,} once more after {MOST_RECOVERIES} "
                 f"halvings of the learning rate, now {learner.rate:.2g}; lower --lr.{kept}"
             )
-        learner.unpack(*self._good)
+        learner.load_state_dict(*self._good)
         learner.at.seconds, learner.at.recoveries = failed.seconds, attempt
         learner.at.rate_factor = failed.rate_factor / 2
         return Recovered(failed.step, learner.at.step, learner.rate, attempt)
@@ -167,21 +167,21 @@ class Trainer(Session):
 
     def _evaluate(self, rate: float) -> Iterator[Event]:
         """Validate, adapt the plateau schedule, write a line or two, save."""
-        valid, health, seconds = self.crew.lead(self._measure)
+        valid, health, seconds = self.group.run_on_root(self._measure)
         self.learner.at.seconds += seconds
         if self.learner.diverged(health.nats_per_symbol, 0.0):
             yield self._recover()
             return
-        better = self.learner.judge(valid)
+        better = self.learner.record_validation(valid)
         if better:
             self.best_flat[:] = self.model.params.flat
         event = self._evaluated(valid, better, rate)
         yield event
         if self.learner.at.step:
             yield from self._sample(self.model, self.learner.at.step)
-        self._good = self.learner.pack()
+        self._good = self.learner.state_dict()
         if self.run:
-            if self.crew.rank == 0:
+            if self.group.rank == 0:
                 self.run.log(to_json(event))
             yield self._save(better)
 
@@ -196,24 +196,24 @@ class Trainer(Session):
         assert self.run is not None
         self._saved = self.learner.at.seconds
         checkpoint = self._checkpoint()
-        if self.crew.rank == 0:
+        if self.group.rank == 0:
             if best:
-                files.save(replace(checkpoint, training={}), self.run.best)
-            files.save(checkpoint, self.run.last)
+                save(replace(checkpoint, training={}), self.run.best)
+            save(checkpoint, self.run.last)
         return Saved(self.learner.at.step, self.run.last)
 
     def _finish(self) -> Finished:
         """The best model read over each part, unless somebody asked to stop."""
-        stopped = self.crew.stopping
+        stopped = self.group.stopping
         best = copy(self.model)
         best.params = Params(best.params.shapes, self.best_flat)
         losses = self._losses(best)
         learner, at = self.learner, self.learner.at
         event = Finished(
             at.step, learner.progress.epoch, stopped, losses, at.best_step,
-            self.model.size, learner.speed, at.seconds,
+            self.model.num_parameters, learner.speed, at.seconds,
         )  # fmt: skip
-        if self.run and not stopped and self.crew.rank == 0:
+        if self.run and not stopped and self.group.rank == 0:
             self.run.log(to_json(event))
         return event
 
@@ -222,8 +222,8 @@ class Trainer(Session):
         recent = self.learner.recent.nats_per_char
         return None if math.isnan(recent) else recent
 
-    def _checkpoint(self) -> files.Checkpoint:
-        meta, arrays = self.learner.pack()
+    def _checkpoint(self) -> Checkpoint:
+        meta, arrays = self.learner.state_dict()
         del arrays["flat"]
         meta |= self._record() | {
             "metrics": {
@@ -232,12 +232,12 @@ class Trainer(Session):
                 "best_step": self.learner.at.best_step,
             },
         }
-        return files.Checkpoint(self.model, self.corpus.vocabulary, meta, arrays)
+        return Checkpoint(self.model, self.corpus.vocabulary, meta, arrays)
 
 
-def session_for(
-    corpus: Corpus, config: TrainConfig, run: Run | None = None, crew: Crew | None = None
-) -> Session:
+def make_trainer(
+    corpus: Corpus, config: TrainConfig, run: Run | None = None, group: ProcessGroup | None = None
+) -> Trainer:
     """What learns a corpus as the options ask: by training, or for `ngram` by counting."""
-    way: type[Session] = Counting if config.cell == NGram.kind else Trainer
-    return way(corpus, config, run, crew)
+    way: type[Trainer] = NGramTrainer if config.cell == NGram.kind else NetworkTrainer
+    return way(corpus, config, run, group)

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
-from charrnn.errors import CrewError
+from charrnn.errors import ProcessGroupError
 from charrnn.language.evaluate import Loss
 from charrnn.models import NGram
 from charrnn.runs.checkpoint import Checkpoint, save
 from charrnn.runs.run import Run
 from charrnn.training.events import Evaluated, Event, Finished, Saved, Started, to_json
-from charrnn.training.parallel.group import Crew
-from charrnn.training.trainer import Session
+from charrnn.training.parallel.group import ProcessGroup
+from charrnn.training.trainer import Trainer
 
 
-class Counting(Session):
+class NGramTrainer(Trainer):
     """The n-grams of a corpus. They are counted at once; `events()` measures and saves the model.
 
     The pass over the text is one step and one epoch, and there is nothing to resume.
@@ -28,12 +28,12 @@ class Counting(Session):
         corpus: Corpus,
         config: TrainConfig,
         run: Run | None = None,
-        crew: Crew | None = None,
+        group: ProcessGroup | None = None,
     ) -> None:
-        """A CrewError if there are several ranks: counting is not worth sharing out."""
-        super().__init__(corpus, config, run, crew)
-        if self.crew.size > 1:
-            raise CrewError("n-grams are counted by one process; leave out mpiexec.")
+        """A ProcessGroupError if there are several ranks: counting is not worth sharing out."""
+        super().__init__(corpus, config, run, group)
+        if self.group.size > 1:
+            raise ProcessGroupError("n-grams are counted by one process; leave out mpiexec.")
         started = time.perf_counter()
         self.model: NGram = NGram.counted(corpus.train, len(corpus.vocabulary), config.order)
         self.seconds = time.perf_counter() - started
@@ -53,7 +53,7 @@ class Counting(Session):
 
     def events(self) -> Iterator[Event]:
         """Measure the model on each part, let it write a line, save it."""
-        size = self.model.size
+        size = self.model.num_parameters
         yield Started(size, 0, 0, 1, self.corpus.chars, 0, 1, 1, self.chosen)
         started = time.perf_counter()
         self.losses = losses = self._losses(self.model)

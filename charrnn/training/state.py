@@ -8,7 +8,7 @@ from types import TracebackType
 
 
 @dataclass
-class Position:
+class TrainingState:
     """Where training stands: plain numbers that fit into JSON exactly."""
 
     step: int = 0

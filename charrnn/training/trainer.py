@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import charrnn
-from charrnn.config.defaults import fitted
+from charrnn.config.defaults import resolve_defaults
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.language.evaluate import Loss
@@ -17,10 +17,10 @@ from charrnn.models import Model
 from charrnn.runs.run import Run
 from charrnn.tasks import TASKS
 from charrnn.training.events import Event, Sampled
-from charrnn.training.parallel.group import Crew
+from charrnn.training.parallel.group import ProcessGroup
 
 
-class Session(ABC):
+class Trainer(ABC):
     """A model learning a corpus. `events()` does the work; `stop()` ends it at the next pause."""
 
     model: Model
@@ -28,7 +28,7 @@ class Session(ABC):
     """Options that were left open, and what they are for this text and budget."""
 
     @property
-    def reordered(self) -> bool:
+    def reduction_changed(self) -> bool:
         """Whether other ranks or workers than before go on with a resumed run."""
         return False
 
@@ -37,12 +37,12 @@ class Session(ABC):
         corpus: Corpus,
         config: TrainConfig,
         run: Run | None = None,
-        crew: Crew | None = None,
+        group: ProcessGroup | None = None,
     ) -> None:
-        """With `run`, checkpoints and a log are written there, by rank 0 of the crew."""
-        self.corpus, self.run, self.crew = corpus, run, crew or Crew()
-        self.config = settled(config, corpus)
-        self.chosen = self.config.beyond(config)
+        """With `run`, checkpoints and a log are written there, by rank 0 of the group."""
+        self.corpus, self.run, self.group = corpus, run, group or ProcessGroup()
+        self.config = resolve_all(config, corpus)
+        self.chosen = self.config.resolved_fields(config)
         self.task = TASKS[config.task](corpus, self.config)
 
     @abstractmethod
@@ -61,19 +61,21 @@ class Session(ABC):
 
     def stop(self) -> None:
         """Ask for the end: what is going on is finished and saved, then `events()` ends."""
-        self.crew.stop()
+        self.group.stop()
 
     def _losses(self, model: Any) -> dict[str, Loss]:
         """The loss on each part that is not empty; nothing once somebody asked to stop."""
         losses, limit = {}, self.config.eval_chars or None
         for name, part in self.corpus.parts.items():
-            if not self.crew.stopping and len(part):
-                losses[name] = self.crew.lead(partial(self.task.evaluate, model, name, limit))
-        return {} if self.crew.stopping else losses
+            if not self.group.stopping and len(part):
+                losses[name] = self.group.run_on_root(
+                    partial(self.task.evaluate, model, name, limit)
+                )
+        return {} if self.group.stopping else losses
 
     def _sample(self, model: Any, step: int) -> Iterator[Sampled]:
         """Something to look at, where the task has it and it is asked for; by rank 0."""
-        if self.config.sample_every and self.crew.rank == 0:
+        if self.config.sample_every and self.group.rank == 0:
             text = self.task.sample(model, step)
             if text is not None:
                 yield Sampled(step, text)
@@ -87,10 +89,10 @@ class Session(ABC):
         }
 
 
-def settled(config: TrainConfig, corpus: Corpus) -> TrainConfig:
+def resolve_all(config: TrainConfig, corpus: Corpus) -> TrainConfig:
     """The options with which a corpus is learned: those that it decides, and those left open."""
     text = corpus.options
     return replace(
-        fitted(config, len(corpus.parts["train"])), split=str(corpus.split), unit=text.unit,
+        resolve_defaults(config, len(corpus.parts["train"])), split=str(corpus.split), unit=text.unit,
         encoding=text.encoding, keep_newlines=text.keep_newlines, min_count=text.min_count,
     )  # fmt: skip

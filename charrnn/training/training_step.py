@@ -1,10 +1,10 @@
 """The learner: a network, its optimiser and its place in the text. One call, one update.
 
-All that decides the next update is here: the parameters, the optimiser's averages, the carried
-state and `Position`; random numbers are a function of the seed and the step. `pack` copies it out
-and `unpack` puts it back, for resuming bit for bit and for going back after an explosion. All
-ranks of a crew call the same methods in the same order and hold the same numbers, but that each
-carries the state of its own lanes only.
+All that decides the next update is here: the parameters, the optimiser's slots, the carried
+state and `TrainingState`; random numbers are a function of the seed and the step. `state_dict` copies it out
+and `load_state_dict` puts it back, for resuming bit for bit and for going back after an explosion. All
+ranks of a group call the same methods in the same order and hold the same numbers, but that each
+carries the state of its own streams only.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.config.defaults import fitted
+from charrnn.config.defaults import resolve_defaults
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.language.evaluate import Loss
-from charrnn.nn.params import Array, draw_weights, uniform
+from charrnn.nn.params import Array, redraw_weights, uniform
 from charrnn.optim.optimizers import (
     OPTIMIZERS,
     SCHEDULES,
-    Progress,
+    TrainingProgress,
     clip_norm,
     clip_value,
     decay_weights,
     warm_up,
 )
 from charrnn.tasks import TASKS
-from charrnn.training.parallel.data_parallel import Team, sensible_workers
-from charrnn.training.parallel.group import Crew, add_up
-from charrnn.training.state import Position, Stopwatch
+from charrnn.training.parallel.data_parallel import DataParallel, default_workers
+from charrnn.training.parallel.group import ProcessGroup, pairwise_sum
+from charrnn.training.state import Stopwatch, TrainingState
 
 _SMOOTHING = 0.98
 _OTHER_TEXT = (
@@ -45,47 +45,49 @@ _OTHER_PARAMETERS = (
 )
 
 
-class Learner:
+class TrainingStep:
     """A network learning the training part of a corpus, chunk by chunk."""
 
-    def __init__(self, corpus: Corpus, config: TrainConfig, crew: Crew | None = None) -> None:
-        """A CrewError if the ranks of `crew` have not got the same text and options."""
-        self.crew = crew or Crew()
-        self.crew.same(corpus.sha256, _OTHER_TEXT)
+    def __init__(
+        self, corpus: Corpus, config: TrainConfig, group: ProcessGroup | None = None
+    ) -> None:
+        """A ProcessGroupError if the ranks of `group` have not got the same text and options."""
+        self.group = group or ProcessGroup()
+        self.group.check_equal(corpus.sha256, _OTHER_TEXT)
         own = replace(config, valid=None, test=None)  # paths, which may differ
-        self.crew.same(own, "was started with other options than rank 0")
-        config = fitted(config, len(corpus.parts["train"]))
+        self.group.check_equal(own, "was started with other options than rank 0")
+        config = resolve_defaults(config, len(corpus.parts["train"]))
         self.task = TASKS[config.task](corpus, config)
         rng = np.random.default_rng([0, config.seed])
         self.model = self.task.model(rng)
         if config.init:
-            draw_weights(self.model.params, uniform(config.init), rng)
-        self.lanes = self.task.batches()
+            redraw_weights(self.model.params, uniform(config.init), rng)
+        self.streams = self.task.batches()
         hidden = config.hidden or 0
-        workers = config.workers or sensible_workers(self.lanes.batch, hidden, self.crew)
+        workers = config.workers or default_workers(self.streams.batch, hidden, self.group)
         self.config = replace(config, workers=workers)
-        self.team = Team(self.model, self.lanes.batch, workers, self.crew)
+        self.team = DataParallel(self.model, self.streams.batch, workers, self.group)
         self.optimizer = OPTIMIZERS[config.optimizer](self.model.params.flat.size)
-        self.grads = self.model.params.zeros()
-        lanes = self.team.own
-        self.state = self.model.start(lanes.stop - lanes.start)
-        self.at = Position()
+        self.grads = self.model.params.zeros_like()
+        streams = self.team.own
+        self.state = self.model.initial_state(streams.stop - streams.start)
+        self.at = TrainingState()
         self.watch = Stopwatch()
-        self.reordered = False
-        """Whether other ranks or workers than before share the lanes since `unpack`."""
+        self.reduction_changed = False
+        """Whether other ranks or workers than before share the streams since `load_state_dict`."""
         self.speed = 0.0
         """Characters per second, a running mean."""
         self._symbols = 0
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> TrainingProgress:
         """How far training is: of several budgets that counts of which the most is used."""
         at = self.at
         used = {
-            "epochs": at.step / self.lanes.chunks, "steps": at.step, "minutes": at.seconds / 60
+            "epochs": at.step / self.streams.chunks, "steps": at.step, "minutes": at.seconds / 60
         }  # fmt: skip
         share = max(used[unit] / amount for unit, amount in self.config.budgets.items())
-        return Progress(share, at.epoch + at.chunk / self.lanes.chunks, at.step)
+        return TrainingProgress(share, at.epoch + at.chunk / self.streams.chunks, at.step)
 
     @property
     def rate(self) -> float:
@@ -97,13 +99,13 @@ class Learner:
     def step(self, rate: float) -> tuple[float, float]:
         """One chunk: loss, gradient, clipping, update. A bad gradient is not applied."""
         self._reset_state()
-        inputs, targets = self.lanes.chunk(self.at.chunk, self.at.epoch)
+        inputs, targets = self.streams.chunk(self.at.chunk, self.at.epoch)
         self._symbols = targets.size
         grads, team = self.grads, self.team
         with self.watch, np.errstate(all="ignore"):
             part, self.state = team.gradient(inputs, targets, self.state, grads, self._dropout_rng)
-            notes = self.crew.sum(grads.flat, (part, self.watch.lap()))
-            loss, seconds = add_up(notes[:, 0].tolist()), float(notes[0, 1])
+            notes = self.group.all_reduce(grads.flat, (part, self.watch.lap()))
+            loss, seconds = pairwise_sum(notes[:, 0].tolist()), float(notes[0, 1])
             clip_value(grads.flat, self.config.clip_value)
             norm = clip_norm(grads.flat, self.config.clip)
             if math.isfinite(loss) and math.isfinite(norm):
@@ -114,7 +116,7 @@ class Learner:
         self.at.recent = loss if recent is None else _SMOOTHING * recent + (1 - _SMOOTHING) * loss
         self.at.step += 1
         self.at.chunk += 1
-        if self.at.chunk == self.lanes.chunks:
+        if self.at.chunk == self.streams.chunks:
             self.at.chunk, self.at.epoch = 0, self.at.epoch + 1
         self.at.seconds += seconds
         now = self.task.characters(inputs, targets) / max(seconds, 1e-9)
@@ -127,11 +129,11 @@ class Learner:
         and a network with saturated carried states is lost when it meets it.
         """
         rng = np.random.default_rng([1, self.config.seed, self.at.step])
-        fresh = rng.random(self.lanes.batch) < self.config.reset
+        fresh = rng.random(self.streams.batch) < self.config.reset
         if self.at.chunk == 0:
             fresh[:] = True
         fresh = fresh[self.team.own]
-        for s, start in zip(self.state, self.model.start(len(fresh)), strict=True):
+        for s, start in zip(self.state, self.model.initial_state(len(fresh)), strict=True):
             s[fresh] = start[fresh]
 
     def _dropout_rng(self, worker: int) -> np.random.Generator:
@@ -150,11 +152,11 @@ class Learner:
         """Whether training has blown up: NaN, a running loss twice that of guessing blindly, or a
         loss now of four times and more, in nats per symbol.
         """
-        blind = self.task.blind(self.model)
+        chance_loss = self.task.chance_loss(self.model)
         recent = self.at.recent or 0.0
-        return not (math.isfinite(norm) and recent < 2 * blind and loss < 4 * blind + 4)
+        return not (math.isfinite(norm) and recent < 2 * chance_loss and loss < 4 * chance_loss + 4)
 
-    def judge(self, valid: Loss | None) -> bool:
+    def record_validation(self, valid: Loss | None) -> bool:
         """Take note of a validation loss: is it the best so far? Without one the newest is best.
 
         The plateau schedule lowers the rate when there was no best for `patience` evaluations.
@@ -171,27 +173,27 @@ class Learner:
             at.waiting = 0
         return False
 
-    def pack(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Everything that decides what comes next, copied; of the state, the lanes of all ranks.
+    def state_dict(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Everything that decides what comes next, copied; of the state, the streams of all ranks.
 
-        A CrewError if parameters are no longer the same on every rank.
+        A ProcessGroupError if parameters are no longer the same on every rank.
         """
-        self.crew.same(zlib.crc32(self.model.params.flat.tobytes()), _OTHER_PARAMETERS)
+        self.group.check_equal(zlib.crc32(self.model.params.flat.tobytes()), _OTHER_PARAMETERS)
         meta: dict[str, Any] = {"position": asdict(self.at)}
         meta |= {"updates": self.optimizer.updates, "order": self.team.order}
         arrays = {"flat": self.model.params.flat.copy()}
-        arrays |= {f"optimizer/{n}": a.copy() for n, a in self.optimizer.averages.items()}
-        every = zip(*self.crew.gather(self.state), strict=True)
+        arrays |= {f"optimizer/{n}": a.copy() for n, a in self.optimizer.slots.items()}
+        every = zip(*self.group.gather(self.state), strict=True)
         arrays |= {f"state/{n}": np.concatenate(parts) for n, parts in enumerate(every)}
         return meta, arrays
 
-    def unpack(self, meta: dict[str, Any], arrays: dict[str, Array]) -> None:
-        """The inverse of `pack`."""
-        self.at = Position(**meta["position"])
-        self.reordered = meta.get("order", self.team.order) != self.team.order
+    def load_state_dict(self, meta: dict[str, Any], arrays: dict[str, Array]) -> None:
+        """The inverse of `state_dict`."""
+        self.at = TrainingState(**meta["position"])
+        self.reduction_changed = meta.get("order", self.team.order) != self.team.order
         self.optimizer.updates = meta["updates"]
         self.model.params.flat[:] = arrays["flat"]
-        for name, average in self.optimizer.averages.items():
+        for name, average in self.optimizer.slots.items():
             average[:] = arrays[f"optimizer/{name}"]
         own = self.team.own
         self.state = tuple(arrays[f"state/{n}"][own].copy() for n in range(len(self.state)))

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from charrnn.classification.text_classifier import TextClassifier
-from charrnn.cli.inputs import is_checkpoint, json_option, open_checkpoint, typed
-from charrnn.cli.views.display import bar, clean, note, print_drawing, symbols_of
+from charrnn.cli.inputs import is_checkpoint, json_option, open_checkpoint, stdin_is_tty
+from charrnn.cli.views.display import bar, clean, echo_err, print_drawing, symbols_of
 from charrnn.data.labelled import lines_of
 from charrnn.data.reading import Source, TextOptions
 from charrnn.errors import CorpusError
@@ -50,7 +50,7 @@ def command(arguments: tuple[str, ...], top: int, encoding: str, as_json: bool) 
     if as_json:
         data = {
             "checkpoint": str(path),
-            "parameters": found.model.size,
+            "parameters": found.model.num_parameters,
             "texts": [
                 {"text": text, "classes": _to_json(each), "unknown": count}
                 for text, each, count in zip(texts, classes, unknown, strict=True)
@@ -61,7 +61,7 @@ def command(arguments: tuple[str, ...], top: int, encoding: str, as_json: bool) 
     for text, each in zip(texts, classes, strict=True):
         _show(" ".join(clean(text).split()), each)
     if count := sum(unknown):
-        note(f"{count:,} {symbols_of(found.vocabulary)} were read as the unknown one.")
+        echo_err(f"{count:,} {symbols_of(found.vocabulary)} were read as the unknown one.")
 
 
 def _means_checkpoint(argument: str) -> bool:
@@ -76,15 +76,15 @@ def _to_json(classes: dict[str, float]) -> list[dict[str, Any]]:
 
 def _texts(arguments: Sequence[str], encoding: str) -> list[str]:
     """The texts that are given; where none is, those that are piped in."""
-    if not arguments and typed():
+    if not arguments and stdin_is_tty():
         raise click.UsageError("Give a text or pipe some in; `-` reads what you type.")
     texts: list[str] = []
     for each in arguments or ("-",):
         if each != "-":
             texts.append(each)
             continue
-        if typed():
-            note("Type texts, one a line; Ctrl-D ends them.")
+        if stdin_is_tty():
+            echo_err("Type texts, one a line; Ctrl-D ends them.")
         texts += lines_of(Source.of("-"), TextOptions(encoding=encoding)).values()
     if not texts:
         raise CorpusError("stdin has no lines to classify.")

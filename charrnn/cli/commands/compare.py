@@ -23,19 +23,19 @@ from charrnn.cli.training_options import (
     given_options,
     text_of,
 )
-from charrnn.cli.views.comparison_progress import watcher
+from charrnn.cli.views.comparison_progress import comparison_reporter
 from charrnn.cli.views.comparison_table import learning, print_standings, to_json, write_csv
-from charrnn.cli.views.display import note, print_words
+from charrnn.cli.views.display import echo_err, print_words
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.experiment import Plan
-from charrnn.compare.pool import Staff, kill, staff
-from charrnn.compare.results import Standing, rank
+from charrnn.compare.pool import WorkerPool, kill, worker_pool
+from charrnn.compare.results import ModelSummary, rank
 from charrnn.config.train_config import TrainConfig
 from charrnn.errors import ConfigError
 from charrnn.models import NGram
 from charrnn.plots.picture import Picture
-from charrnn.runs.run import is_there
-from charrnn.training.parallel.group import own_cores
+from charrnn.runs.run import path_exists
+from charrnn.training.parallel.group import available_cores
 
 _PARAMS = 130_000
 _NOT_COMMON = ("task", "mask", "bidirectional", "class_weights", "cell", "order", "workers",
@@ -122,7 +122,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> int:
-    with staff() as workers:
+    with worker_pool() as workers:
         if workers is None:
             return 0
         picture = Picture(plot) if plot else None
@@ -158,7 +158,7 @@ def _comparison(
     ctx: click.Context, arguments: tuple[str, ...], options: dict[str, Any]
 ) -> Comparison:
     """The runs that the command line asks for."""
-    if folder := next((a for a in arguments if is_there(Path(a)) and Path(a).is_dir()), None):
+    if folder := next((a for a in arguments if path_exists(Path(a)) and Path(a).is_dir()), None):
         raise click.UsageError(f"{folder} is a folder; to compare trained runs, add --on TEXT.")
     own = {"cells", "params", "seeds", "ngram", "workers", "out", "config_file"}
     of_training = {k: v for k, v in options.items() if k not in own}
@@ -180,7 +180,7 @@ def _comparison(
     return Comparison(plan, text, options["out"])
 
 
-def _what_next(found: list[Standing]) -> None:
+def _what_next(found: list[ModelSummary]) -> None:
     """What can be done with runs that have just been compared."""
     placed = [s for s in found if s.results]
     networks = [s for s in placed if s.config.cell != NGram.kind]
@@ -188,7 +188,7 @@ def _what_next(found: list[Standing]) -> None:
         print_words("Add --ngram none to test the networks alone; none is trained again.")
     if placed:
         best = min(placed[0].results, key=lambda r: r.loss.nats_per_char)
-        note(f"Write with the best: charrnn sample {shlex.quote(str(best.run.path))}")
+        echo_err(f"Write with the best: charrnn sample {shlex.quote(str(best.run.path))}")
 
 
 def _names(given: str) -> tuple[str, ...]:
@@ -203,14 +203,14 @@ def _orders(given: str) -> tuple[int, ...]:
 
 
 def _run(
-    comparison: Comparison, workers: Staff, wanted: int | None, quiet: bool
-) -> tuple[list[Standing], int]:
+    comparison: Comparison, workers: WorkerPool, wanted: int | None, quiet: bool
+) -> tuple[list[ModelSummary], int]:
     """Do what is missing; returns the models as they rank, and 0 or the code to leave with."""
     timed = "minutes" in comparison.config.budgets
-    count = workers.ranks or wanted or (1 if timed else len(own_cores()))
+    count = workers.ranks or wanted or (1 if timed else len(available_cores()))
     count = max(1, min(count, len(comparison.missing)))
     caught: list[int] = []
-    with comparison.locked(), watcher(comparison, count, quiet=quiet) as shown:
+    with comparison.locked(), comparison_reporter(comparison, count, quiet=quiet) as shown:
         if comparison.missing:
             executor = workers.start(count)
             with signals(comparison.stop, caught, kill):
@@ -219,9 +219,9 @@ def _run(
     if comparison.missing and caught:
         done, of = len(comparison.results), len(comparison.trials)
         again = shlex.join(["charrnn", *sys.argv[1:]])
-        note(f"Stopped with {done} of {of} runs done; go on with: {again}")
+        echo_err(f"Stopped with {done} of {of} runs done; go on with: {again}")
         return [], 128 + caught[0]
-    return rank(comparison.standings()), 0
+    return rank(comparison.summaries()), 0
 
 
 def _refuse_training(ctx: click.Context) -> None:

@@ -9,7 +9,7 @@ import click
 
 from charrnn.cli.inputs import json_option, write_bytes
 from charrnn.cli.texts import fetched
-from charrnn.cli.views.display import note, print_table
+from charrnn.cli.views.display import echo_err, print_table
 from charrnn.data import catalogue
 from charrnn.errors import CorpusError
 
@@ -50,7 +50,7 @@ def command(action: str, names: tuple[str, ...], as_json: bool) -> None:
             for block in source.blocks():
                 write_bytes(block)
         else:
-            note(f"{entry.name}: {catalogue.local_file(entry)}")
+            echo_err(f"{entry.name}: {catalogue.local_file(entry)}")
 
 
 def _record(entry: catalogue.Entry) -> dict[str, object]:
@@ -69,4 +69,4 @@ def _list(as_json: bool) -> None:
         for e in entries
     ]
     print_table(("name", "bytes", "licence", "here", "what"), rows, right=("bytes",))
-    note("\nCorpora that are not here yet are fetched when they are first used.")
+    echo_err("\nCorpora that are not here yet are fetched when they are first used.")

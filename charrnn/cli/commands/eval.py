@@ -12,10 +12,14 @@ from typing import Any
 import click
 import numpy as np
 
-from charrnn.classification.text_classifier import Confusion, TextClassifier, recognise
+from charrnn.classification.text_classifier import (
+    ConfusionMatrix,
+    TextClassifier,
+    evaluate_classifier,
+)
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
-    Opened,
+    LoadedModels,
     ensemble_option,
     is_checkpoint,
     json_option,
@@ -25,7 +29,7 @@ from charrnn.cli.inputs import (
 from charrnn.cli.learning import dynamic_options, how_to_learn, learning, network_of
 from charrnn.cli.texts import corpus_source, encode_source, options_of
 from charrnn.cli.views.confusion_matrix import print_confusion
-from charrnn.cli.views.display import finite, note, print_losses, symbols_of
+from charrnn.cli.views.display import echo_err, finite, print_losses, symbols_of
 from charrnn.data import catalogue
 from charrnn.data.labelled import read_labelled
 from charrnn.data.reading import Source
@@ -33,8 +37,8 @@ from charrnn.errors import CorpusError
 from charrnn.filling.gaps import measure
 from charrnn.language.dynamic import Dynamic
 from charrnn.language.evaluate import Loss, evaluate
-from charrnn.models import CharRNN, Classifier, Filler
-from charrnn.runs.run import is_there
+from charrnn.models import CharRNN, Classifier, MaskedLanguageModel
+from charrnn.runs.run import path_exists
 
 _MASK, _MASK_SEED = 0.15, 0
 
@@ -101,11 +105,11 @@ def command(
         }
         click.echo(json.dumps(data, ensure_ascii=False))
         return
-    note(f"{opened} on {text}")
+    echo_err(f"{opened} on {text}")
     print_losses({text: measured.loss, **measured.beside})
     measured.draw()
     if measured.remark:
-        note(f"{measured.remark}.")
+        echo_err(f"{measured.remark}.")
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class _Measured:
 
 
 def _text(
-    opened: Opened, source: Source, encoding: str | None, unknown: str, how: Dynamic | None
+    opened: LoadedModels, source: Source, encoding: str | None, unknown: str, how: Dynamic | None
 ) -> _Measured:
     """How well a text is predicted, or restored."""
     found = opened.checkpoint
@@ -134,7 +138,7 @@ def _text(
     what = symbols_of(found.vocabulary)
     remark = f"{skipped:,} {what} that the model has never seen were skipped"
     started = time.perf_counter()
-    if isinstance(found.model, Filler):
+    if isinstance(found.model, MaskedLanguageModel):
         share = found.meta.get("config", {}).get("mask", _MASK)
         restored = measure(found.model, ids, share, _MASK_SEED, found.vocabulary)
         loss = restored.loss
@@ -164,7 +168,7 @@ def _text(
     )
 
 
-def _classes(opened: Opened, sources: Sequence[Source], encoding: str | None) -> _Measured:
+def _classes(opened: LoadedModels, sources: Sequence[Source], encoding: str | None) -> _Measured:
     """How often the class that is named is the right one."""
     found = opened.checkpoint
     model = TextClassifier(found.classifier, found.vocabulary)
@@ -176,7 +180,9 @@ def _classes(opened: Opened, sources: Sequence[Source], encoding: str | None) ->
         )
     texts = [model.encode(each.text) for each in lines]
     started = time.perf_counter()
-    loss, confusion = recognise(model.model, texts, np.array([number[e.label] for e in lines]))
+    loss, confusion = evaluate_classifier(
+        model.model, texts, np.array([number[e.label] for e in lines])
+    )
     seconds = time.perf_counter() - started
     unknown = sum(model.unknown(ids) for ids in texts)
     remark = f"{unknown:,} {symbols_of(found.vocabulary)} were read as the unknown one"
@@ -186,7 +192,7 @@ def _classes(opened: Opened, sources: Sequence[Source], encoding: str | None) ->
     )  # fmt: skip
 
 
-def _to_json(confusion: Confusion) -> dict[str, Any]:
+def _to_json(confusion: ConfusionMatrix) -> dict[str, Any]:
     """Each class, and the table: row n are the texts of class n, by the names they were given."""
     rows = zip(confusion.classes, confusion.counts.sum(axis=1), confusion.f1, strict=True)
     classes = [{"class": c, "examples": int(n), "f1": finite(f1)} for c, n, f1 in rows]
@@ -197,10 +203,10 @@ def _checkpoint_and_texts(arguments: Sequence[str]) -> tuple[str | None, Sequenc
     """Which argument is which. The first of several is a checkpoint, unless it is a text."""
     first, *others = arguments
     if not others:
-        if is_there(Path(first)) and Path(first).is_dir():
+        if path_exists(Path(first)) and Path(first).is_dir():
             raise click.UsageError(f"{first} is a folder; name a text too.")
         return None, arguments
-    is_text = first == "-" or catalogue.find(first) or is_there(Path(first))
+    is_text = first == "-" or catalogue.find(first) or path_exists(Path(first))
     if is_text and not is_checkpoint(first):
         return None, arguments
     return first, others

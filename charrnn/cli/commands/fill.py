@@ -12,17 +12,17 @@ from charrnn.cli.inputs import (
     checkpoint_and_text,
     json_option,
     open_checkpoint,
-    typed,
+    stdin_is_tty,
     unknown_option,
 )
 from charrnn.cli.texts import options_of
-from charrnn.cli.views.display import note, symbols_of
+from charrnn.cli.views.display import echo_err, symbols_of
 from charrnn.cli.views.filled_text import print_alternatives, print_filled
 from charrnn.data.code_points import text_of
 from charrnn.data.reading import Source
 from charrnn.errors import ConfigError
 from charrnn.filling.text_filler import Filled, TextFiller
-from charrnn.models import Filler
+from charrnn.models import MaskedLanguageModel
 from charrnn.runs.checkpoint import Checkpoint
 
 
@@ -60,7 +60,7 @@ def command(
     as_json: bool,
 ) -> None:
     where, text = checkpoint_and_text(arguments)
-    path, found = open_checkpoint(where, (Filler.task,))
+    path, found = open_checkpoint(where, (MaskedLanguageModel.task,))
     filler = TextFiller.of(found)
     texts = [text] if text != "-" else _lines(found, encoding)
     if not any(filler.count(t, gap) for t in texts):
@@ -70,7 +70,7 @@ def command(
             'another mark), as in: charrnn fill "The qu__k br__n f_x"'
         )
     if not as_json:
-        note(f"{path}: {found.model.title}")
+        echo_err(f"{path}: {found.model.name}")
     lines = []
     for n, line in enumerate(texts, 1):
         filled = filler.fill(line, gap, alternatives=alternatives, skip_unknown=unknown == "skip")
@@ -86,10 +86,10 @@ def command(
 
 def _lines(found: Checkpoint, encoding: str | None) -> list[str]:
     """The lines of standard input, decoded as the text of the training was."""
-    if typed():
-        note("Type lines; Ctrl-D ends them.")
+    if stdin_is_tty():
+        echo_err("Type lines; Ctrl-D ends them.")
     options = replace(options_of(found, encoding), unit="char")
-    text = "".join(text_of(codes) for _, codes in Source.of("-").codes(options))
+    text = "".join(text_of(codes) for _, codes in Source.of("-").code_points(options))
     return text.removesuffix("\n").split("\n")
 
 

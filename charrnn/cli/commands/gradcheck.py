@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from charrnn.cli.inputs import json_option
-from charrnn.cli.views.display import finite, note, print_table, print_words
+from charrnn.cli.views.display import echo_err, finite, print_table, print_words
 from charrnn.diagnostics import rtrl
 from charrnn.diagnostics.gradcheck import (
     EPS,
@@ -100,7 +100,7 @@ def command(
         click.echo(json.dumps(data, ensure_ascii=False))
     else:
         print_words(*_WHY, *[_WHY_RTRL] * any(c.rtrl for c in found))
-        note("")
+        echo_err("")
     if wrong:
         count = f"{len(wrong)} gradient{'s' * (len(wrong) > 1)} disagree{'s' * (len(wrong) == 1)}"
         raise GradientError(f"{count}: {'; '.join(wrong[:8])}{' ...' * (len(wrong) > 8)}.")

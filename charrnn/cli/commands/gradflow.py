@@ -21,7 +21,7 @@ from charrnn.errors import CheckpointError, ConfigError
 from charrnn.models import NETWORKS, CharRNN
 from charrnn.plots.picture import Line, Picture
 from charrnn.training.events import Stepped
-from charrnn.training.network_trainer import Trainer
+from charrnn.training.network_trainer import NetworkTrainer
 
 _USUAL: list[str] = ["rnn", "relu", "lstm", "gru"]
 
@@ -148,7 +148,7 @@ def _of_cell(
 ) -> Iterator[Curve]:
     """A fresh network, and the same after some training."""
     read = windows(text.train, seq, batch)
-    trainer = Trainer(text, config)
+    trainer = NetworkTrainer(text, config)
     model = trainer.model
     assert isinstance(model, CharRNN)
     yield Curve(model.config, gradient_flow(model, *read), 0)

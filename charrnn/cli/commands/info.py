@@ -27,15 +27,17 @@ def command(checkpoint: str | None, as_json: bool) -> None:
     path, found = open_checkpoint(checkpoint, None)
     model, meta = found.model, found.meta
     if as_json:
-        click.echo(json.dumps({**meta, "checkpoint": str(path), "parameters": model.size}))
+        click.echo(
+            json.dumps({**meta, "checkpoint": str(path), "parameters": model.num_parameters})
+        )
         return
     corpus, metrics = meta.get("corpus", {}), meta.get("metrics", {})
     position, config = meta.get("position", {}), meta.get("config", {})
     steps = position.get("step", 0)
     rows: list[tuple[str, Any]] = [
         ("checkpoint", path),
-        ("model", model.title),
-        ("parameters", f"{model.size:,}"),
+        ("model", model.name),
+        ("parameters", f"{model.num_parameters:,}"),
         ("vocabulary", f"{len(found.vocabulary)} ({found.vocabulary.unit})"),
         ("symbols", "".join(s if s.isprintable() else "·" for s in found.vocabulary.symbols)[:200]),
         ("corpus", f"{corpus.get('name', '?')} (SHA-256 {corpus.get('sha256', '?')[:12]}...)"),

@@ -12,14 +12,14 @@ import click
 
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
-    Opened,
+    LoadedModels,
     ensemble_option,
     json_option,
     open_models,
     unknown_option,
     write_bytes,
 )
-from charrnn.language.sampling import Style
+from charrnn.language.sampling import SamplingConfig
 from charrnn.language.text_model import TextModel
 from charrnn.nn.params import Ids
 
@@ -81,12 +81,12 @@ def command(
     judge = None
     if novelty:
         # Imported only now: reading files costs 2 ms, and most people name none.
-        from charrnn.cli.views.novelty import Judge  # noqa: PLC0415
+        from charrnn.cli.views.novelty import NoveltyReport  # noqa: PLC0415
 
-        judge = Judge(novelty, opened.checkpoint, encoding)
+        judge = NoveltyReport(novelty, opened.checkpoint, encoding)
     first = secrets.randbelow(1 << 31) if seed is None else seed
     seeds = list(range(first, first + count))
-    drawn = model.stream(context, length, seeds, Style(temp, top_k or 0, top_p), stop)
+    drawn = model.stream(context, length, seeds, SamplingConfig(temp, top_k or 0, top_p), stop)
     if judge:
         drawn = judge.watch(drawn, count)
     if as_json:
@@ -107,7 +107,7 @@ def command(
 
 
 def _seed(
-    opened: Opened,
+    opened: LoadedModels,
     model: TextModel,
     seed_text: str,
     seed_file: str | None,

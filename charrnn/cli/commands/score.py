@@ -19,11 +19,11 @@ from charrnn.cli.inputs import (
     ensemble_option,
     json_option,
     open_models,
-    typed,
+    stdin_is_tty,
     unknown_option,
 )
 from charrnn.cli.texts import corpus_source, read_codes
-from charrnn.cli.views.display import cells, note, symbols_of, units
+from charrnn.cli.views.display import cells, echo_err, symbols_of, units
 from charrnn.cli.views.shading import print_scores
 from charrnn.errors import CorpusError
 from charrnn.language.evaluate import Loss
@@ -72,8 +72,8 @@ def command(
     opened = open_models(where, ensemble)
     found = opened.checkpoint
     source = corpus_source(name)
-    if source.content is None and typed():
-        note("Type lines; Ctrl-D ends them.")
+    if source.content is None and stdin_is_tty():
+        echo_err("Type lines; Ctrl-D ends them.")
     lines = _lines(read_codes(found, source, encoding))
     if not lines:
         raise CorpusError(f"{source.name} has no lines to score.")
@@ -106,16 +106,16 @@ def command(
         }
         click.echo(json.dumps(data, ensure_ascii=False))
         return
-    note(f"{opened} on {source.name}")
+    echo_err(f"{opened} on {source.name}")
     if show or sys.stdout.isatty():
-        print_scores(scores, len(lines), opened.model.symbols if show else None)
+        print_scores(scores, len(lines), opened.model.vocab_size if show else None)
     else:
         _write_rows(scores)
     count = f"{len(lines):,} line{'s' * (len(lines) != 1)}, {total.loss.chars:,} characters"
-    note(f"{count}: {units(total.loss)}")
+    echo_err(f"{count}: {units(total.loss)}")
     if total.skipped:
         what = symbols_of(found.vocabulary)
-        note(f"{total.skipped:,} {what} that the model has never seen were skipped.")
+        echo_err(f"{total.skipped:,} {what} that the model has never seen were skipped.")
 
 
 def _write_rows(scores: Iterable[Score]) -> None:

@@ -18,16 +18,16 @@ from charrnn.cli.training_options import (
     one_budget,
     text_of,
 )
-from charrnn.cli.views.training_reporter import Listener, listener
+from charrnn.cli.views.training_reporter import Reporter, make_reporter
 from charrnn.config.train_config import BUDGETS, TrainConfig
-from charrnn.errors import CheckpointError, ConfigError, CrewError
+from charrnn.errors import CheckpointError, ConfigError, ProcessGroupError
 from charrnn.models import NGram
-from charrnn.runs import checkpoint as files
-from charrnn.runs.run import Run, is_there
+from charrnn.runs import checkpoint
+from charrnn.runs.run import Run, path_exists
 from charrnn.system import machine
-from charrnn.training.network_trainer import Trainer, session_for
-from charrnn.training.parallel.group import Crew, assemble
-from charrnn.training.trainer import Session
+from charrnn.training.network_trainer import NetworkTrainer, make_trainer
+from charrnn.training.parallel.group import ProcessGroup, init_group
+from charrnn.training.trainer import Trainer
 
 _ADJUSTABLE = {*BUDGETS, "valid", "test", "workers", "eval_every", "eval_chars", "sample_every"}
 """Options that may change when a run is resumed."""
@@ -75,65 +75,67 @@ def command(
     best model is by each part of the text, in nats, bits and perplexity per character.
     """
     given = given_options(ctx, options, config_file)
-    machine.keep_memory()
-    crew = assemble()
-    shown = listener(quiet=quiet, as_json=as_json) if crew.rank == 0 else Listener()
+    machine.keep_freed_memory()
+    group = init_group()
+    shown = make_reporter(quiet=quiet, as_json=as_json) if group.rank == 0 else Reporter()
     origin = str(config_file or "")
     if resume:
         for option in ("name", "out"):
             if ctx.get_parameter_source(option) != ParameterSource.DEFAULT:
                 raise click.UsageError(f"A resumed run stays where it is; leave out --{option}.")
-        trainer: Session = _resume(crew, resume, corpus, given, origin)
+        trainer: Trainer = _resume(group, resume, corpus, given, origin)
     else:
         if not corpus:
             raise click.UsageError("Name a text to learn: charrnn train CORPUS...")
         if name is not None and (Path(name).name != name or name in ("", "..")):
             raise click.UsageError(f"--name is '{name}'; it must be a name, without folders.")
         config = TrainConfig.from_mapping(given, origin)
-        trainer = _fresh(crew, corpus, config, out, name)
+        trainer = _fresh(group, corpus, config, out, name)
     return _listen(trainer, shown)
 
 
-def _read(crew: Crew, corpus: tuple[str, ...], config: TrainConfig) -> Any:
+def _read(group: ProcessGroup, corpus: tuple[str, ...], config: TrainConfig) -> Any:
     """Every rank reads the files itself, after rank 0, which may have to fetch them first."""
-    if crew.size > 1 and "-" in (*corpus, config.valid, config.test):
-        raise CrewError("Standard input does not reach every rank; give the text as a file.")
+    if group.size > 1 and "-" in (*corpus, config.valid, config.test):
+        raise ProcessGroupError(
+            "Standard input does not reach every rank; give the text as a file."
+        )
 
-    return crew.by_turns(lambda: text_of(corpus, config).read())
+    return group.root_first(lambda: text_of(corpus, config).read())
 
 
 def _fresh(
-    crew: Crew, corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | None
-) -> Session:
-    text = _read(crew, corpus, config)
-    trainer = session_for(text, at_their_places(config), crew=crew)
-    usual = f"{text.name}-{trainer.model.title.replace(' ', '-')}"
-    trainer.run = crew.lead(lambda: Run.create(out, name or usual))
+    group: ProcessGroup, corpus: tuple[str, ...], config: TrainConfig, out: Path, name: str | None
+) -> Trainer:
+    text = _read(group, corpus, config)
+    trainer = make_trainer(text, at_their_places(config), group=group)
+    usual = f"{text.name}-{trainer.model.name.replace(' ', '-')}"
+    trainer.run = group.run_on_root(lambda: Run.create(out, name or usual))
     return trainer
 
 
 def _resume(
-    crew: Crew, where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin: str
-) -> Trainer:
-    run, texts, config = crew.lead(lambda: _stored(where, corpus, given, origin))
-    return Trainer.resume(run, _read(crew, texts, config), config, crew)
+    group: ProcessGroup, where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin: str
+) -> NetworkTrainer:
+    run, texts, config = group.run_on_root(lambda: _stored(where, corpus, given, origin))
+    return NetworkTrainer.resume(run, _read(group, texts, config), config, group)
 
 
 def _stored(
     where: Path, corpus: tuple[str, ...], given: dict[str, Any], origin: str
 ) -> tuple[Run, tuple[str, ...], TrainConfig]:
     """The run that is meant by `where`, its texts, and its options with those that are given."""
-    if not is_there(where):
+    if not path_exists(where):
         raise CheckpointError(f"There is no run {str(where)[:80]}.")
     run = Run(where if where.is_dir() else where.parent)
-    if run.best.exists() and files.read_meta(run.best).get("kind") == NGram.kind:
+    if run.best.exists() and checkpoint.read_meta(run.best).get("kind") == NGram.kind:
         raise CheckpointError(
             f"There is nothing to resume in {where}: n-grams are counted in one pass. To count "
             "others: charrnn train CORPUS --cell ngram --order N."
         )
     if not run.last.exists():
         raise CheckpointError(f"{where} is no run that can be resumed: it has no last.npz.")
-    meta = files.read_meta(run.last)
+    meta = checkpoint.read_meta(run.last)
     stored = TrainConfig.from_mapping(meta["config"], str(run.last))
     changed = {
         k for k, v in given.items() if k not in _ADJUSTABLE and v != getattr(stored, k, None)
@@ -150,10 +152,10 @@ def _stored(
     return run, texts, config
 
 
-def _listen(trainer: Session, shown: Listener) -> int:
+def _listen(trainer: Trainer, shown: Reporter) -> int:
     """Show the events. When nobody reads the output any more, training is stopped and saved."""
     assert trainer.run is not None
-    leads = trainer.crew.rank == 0
+    leads = trainer.group.rank == 0
     closed = False
     caught: list[int] = []
     try:
@@ -165,7 +167,7 @@ def _listen(trainer: Session, shown: Listener) -> int:
                 except BrokenPipeError:
                     closed = True
                     trainer.stop()
-            every = trainer.crew.gather(caught)  # a signal to one rank has ended all
+            every = trainer.group.gather(caught)  # a signal to one rank has ended all
             caught = [number for each in every for number in each]
     except KeyboardInterrupt:
         if not caught:

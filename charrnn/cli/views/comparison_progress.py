@@ -11,10 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.cli.views.display import PART_NAMES, cells, choice, clock, note, units
+from charrnn.cli.views.display import PART_NAMES, cells, choice, clock, echo_err, units
 from charrnn.compare.comparison import Comparison
-from charrnn.compare.results import Standing
-from charrnn.compare.trial import Progress, Trial
+from charrnn.compare.results import ModelSummary
+from charrnn.compare.trial import Trial, TrialProgress
 from charrnn.config.train_config import TrainConfig
 from charrnn.language.evaluate import Loss
 from charrnn.models import NGram, parameters
@@ -22,14 +22,14 @@ from charrnn.models import NGram, parameters
 _REMINDER = 60.0  # seconds between two plain lines that say how far it is
 
 
-class Watcher:
+class ComparisonReporter:
     """Draws a comparison, inside a `with` block. This one, `--quiet`, draws nothing."""
 
     def __init__(self, comparison: Comparison, workers: int) -> None:
         self.comparison, self.workers = comparison, workers
         self.began = time.monotonic()
 
-    def __enter__(self) -> Watcher:
+    def __enter__(self) -> ComparisonReporter:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -39,18 +39,18 @@ class Watcher:
         """A run has ended; None: time has passed."""
 
 
-def watcher(comparison: Comparison, workers: int, *, quiet: bool) -> Watcher:
+def comparison_reporter(comparison: Comparison, workers: int, *, quiet: bool) -> ComparisonReporter:
     """Live in a terminal, plain lines elsewhere, or nothing when asked."""
     if quiet:
-        return Watcher(comparison, workers)
+        return ComparisonReporter(comparison, workers)
     live = Console(stderr=True).is_terminal
     return (LiveTable if live else Plain)(comparison, workers)
 
 
-class Plain(Watcher):
+class Plain(ComparisonReporter):
     """A line a run, and one a minute."""
 
-    def __enter__(self) -> Watcher:
+    def __enter__(self) -> ComparisonReporter:
         for line in opening(self.comparison, self.workers):
             self.say(line)
         self._spoke = self.began
@@ -58,7 +58,7 @@ class Plain(Watcher):
 
     def say(self, line: str) -> None:
         """A line on standard error."""
-        note(line)
+        echo_err(line)
 
     def show(self, ended: Trial | None) -> None:
         now = time.monotonic()
@@ -94,7 +94,7 @@ class _Row(NamedTuple):
 class LiveTable(Plain):
     """The models as they stand, and the runs that go on; gone when the final table comes."""
 
-    def __enter__(self) -> Watcher:
+    def __enter__(self) -> ComparisonReporter:
         self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.live = Live(
             console=self.console, refresh_per_second=4, get_renderable=self.draw, transient=True
@@ -138,23 +138,25 @@ class LiveTable(Plain):
 
     def _row(self, model: TrainConfig) -> _Row:
         c = self.comparison
-        of = [t for t in c.trials if t.config.title == model.title]
+        of = [t for t in c.trials if t.config.model_name == model.model_name]
         ended = [c.results[t] for t in of if t in c.results]
-        standing = Standing(model.title, tuple(r for r in ended if r))
+        summary = ModelSummary(model.model_name, tuple(r for r in ended if r))
         found = [p.best for t in of if (p := c.running.get(t))]
-        found += [point.nats for r in standing.results for point in r.curve]
+        found += [point.nats for r in summary.results for point in r.curve]
         valid = min((nats for nats in found if nats is not None), default=math.inf)
         size, test, nats = _size(model, len(c.corpus.vocabulary)), "", math.inf
-        if standing.results:
-            size, nats = f"{standing.results[0].parameters:,}", standing.loss.nats_per_char
-            spread = f" ± {standing.spread['perplexity']:.3f}" if standing.spread else ""
-            test = cells(standing.loss)[2] + spread
+        if summary.results:
+            size, nats = f"{summary.results[0].parameters:,}", summary.loss.nats_per_char
+            spread = f" ± {summary.spread['perplexity']:.3f}" if summary.spread else ""
+            test = cells(summary.loss)[2] + spread
         elif ended:
             test = "diverged"
         reached = cells(Loss(valid, 1))[2] if math.isfinite(valid) else ""
-        return _Row(model.title, [size, f"{len(ended)}/{len(of)}", reached, test], [valid, nats])
+        return _Row(
+            model.model_name, [size, f"{len(ended)}/{len(of)}", reached, test], [valid, nats]
+        )
 
-    def _bar(self, trial: Trial, progress: Progress) -> Text:
+    def _bar(self, trial: Trial, progress: TrialProgress) -> Text:
         share = min(1.0, progress.share)
         tail = f" {share:4.0%}  {trial.name}, epoch {progress.epoch:.1f}"
         width = min(30, max(4, self.console.width - len(tail)))
@@ -174,9 +176,9 @@ def opening(comparison: Comparison, workers: int) -> list[str]:
     if done:
         last += f", {done} of them done before"
     if networks:
-        sizes = [f"{m.title} {_size(m, symbols)}" for m in networks]
+        sizes = [f"{m.model_name} {_size(m, symbols)}" for m in networks]
         lines.append(f"Parameters: {'; '.join(sizes)}")
-        chosen = comparison.config.beyond(comparison.plan.config)
+        chosen = comparison.config.resolved_fields(comparison.plan.config)
         chosen.pop("hidden", None)  # told with the parameters
         if chosen:
             lines.append(choice(chosen))

@@ -11,9 +11,9 @@ import click
 from rich.console import Console
 
 from charrnn.cli.views.display import cells, clock, finite, print_table, print_words
-from charrnn.compare.results import Result, Standing
+from charrnn.compare.results import ModelSummary, Result
 from charrnn.compare.significance import LEVEL
-from charrnn.errors import CharRNNError, why
+from charrnn.errors import CharRNNError, os_reason
 from charrnn.models import NGram
 from charrnn.plots.picture import Learning
 
@@ -33,39 +33,39 @@ class Column(NamedTuple):
         return max(map(len, (self.head, *self.cells)))
 
 
-def print_standings(standings: Sequence[Standing]) -> None:
+def print_standings(summaries: Sequence[ModelSummary]) -> None:
     """The table, on standard output; and on standard error what it does and does not say."""
-    columns = _columns(standings)
+    columns = _columns(summaries)
     console = Console()
     for n, shown in enumerate(_pages(columns, console.width if console.is_terminal else 1000)):
         if n:
             click.echo()
         rows = list(zip(*(c.cells for c in shown), strict=True))
         print_table([c.head for c in shown], rows, right=[c.head for c in shown[1:]])
-    print_words(*_verdict(standings))
+    print_words(*_verdict(summaries))
 
 
-def _columns(standings: Sequence[Standing]) -> list[Column]:
-    losses = [cells(s.loss) if s.results else ("", "", "") for s in standings]
-    spread = [s.spread if s.results else {} for s in standings]
+def _columns(summaries: Sequence[ModelSummary]) -> list[Column]:
+    losses = [cells(s.loss) if s.results else ("", "", "") for s in summaries]
+    spread = [s.spread if s.results else {} for s in summaries]
     units = ("nats_per_char", "bits_per_char", "perplexity")
     nats, bits, perplexity = (
         _with_spread(means, [s.get(unit) for s in spread])
         for unit, means in zip(units, zip(*losses, strict=True), strict=True)
     )
-    behind = [f"{s.behind.nats:+.4f}" if s.behind else "" for s in standings]
+    behind = [f"{s.behind.nats:+.4f}" if s.behind else "" for s in summaries]
     return [
-        Column("model", 0, [_name(s) for s in standings]),
+        Column("model", 0, [_name(s) for s in summaries]),
         Column("parameters", 5, [f"{s.results[0].parameters:,}" if s.results else ""
-                                 for s in standings]),
+                                 for s in summaries]),
         Column("nats/char", 4, nats),
         Column("bits/char", 9, bits),
         Column("perplexity", 1, perplexity),
         Column("behind", 3, behind),
-        Column("p", 2, [_p(s) for s in standings]),
-        Column("best epoch", 7, [_mean(s, "best_epoch", ".1f") for s in standings]),
-        Column("char/s", 8, [_mean(s, "chars_per_second", ",.0f") for s in standings]),
-        Column("time", 6, [clock(s.mean("seconds") or 0) if s.results else "" for s in standings]),
+        Column("p", 2, [_p(s) for s in summaries]),
+        Column("best epoch", 7, [_mean(s, "best_epoch", ".1f") for s in summaries]),
+        Column("char/s", 8, [_mean(s, "chars_per_second", ",.0f") for s in summaries]),
+        Column("time", 6, [clock(s.mean("seconds") or 0) if s.results else "" for s in summaries]),
     ]  # fmt: skip
 
 
@@ -77,24 +77,24 @@ def _with_spread(means: Sequence[str], spread: Sequence[float | None]) -> list[s
     return [m + tail.ljust(width) for m, tail in zip(means, tails, strict=True)]
 
 
-def _name(standing: Standing) -> str:
-    if standing.results and standing.diverged:
-        return f"{standing.title} ({standing.diverged} diverged)"
-    return standing.title + ("" if standing.results else ": diverged")
+def _name(summary: ModelSummary) -> str:
+    if summary.results and summary.diverged:
+        return f"{summary.title} ({summary.diverged} diverged)"
+    return summary.title + ("" if summary.results else ": diverged")
 
 
-def _mean(standing: Standing, name: str, form: str) -> str:
+def _mean(summary: ModelSummary, name: str, form: str) -> str:
     """A mean over the runs; n-grams have no epochs."""
-    value = standing.mean(name) if standing.results else None
-    if value is None or (name == "best_epoch" and standing.config.cell == NGram.kind):
+    value = summary.mean(name) if summary.results else None
+    if value is None or (name == "best_epoch" and summary.config.cell == NGram.kind):
         return ""
     return format(value, form)
 
 
-def _p(standing: Standing) -> str:
-    if not standing.behind:
+def _p(summary: ModelSummary) -> str:
+    if not summary.behind:
         return ""
-    return "<0.001" if standing.behind.p < 0.001 else f"{standing.behind.p:.3f}"
+    return "<0.001" if summary.behind.p < 0.001 else f"{summary.behind.p:.3f}"
 
 
 def _pages(columns: Sequence[Column], width: int) -> list[list[Column]]:
@@ -112,9 +112,9 @@ def _pages(columns: Sequence[Column], width: int) -> list[list[Column]]:
     return pages
 
 
-def _verdict(standings: Sequence[Standing]) -> list[str]:
+def _verdict(summaries: Sequence[ModelSummary]) -> list[str]:
     """What the table says, and by which test."""
-    placed = [s for s in standings if s.results]
+    placed = [s for s in summaries if s.results]
     words = []
     if len(placed) > 1:
         tested = placed[1].behind is not None
@@ -130,7 +130,7 @@ def _verdict(standings: Sequence[Standing]) -> list[str]:
     return words
 
 
-def _ranking(placed: Sequence[Standing]) -> str:
+def _ranking(placed: Sequence[ModelSummary]) -> str:
     best, equal = placed[0], [s for s in placed[1:] if s.behind and s.behind.p >= LEVEL]
     if not equal:
         return f"{best.title} is best, by more than chance."
@@ -139,7 +139,7 @@ def _ranking(placed: Sequence[Standing]) -> str:
     return f"{best.title} is best; that it is ahead of {names} may be chance.{rest}"
 
 
-def _test(placed: Sequence[Standing]) -> str:
+def _test(placed: Sequence[ModelSummary]) -> str:
     blocks = placed[0].losses.shape[1]
     length = placed[0].loss.chars / blocks
     many = f" Allows for {len(placed) - 1} comparisons (Holm)." if len(placed) > 2 else ""
@@ -151,18 +151,18 @@ def _test(placed: Sequence[Standing]) -> str:
     )
 
 
-def to_json(standings: Sequence[Standing]) -> dict[str, Any]:
+def to_json(summaries: Sequence[ModelSummary]) -> dict[str, Any]:
     """Plain data."""
-    placed = [s for s in standings if s.results]
+    placed = [s for s in summaries if s.results]
     tested = len(placed) > 1 and placed[1].behind is not None
     return {
         "blocks": placed[0].losses.shape[1] if placed else 0,
         "method": _test(placed) if tested else None,
-        "models": [_model(s) for s in standings],
+        "models": [_model(s) for s in summaries],
     }
 
 
-def _model(s: Standing) -> dict[str, Any]:
+def _model(s: ModelSummary) -> dict[str, Any]:
     data: dict[str, Any] = {"model": s.title, "diverged": s.diverged}
     if not s.results:
         return data | {"runs": []}
@@ -196,11 +196,11 @@ def _run(result: Result) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_csv(standings: Sequence[Standing], path: Path) -> None:
+def write_csv(summaries: Sequence[ModelSummary], path: Path) -> None:
     """A line a run."""
     rows = [
         {"model": s.title, **_shape(r), "parameters": r.parameters, **_run(r)}
-        for s in standings
+        for s in summaries
         for r in s.results
     ]
     try:
@@ -209,10 +209,10 @@ def write_csv(standings: Sequence[Standing], path: Path) -> None:
             table.writeheader()
             table.writerows(rows)
     except OSError as error:
-        raise CharRNNError(f"Cannot write {path}: {why(error)}.") from None
+        raise CharRNNError(f"Cannot write {path}: {os_reason(error)}.") from None
 
 
-def learning(standings: Sequence[Standing]) -> list[Learning]:
+def learning(summaries: Sequence[ModelSummary]) -> list[Learning]:
     """The learning curves of all runs, for a picture."""
     return [
         Learning(
@@ -222,7 +222,7 @@ def learning(standings: Sequence[Standing]) -> list[Learning]:
             [p.nats for p in r.curve],
             counted=r.seed is None,
         )
-        for s in standings
+        for s in summaries
         for r in s.results
         if r.curve
     ]

@@ -11,14 +11,14 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from charrnn.classification.text_classifier import Confusion
+from charrnn.classification.text_classifier import ConfusionMatrix
 from charrnn.cli.views.display import print_drawing, print_table
 
 _NAME = 10  # columns for the name of a class where room is short
 _NOTABLE = 10  # per cent of a class that makes a mistake stand out
 
 
-def print_confusion(confusion: Confusion) -> None:
+def print_confusion(confusion: ConfusionMatrix) -> None:
     """A row for each class: its texts, F1, and the per cent that were given each name; where there
     are too many classes for that, the names most often given instead.
     """
@@ -32,13 +32,13 @@ def print_confusion(confusion: Confusion) -> None:
         _print_mistakes(confusion)
 
 
-def _per_cent(confusion: Confusion) -> NDArray[np.float64]:
+def _per_cent(confusion: ConfusionMatrix) -> NDArray[np.float64]:
     """Of the texts of each class (a row), those given each name (a column)."""
     texts = np.maximum(1, confusion.counts.sum(axis=1, keepdims=True))
     return np.asarray(100 * confusion.counts / texts)
 
 
-def _matrix(confusion: Confusion) -> Iterator[Text]:
+def _matrix(confusion: ConfusionMatrix) -> Iterator[Text]:
     """The table line by line. Columns are headed by letters, or by numbers if these run out."""
     count = len(confusion.classes)
     marks = (
@@ -68,7 +68,7 @@ def _hundredths(f1: float) -> str:
     return "  -" if np.isnan(f1) else "1.0" if f1 >= 0.995 else f"{f1:.2f}".lstrip("0")
 
 
-def _print_mistakes(confusion: Confusion) -> None:
+def _print_mistakes(confusion: ConfusionMatrix) -> None:
     """The three names most often given to the texts of each class, by mistake."""
     rows = []
     shares, texts = _per_cent(confusion), confusion.counts.sum(axis=1)

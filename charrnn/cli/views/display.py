@@ -24,7 +24,7 @@ _COUNTED = {"char": "characters", "example": "texts"}
 PART_NAMES = {"train": "training", "valid": "validation", "test": "test"}
 
 
-def note(message: str) -> None:
+def echo_err(message: str) -> None:
     """One line on standard error."""
     click.echo(message, err=True)
 
@@ -38,7 +38,7 @@ def print_words(*paragraphs: str) -> None:
     """Explanations, to standard error, folded to the width of the terminal."""
     width = min(100, Console(stderr=True).width)
     for words in paragraphs:
-        note(textwrap.fill(words, width, break_on_hyphens=False))
+        echo_err(textwrap.fill(words, width, break_on_hyphens=False))
 
 
 def symbols_of(vocabulary: Vocabulary) -> str:
@@ -167,6 +167,6 @@ def clean(text: str) -> str:
 
 
 def choice(chosen: Mapping[str, float]) -> str:
-    """A line that says which options were chosen, as they would be typed."""
+    """A line that says which options were chosen, as they would be stdin_is_tty."""
     options = " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in chosen.items())
     return f"Chosen for this text and budget: {options}"

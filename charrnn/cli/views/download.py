@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from charrnn.cli.views.display import note
+from charrnn.cli.views.display import echo_err
 from charrnn.data.catalogue import Entry
 from charrnn.data.fetch import fetch
 
@@ -14,7 +14,7 @@ def download(entry: Entry) -> None:
     """Fetch a corpus into the cache; where there is no terminal, a line instead of the bar."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        note(f"Fetching {entry.name} ({entry.bytes:,} bytes).")
+        echo_err(f"Fetching {entry.name} ({entry.bytes:,} bytes).")
         for _ in fetch(entry):
             pass
         return

@@ -7,7 +7,7 @@ import numpy as np
 from rich.cells import cell_len
 from rich.text import Text
 
-from charrnn.cli.views.display import clean, note
+from charrnn.cli.views.display import clean, echo_err
 from charrnn.cli.views.shading import Output, Piece, fold, pieces
 from charrnn.filling.text_filler import Filled, Gap
 
@@ -47,7 +47,7 @@ def print_alternatives(filled: Filled) -> None:
     width = max(map(cell_len, near), default=0)
     for shown, gap in zip(near, filled.gaps, strict=True):
         some = "  ".join(f"{_visible(text)} {_percent(p)}" for text, p in gap.alternatives)
-        note(f"{shown}{' ' * (width - cell_len(shown))}  {some}")
+        echo_err(f"{shown}{' ' * (width - cell_len(shown))}  {some}")
 
 
 def _near(text: str, gap: Gap) -> str:

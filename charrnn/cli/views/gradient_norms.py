@@ -12,7 +12,7 @@ from rich.console import Console
 
 from charrnn.cli.views.display import finite, print_drawing, print_table, print_words
 from charrnn.cli.views.log_plot import LETTERS, log_plot
-from charrnn.diagnostics.gradient_norms import Flow
+from charrnn.diagnostics.gradient_norms import GradientNorms
 from charrnn.models import NetworkConfig
 
 _WHY = (
@@ -26,7 +26,7 @@ class Curve:
     """One network, measured."""
 
     config: NetworkConfig
-    flow: Flow
+    flow: GradientNorms
     updates: int
     """Of its training; 0 for a fresh one."""
     run: str | None = None
@@ -65,7 +65,7 @@ def print_curves(curves: Sequence[Curve], text: str, batch: int) -> None:
     print_words(_WHY)
 
 
-def _reach(flow: Flow) -> str:
+def _reach(flow: GradientNorms) -> str:
     """Where a curve comes to a thousandth, in words, or how much it has come to at its end."""
     if flow.exploded and not (flow.vanished and flow.vanished < flow.exploded):
         return f"never: 1000 times as much after {flow.exploded}, exploding"

@@ -19,7 +19,7 @@ from charrnn.runs.checkpoint import Checkpoint
 _SHOWN = 60  # symbols of a longer run, half of them its beginning and half its end
 
 
-class Judge:
+class NoveltyReport:
     """Keeps what is written and then compares it with a corpus."""
 
     def __init__(self, corpus: str, found: Checkpoint, encoding: str | None) -> None:

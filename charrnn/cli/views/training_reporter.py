@@ -19,8 +19,8 @@ from charrnn.cli.views.display import (
     clean,
     clock,
     curve,
+    echo_err,
     loss_table,
-    note,
     units,
 )
 from charrnn.training.events import (
@@ -35,56 +35,56 @@ from charrnn.training.events import (
     to_json,
 )
 from charrnn.training.network_trainer import MOST_RECOVERIES
-from charrnn.training.trainer import Session
+from charrnn.training.trainer import Trainer
 
 
-class Listener:
+class Reporter:
     """Draws the events of training, inside a `with` block. This one, `--quiet`, draws nothing."""
 
-    def show(self, event: Event, trainer: Session) -> None:
+    def show(self, event: Event, trainer: Trainer) -> None:
         """Draw nothing."""
 
-    def __enter__(self) -> Listener:
+    def __enter__(self) -> Reporter:
         return self
 
     def __exit__(self, *error: object) -> None:
         """Leave nothing behind."""
 
 
-def listener(*, quiet: bool, as_json: bool) -> Listener:
+def make_reporter(*, quiet: bool, as_json: bool) -> Reporter:
     """Live in a terminal, plain lines elsewhere, JSON or nothing when asked."""
     if as_json:
         return Json()
     if quiet:
-        return Listener()
+        return Reporter()
     return LiveView() if Console(stderr=True).is_terminal else Plain()
 
 
-class Json(Listener):
+class Json(Reporter):
     """One event a line on standard output."""
 
-    def show(self, event: Event, trainer: Session) -> None:
+    def show(self, event: Event, trainer: Trainer) -> None:
         click.echo(json.dumps(to_json(event), ensure_ascii=False))
 
 
-class Plain(Listener):
+class Plain(Reporter):
     """One line an evaluation, and the outcome."""
 
-    def show(self, event: Event, trainer: Session) -> None:
+    def show(self, event: Event, trainer: Trainer) -> None:
         match event:
             case Started():
-                note(_opening(event, trainer))
+                echo_err(_opening(event, trainer))
                 for line in _adapted(event, trainer):
-                    note(line)
+                    echo_err(line)
             case Evaluated():
-                note(_line(event))
+                echo_err(_line(event))
             case Recovered():
-                note(_recovery(event))
+                echo_err(_recovery(event))
             case Finished() if event.stopped:
-                note(_stopped(event, trainer))
+                echo_err(_stopped(event, trainer))
             case Finished():
                 for line in _outcome(event, trainer):
-                    note(line)
+                    echo_err(line)
 
 
 class LiveView(Plain):
@@ -96,17 +96,17 @@ class LiveView(Plain):
         self.step: Stepped | None = None
         self.evaluated: list[Evaluated] = []
         self.sample: Sampled | None = None
-        self.trainer: Session | None = None
+        self.trainer: Trainer | None = None
         self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self.draw)
 
-    def __enter__(self) -> Listener:
+    def __enter__(self) -> Reporter:
         self.live.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.live.stop()
 
-    def show(self, event: Event, trainer: Session) -> None:
+    def show(self, event: Event, trainer: Trainer) -> None:
         self.trainer = trainer
         match event:
             case Started():
@@ -123,7 +123,7 @@ class LiveView(Plain):
                 self.live.refresh()
                 self.live.stop()
                 if event.stopped:
-                    note(_stopped(event, trainer))
+                    echo_err(_stopped(event, trainer))
                 else:
                     self.console.print(f"The best model, step {event.best_step:,}:")
                     self.console.print(loss_table(event.losses, self.console.width))
@@ -174,47 +174,47 @@ class LiveView(Plain):
         return self.console.width < 66
 
 
-def _opening(event: Started, trainer: Session) -> str:
+def _opening(event: Started, trainer: Trainer) -> str:
     parts = ", ".join(f"{n:,} {PART_NAMES[p]}" for p, n in event.chars.items() if n)
     resumed = f", resumed at step {event.step:,}" if event.step else ""
     if trainer.share >= 1:
         resumed += ", where it ends; give a larger --steps, --epochs or --minutes to go on"
     return (
-        f"{trainer.corpus.name}: {trainer.model.title}, {event.parameters:,} parameters; "
+        f"{trainer.corpus.name}: {trainer.model.name}, {event.parameters:,} parameters; "
         f"{parts} {trainer.corpus.contents}{resumed}"
     )
 
 
-def _adapted(event: Started, trainer: Session) -> list[str]:
-    """What needs a word: how the text was read, what was chosen, who shares the lanes."""
+def _adapted(event: Started, trainer: Trainer) -> list[str]:
+    """What needs a word: how the text was read, what was chosen, who shares the streams."""
     c, lines = trainer.config, list(trainer.corpus.notes)
     if event.chosen:
         lines.append(choice(event.chosen))
     if event.ranks > 1:
         workers = f"{event.workers} worker{'s' * (event.workers > 1)} each"
         lines.append(f"{event.ranks} ranks, {workers}.")
-    if trainer.reordered:
+    if trainer.reduction_changed:
         lines.append(
-            "The lanes are shared out otherwise than before (mpiexec -n, --workers): this goes on "
+            "The streams are shared out otherwise than before (mpiexec -n, --workers): this goes on "
             "as well, but not with the same bits."
         )
     whole = c.task == "classify"  # texts, as long as they are
     if event.batch and not whole and (event.batch < c.batch or event.seq * 2 < c.seq):
         lines.append(
-            f"The text is too short for {c.batch} lanes of {c.seq} symbols; training on "
-            f"{event.batch} lane{'s' * (event.batch > 1)} of {event.seq} instead."
+            f"The text is too short for {c.batch} streams of {c.seq} symbols; training on "
+            f"{event.batch} stream{'s' * (event.batch > 1)} of {event.seq} instead."
         )
     return lines
 
 
-def _stopped(event: Finished, trainer: Session) -> str:
+def _stopped(event: Finished, trainer: Trainer) -> str:
     if trainer.run and not trainer.run.last.exists():
         return f"Stopped before it was measured; the model is {trainer.run.best}"
     where = shlex.quote(str(trainer.run.path)) if trainer.run else ""
     return f"Stopped after step {event.step:,}; go on with: charrnn train --resume {where}"
 
 
-def _outcome(event: Finished, trainer: Session) -> list[str]:
+def _outcome(event: Finished, trainer: Trainer) -> list[str]:
     lines = [
         f"{PART_NAMES[n]} {units(loss)} over {loss.chars:,}" for n, loss in event.losses.items()
     ]

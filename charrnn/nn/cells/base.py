@@ -4,9 +4,9 @@
     recurrent drive  u = h U            the layer: one product a step
     cell             (a, u, state) -> state        here, elementwise
 
-A cell is written in four short pieces. `forward` is the equation of one step. `linearise` writes
+A cell is written in four short pieces. `forward` is the equation of one step. `local_gradients` writes
 down, for all steps at once, every local derivative that does not depend on the gradient flowing
-back; `backward` is then a few multiplications a step. `finish` collects what remains when the loop
+back; `backward` is then a few multiplications a step. `parameter_gradients` collects what remains when the loop
 is done. Arrays are `(T, B, width)` over a whole sequence, `(B, width)` within a step.
 """
 
@@ -19,12 +19,12 @@ import numpy as np
 
 from charrnn.nn.params import Array, Params, Spec, constant, orthogonal, uniform
 
-Trace = dict[str, Array]
+Cache = dict[str, Array]
 """All that the forward pass keeps of a sequence of T steps.
 
 `z` `(T, B, gates * H)`: the input drive, where the cell leaves its gates;
 each state by its name `(T + 1, B, H)`, from the state before the first step to that after the last;
-each name in `Cell.kept` `(T, B, width * H)`.
+each name in `Cell.saved` `(T, B, width * H)`.
 """
 Step = tuple[Any, ...]
 """One step's views into the trace, in the order the cell wants them."""
@@ -40,7 +40,7 @@ class Cell:
     """Whether h enters a product with U. Where it does not there is neither U nor u."""
     state: ClassVar[tuple[str, ...]] = ("h",)
     """The names of the state; the first, h, is the output and enters the recurrent product."""
-    kept: ClassVar[Mapping[str, int]] = {}
+    saved: ClassVar[Mapping[str, int]] = {}
     """What else of each step the derivative needs, with its width in units of H."""
 
     def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
@@ -55,7 +55,7 @@ class Cell:
             yield Spec("U", (hidden, width), orthogonal)
         yield Spec("b", (width,), constant(0.0))
 
-    def steps(self, k: Trace) -> Iterable[Step]:
+    def step_views(self, cache: Cache) -> Iterable[Step]:
         """The views that `forward` works on, step by step."""
         raise NotImplementedError
 
@@ -66,24 +66,24 @@ class Cell:
         """
         raise NotImplementedError
 
-    def linearise(self, p: Params, k: Trace) -> Iterable[Step]:
+    def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
         """The local derivatives of every step, as views from the last step to the first.
 
-        May overwrite `k["z"]`; `backward` must leave du, the gradient of u, there.
+        May overwrite `cache["z"]`; `backward` must leave du, the gradient of u, there.
         """
         raise NotImplementedError
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
-        """One step back: from dh `(B, H)`, the whole gradient of the new h, to du in `k["z"]`.
+        """One step back: from dh `(B, H)`, the whole gradient of the new h, to du in `cache["z"]`.
 
         `dstate` holds the gradients of the states after h, which are updated in place. Returns
         what of dh reaches the old h without passing through U, or None where there is no such way.
         """
         raise NotImplementedError
 
-    def finish(self, k: Trace, grads: Params) -> Array:
+    def parameter_gradients(self, cache: Cache, grads: Params) -> Array:
         """Called when the loop is done and du has served for dU: add the gradients of the cell's
         own parameters to `grads` and return da, the gradient of a. Where a and u enter only as
         their sum, da is du.
         """
-        return k["z"]
+        return cache["z"]

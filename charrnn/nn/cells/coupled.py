@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cells.base import Cell, Step, Trace
-from charrnn.nn.functional import blocks, gate_scale, squash
+from charrnn.nn.cells.base import Cache, Cell, Step
+from charrnn.nn.functional import blocks, gate_activation, gate_scale
 from charrnn.nn.params import Array, Params, Spec
 
 
@@ -26,31 +26,31 @@ class Coupled(Cell):
     name: ClassVar[str] = "coupled"
     gates: ClassVar[int] = 3
     state: ClassVar[tuple[str, ...]] = ("h", "c")
-    kept: ClassVar[Mapping[str, int]] = {"tanh_c": 1}
+    saved: ClassVar[Mapping[str, int]] = {"tanh_c": 1}
 
     def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
         W, U, b = super().specs(inputs, hidden, fan_in)
         forget = np.repeat([1.0, 0.0, 0.0], hidden)
         yield from (W, U, b._replace(init=lambda *_: forget))
 
-    def steps(self, k: Trace) -> Iterable[Step]:
-        z, c = k["z"], k["c"]
+    def step_views(self, cache: Cache) -> Iterable[Step]:
+        z, c = cache["z"], cache["c"]
         s = gate_scale((0.5, 1, 0.5), z)  # f, o are sigmoids, g is a tanh
-        views = zip(z, *blocks(z, 3), c, c[1:], k["tanh_c"], k["h"][1:], strict=False)
+        views = zip(z, *blocks(z, 3), c, c[1:], cache["tanh_c"], cache["h"][1:], strict=False)
         return ((s, *view) for view in views)
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
         s, z, f, g, o, c, c1, tanh_c, h1 = step
         z += u
-        squash(z, *s)  # f, g, o
+        gate_activation(z, *s)  # f, g, o
         np.subtract(c, g, c1)
         c1 *= f
         c1 += g  # c' = g + f (c - g)
         np.tanh(c1, tanh_c)
         np.multiply(o, tanh_c, h1)  # h' = o tanh(c')
 
-    def linearise(self, p: Params, k: Trace) -> Iterable[Step]:
-        s, c, tanh_c = k["z"], k["c"][:-1], k["tanh_c"]
+    def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
+        s, c, tanh_c = cache["z"], cache["c"][:-1], cache["tanh_c"]
         f, g, o = blocks(s, 3)
         dc_dc = f.copy()
         dh_dc = o * (1 - tanh_c * tanh_c)  # dh'/dc' = o (1 - tanh(c')^2)

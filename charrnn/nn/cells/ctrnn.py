@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cells.base import Cell, Step, Trace
+from charrnn.nn.cells.base import Cache, Cell, Step
 from charrnn.nn.functional import sigmoid
 from charrnn.nn.params import Array, Params, Spec, constant, orthogonal
 
@@ -36,9 +36,9 @@ class CTRNN(Cell):
         yield Spec("theta", (hidden,), constant(0.0))
         yield Spec("w", (hidden,), lambda rng, shape: rng.uniform(0, 4, shape))
 
-    def steps(self, k: Trace) -> Iterable[Step]:
-        y = k["y"]
-        return zip(k["z"], y, y[1:], k["h"][1:], strict=False)
+    def step_views(self, cache: Cache) -> Iterable[Step]:
+        y = cache["y"]
+        return zip(cache["z"], y, y[1:], cache["h"][1:], strict=False)
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
         z, y, y1, h1 = step
@@ -49,12 +49,12 @@ class CTRNN(Cell):
         np.subtract(y1, p["theta"], h1)
         sigmoid(h1, h1)
 
-    def linearise(self, p: Params, k: Trace) -> Iterable[Step]:
-        rate, h1 = sigmoid(p["w"]), k["h"][1:]
+    def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
+        rate, h1 = sigmoid(p["w"]), cache["h"][1:]
         dh_dy = h1 * (1 - h1)
-        k["slope"] = k["z"] * (rate * (1 - rate))  # dy'/dw = tau dy/dt d(1/tau)/dw
-        k["dtheta"] = -dh_dy
-        parts = (k["z"], dh_dy, k["slope"], k["dtheta"])
+        cache["slope"] = cache["z"] * (rate * (1 - rate))  # dy'/dw = tau dy/dt d(1/tau)/dw
+        cache["dtheta"] = -dh_dy
+        parts = (cache["z"], dh_dy, cache["slope"], cache["dtheta"])
         return [(rate, *step) for step in zip(*(part[::-1] for part in parts), strict=True)]
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
@@ -68,7 +68,7 @@ class CTRNN(Cell):
         dy -= z  # dy = dy' (1 - 1 / tau)
         return None
 
-    def finish(self, k: Trace, grads: Params) -> Array:
-        grads["theta"][...] += k["dtheta"].sum(axis=(0, 1))
-        grads["w"][...] += k["slope"].sum(axis=(0, 1))
-        return k["z"]
+    def parameter_gradients(self, cache: Cache, grads: Params) -> Array:
+        grads["theta"][...] += cache["dtheta"].sum(axis=(0, 1))
+        grads["w"][...] += cache["slope"].sum(axis=(0, 1))
+        return cache["z"]

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cells.base import Cell, Step, Trace
+from charrnn.nn.cells.base import Cache, Cell, Step
 from charrnn.nn.params import Array, Params
 
 
@@ -20,16 +20,16 @@ class Elman(Cell):
     name: ClassVar[str] = "rnn"
     gates: ClassVar[int] = 1
 
-    def steps(self, k: Trace) -> Iterable[Step]:
-        return zip(k["z"], k["h"][1:], strict=True)
+    def step_views(self, cache: Cache) -> Iterable[Step]:
+        return zip(cache["z"], cache["h"][1:], strict=True)
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
         a, h1 = step
         np.add(a, u, h1)
         np.tanh(h1, h1)  # h' = tanh(a + u)
 
-    def linearise(self, p: Params, k: Trace) -> Iterable[Step]:
-        h1, s = k["h"][1:], k["z"]
+    def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
+        h1, s = cache["h"][1:], cache["z"]
         np.multiply(h1, h1, s)
         np.subtract(1, s, s)  # dh'/du = 1 - h'^2
         return zip(s[::-1], strict=True)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cells.base import Cell, Step, Trace
+from charrnn.nn.cells.base import Cache, Cell, Step
 from charrnn.nn.functional import blocks, sigmoid
 from charrnn.nn.params import Array, Params, Spec, constant
 
@@ -25,16 +25,16 @@ class GRU(Cell):
 
     name: ClassVar[str] = "gru"
     gates: ClassVar[int] = 3
-    kept: ClassVar[Mapping[str, int]] = {"rz": 2, "m": 1, "dn": 1}
+    saved: ClassVar[Mapping[str, int]] = {"rz": 2, "m": 1, "dn": 1}
 
     def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
         yield from super().specs(inputs, hidden, fan_in)
         yield Spec("q", (hidden,), constant(0.0))
 
-    def steps(self, k: Trace) -> Iterable[Step]:
-        h, a, rz = k["h"], k["z"], k["rz"]
+    def step_views(self, cache: Cache) -> Iterable[Step]:
+        h, a, rz = cache["h"], cache["z"], cache["rz"]
         a_rz, n = a[..., : rz.shape[-1]], a[..., rz.shape[-1] :]
-        return zip(a_rz, n, rz, *blocks(rz, 2), k["m"], h, h[1:], strict=False)
+        return zip(a_rz, n, rz, *blocks(rz, 2), cache["m"], h, h[1:], strict=False)
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
         a_rz, n, rz, r, z, m, h, h1 = step
@@ -49,9 +49,9 @@ class GRU(Cell):
         h1 *= z
         h1 += n  # h' = n + z (h - n)
 
-    def linearise(self, p: Params, k: Trace) -> Iterable[Step]:
-        s, h, m, dn = k["z"], k["h"][:-1], k["m"], k["dn"]
-        r, z = blocks(k["rz"], 2)
+    def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
+        s, h, m, dn = cache["z"], cache["h"][:-1], cache["m"], cache["dn"]
+        r, z = blocks(cache["rz"], 2)
         du_r, du_z, n = blocks(s, 3)
         np.multiply(n, n, dn)
         np.subtract(1, dn, dn)
@@ -72,8 +72,8 @@ class GRU(Cell):
         z *= dh
         return np.asarray(z)
 
-    def finish(self, k: Trace, grads: Params) -> Array:
-        du_n = k["z"][..., -k["dn"].shape[-1] :]
+    def parameter_gradients(self, cache: Cache, grads: Params) -> Array:
+        du_n = cache["z"][..., -cache["dn"].shape[-1] :]
         grads["q"][...] += du_n.sum(axis=(0, 1))
-        du_n[...] = k["dn"]  # a_n enters past the reset gate, u_n through it
-        return k["z"]
+        du_n[...] = cache["dn"]  # a_n enters past the reset gate, u_n through it
+        return cache["z"]

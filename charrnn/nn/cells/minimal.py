@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cells.base import Cell, Step, Trace
+from charrnn.nn.cells.base import Cache, Cell, Step
 from charrnn.nn.functional import blocks, sigmoid
 from charrnn.nn.params import Array, Params, Spec
 
@@ -20,29 +20,29 @@ class Minimal(Cell):
     """
 
     recurrent: ClassVar[bool] = False
-    kept: ClassVar[Mapping[str, int]] = {"f": 1, "ig": 1}
+    saved: ClassVar[Mapping[str, int]] = {"f": 1, "ig": 1}
 
-    def gate(self, k: Trace) -> None:
-        """From the drive of all steps to k["f"] and k["ig"], f and the product i g."""
+    def gate(self, cache: Cache) -> None:
+        """From the drive of all steps to cache["f"] and cache["ig"], f and the product i g."""
         raise NotImplementedError
 
-    def steps(self, k: Trace) -> Iterable[Step]:
-        self.gate(k)
-        return zip(k["f"], k["ig"], k["h"], k["h"][1:], strict=False)
+    def step_views(self, cache: Cache) -> Iterable[Step]:
+        self.gate(cache)
+        return zip(cache["f"], cache["ig"], cache["h"], cache["h"][1:], strict=False)
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
         f, ig, h, h1 = step
         np.multiply(f, h, h1)
         h1 += ig  # h' = f h + i g
 
-    def slope(self, k: Trace) -> None:
-        """Overwrite k["z"] by dh'/da, which depends on the old h but not on what flows back."""
+    def slope(self, cache: Cache) -> None:
+        """Overwrite cache["z"] by dh'/da, which depends on the old h but not on what flows back."""
         raise NotImplementedError
 
-    def linearise(self, p: Params, k: Trace) -> Iterable[Step]:
-        self.slope(k)
-        s = k["z"].reshape(*k["z"].shape[:2], self.gates, -1)
-        return zip(k["f"][::-1], s[::-1], strict=True)
+    def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
+        self.slope(cache)
+        s = cache["z"].reshape(*cache["z"].shape[:2], self.gates, -1)
+        return zip(cache["f"][::-1], s[::-1], strict=True)
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
         f, s = step
@@ -60,15 +60,15 @@ class MinGRU(Minimal):
     name: ClassVar[str] = "mingru"
     gates: ClassVar[int] = 2
 
-    def gate(self, k: Trace) -> None:
-        z, g = blocks(k["z"], 2)
+    def gate(self, cache: Cache) -> None:
+        z, g = blocks(cache["z"], 2)
         sigmoid(z, z)
-        np.subtract(1, z, k["f"])
-        np.multiply(z, g, k["ig"])
+        np.subtract(1, z, cache["f"])
+        np.multiply(z, g, cache["ig"])
 
-    def slope(self, k: Trace) -> None:
-        z, g = blocks(k["z"], 2)
-        dz = (g - k["h"][:-1]) * z * k["f"]  # (g - h) z (1 - z)
+    def slope(self, cache: Cache) -> None:
+        z, g = blocks(cache["z"], 2)
+        dz = (g - cache["h"][:-1]) * z * cache["f"]  # (g - h) z (1 - z)
         g[...] = z
         z[...] = dz
 
@@ -83,25 +83,29 @@ class MinLSTM(Minimal):
 
     name: ClassVar[str] = "minlstm"
     gates: ClassVar[int] = 3
-    kept: ClassVar[Mapping[str, int]] = {"f": 1, "ig": 1, "total": 1}
+    saved: ClassVar[Mapping[str, int]] = {"f": 1, "ig": 1, "total": 1}
 
     def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
         W, b = super().specs(inputs, hidden, fan_in)
         forget = np.repeat([1.0, 0.0, 0.0], hidden)
         yield from (W, b._replace(init=lambda *_: forget))
 
-    def gate(self, k: Trace) -> None:
-        fi, (f, i, g), total = k["z"][..., : 2 * k["f"].shape[-1]], blocks(k["z"], 3), k["total"]
+    def gate(self, cache: Cache) -> None:
+        fi, (f, i, g), total = (
+            cache["z"][..., : 2 * cache["f"].shape[-1]],
+            blocks(cache["z"], 3),
+            cache["total"],
+        )
         sigmoid(fi, fi)
         np.add(f, i, total)
-        np.divide(f, total, k["f"])
-        np.multiply(i, g, k["ig"])
-        k["ig"] /= total
+        np.divide(f, total, cache["f"])
+        np.multiply(i, g, cache["ig"])
+        cache["ig"] /= total
 
-    def slope(self, k: Trace) -> None:
-        f, i, g = blocks(k["z"], 3)
-        share = i / k["total"]
-        shift = (k["h"][:-1] - g) * k["f"] * share  # (h - g) f i / (f + i)^2
+    def slope(self, cache: Cache) -> None:
+        f, i, g = blocks(cache["z"], 3)
+        share = i / cache["total"]
+        shift = (cache["h"][:-1] - g) * cache["f"] * share  # (h - g) f i / (f + i)^2
         g[...] = share
         np.multiply(shift, 1 - f, f)
         np.multiply(shift, i - 1, i)

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cells.base import Step, Trace
+from charrnn.nn.cells.base import Cache, Step
 from charrnn.nn.cells.lstm import LSTM
-from charrnn.nn.functional import blocks, squash
+from charrnn.nn.functional import blocks, gate_activation
 from charrnn.nn.params import Array, Params, Spec, constant
 
 
@@ -38,18 +38,18 @@ class Peephole(LSTM):
         z += u
         i += p["p_i"] * c
         f += p["p_f"] * c
-        squash(z[:, : 3 * hidden], *(x[: 3 * hidden] for x in s))  # i, f, g
+        gate_activation(z[:, : 3 * hidden], *(x[: 3 * hidden] for x in s))  # i, f, g
         np.multiply(f, c, c1)
         np.multiply(i, g, tanh_c)
         c1 += tanh_c  # c' = f c + i g
         o += p["p_o"] * c1
-        squash(o, *(x[3 * hidden :] for x in s))
+        gate_activation(o, *(x[3 * hidden :] for x in s))
         np.tanh(c1, tanh_c)
         np.multiply(o, tanh_c, h1)  # h' = o tanh(c')
 
-    def linearise(self, p: Params, k: Trace) -> Iterable[Step]:
+    def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
         peep = p["p_i"], p["p_f"], p["p_o"]
-        return [(*step, peep) for step in super().linearise(p, k)]
+        return [(*step, peep) for step in super().local_gradients(p, cache)]
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
         ifg, o, dh_dc, dc_dc, (p_i, p_f, p_o) = step
@@ -64,10 +64,10 @@ class Peephole(LSTM):
         dc += p_f * ifg[:, 1]  # dc = dc' f + p_i du_i + p_f du_f
         return None
 
-    def finish(self, k: Trace, grads: Params) -> Array:
-        du_i, du_f, _, du_o = blocks(k["z"], 4)
-        c = k["c"]
+    def parameter_gradients(self, cache: Cache, grads: Params) -> Array:
+        du_i, du_f, _, du_o = blocks(cache["z"], 4)
+        c = cache["c"]
         grads["p_i"][...] += (du_i * c[:-1]).sum(axis=(0, 1))
         grads["p_f"][...] += (du_f * c[:-1]).sum(axis=(0, 1))
         grads["p_o"][...] += (du_o * c[1:]).sum(axis=(0, 1))
-        return k["z"]
+        return cache["z"]

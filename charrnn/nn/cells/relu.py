@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.nn.cells.base import Cell, Step, Trace
+from charrnn.nn.cells.base import Cache, Cell, Step
 from charrnn.nn.params import Array, Params, Shape, Spec
 
 
@@ -28,17 +28,17 @@ class ReLU(Cell):
         W, U, b = super().specs(inputs, hidden, fan_in)
         yield from (W, U._replace(init=_half_identity), b)
 
-    def steps(self, k: Trace) -> Iterable[Step]:
-        return zip(k["z"], k["h"][1:], strict=True)
+    def step_views(self, cache: Cache) -> Iterable[Step]:
+        return zip(cache["z"], cache["h"][1:], strict=True)
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
         a, h1 = step
         np.add(a, u, h1)
         np.maximum(h1, 0, out=h1)  # h' = max(0, a + u)
 
-    def linearise(self, p: Params, k: Trace) -> Iterable[Step]:
-        s = k["z"]
-        s[...] = k["h"][1:] > 0  # dh'/du = 1 where h' > 0
+    def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
+        s = cache["z"]
+        s[...] = cache["h"][1:] > 0  # dh'/du = 1 where h' > 0
         return zip(s[::-1], strict=True)
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:

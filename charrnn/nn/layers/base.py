@@ -1,11 +1,11 @@
 """Layers own the matrix products: recurrent, dropout, dense, and stacks of them.
 
-    forward(params, x, state, rng) -> (y, state, pullback)
-    pullback(grads, dy, dstate)    -> (dx, dstate)
+    forward(params, x, state, rng) -> (y, state, backward)
+    backward(grads, dy, dstate)    -> (dx, dstate)
 
 A layer remembers nothing between calls: state goes in and comes out, and all that the derivative
-needs is held by the pullback. Truncated BPTT is therefore "keep the state, drop the pullback".
-A pullback adds to `grads`, may be called once (it works in the memory of the forward pass), and
+needs is held by the backward. Truncated BPTT is therefore "keep the state, drop the backward".
+A backward adds to `grads`, may be called once (it works in the memory of the forward pass), and
 returns dx = None where x were symbol numbers.
 """
 
@@ -20,7 +20,7 @@ from numpy.typing import DTypeLike
 from charrnn.nn.functional import add_rows_at
 from charrnn.nn.params import Array, Ids, Params, Shape, Spec, State
 
-Pullback = Callable[[Params, Array, State], tuple[Array | None, State]]
+Backward = Callable[[Params, Array, State], tuple[Array | None, State]]
 Rng = np.random.Generator
 
 
@@ -33,7 +33,7 @@ class Layer(Protocol):
         """The parameters it wants."""
         ...
 
-    def start(self, batch: int, dtype: DTypeLike) -> State:
+    def initial_state(self, batch: int, dtype: DTypeLike) -> State:
         """The state before the first symbol: zeros `(batch, ...)`."""
         ...
 
@@ -44,7 +44,7 @@ class Layer(Protocol):
         state: State,
         rng: Rng | None = None,
         lengths: Ids | None = None,
-    ) -> tuple[Array, State, Pullback]:
+    ) -> tuple[Array, State, Backward]:
         """Read x from `state` on. With `rng` it is training (dropout is on), without it is use.
 
         `lengths` `(B,)` says how many steps of each sequence are more than padding, where not all
@@ -53,7 +53,7 @@ class Layer(Protocol):
         ...
 
 
-def kept(rng: Rng, shape: Shape, rate: float, dtype: DTypeLike) -> Array:
+def dropout_mask(rng: Rng, shape: Shape, rate: float, dtype: DTypeLike) -> Array:
     """A mask: zero with probability `rate`, else 1 / (1 - rate), so that the mean is 1."""
     mask = (rng.random(shape, np.float32) >= rate).astype(dtype)
     mask *= 1 / (1 - rate)
@@ -70,7 +70,7 @@ def is_ids(x: Array | Ids) -> bool:
     return x.dtype.kind in "iu"
 
 
-def drive(x: Array | Ids, W: Array, b: Array) -> Array:
+def linear(x: Array | Ids, W: Array, b: Array) -> Array:
     """A = x W + b for every step at once."""
     if not is_ids(x):
         a: Array = flat(x).dot(W).reshape(*x.shape[:2], -1)
@@ -83,7 +83,7 @@ def drive(x: Array | Ids, W: Array, b: Array) -> Array:
     return a
 
 
-def drive_back(x: Array | Ids, W: Array, da: Array, dW: Array) -> Array | None:
+def linear_backward(x: Array | Ids, W: Array, da: Array, dW: Array) -> Array | None:
     """Add x^T da to dW and return dx = da W^T (None for symbol numbers)."""
     if is_ids(x):
         add_rows_at(dW, x.ravel(), flat(da))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.layers.base import Pullback, Rng, drive, drive_back, flat, kept
+from charrnn.nn.layers.base import Backward, Rng, dropout_mask, flat, linear, linear_backward
 from charrnn.nn.params import Array, Ids, Params, Spec, State, constant, uniform
 
 
@@ -15,7 +15,7 @@ class Dropout:
     """In training each unit is silent with probability `rate`, else 1 / (1 - rate) as loud.
 
     Srivastava et al. (2014); on the way between layers only, never on the way through time
-    (Zaremba, Sutskever and Vinyals 2014). In a lane the same units are silent from the first step
+    (Zaremba, Sutskever and Vinyals 2014). In a stream the same units are silent from the first step
     of a chunk to its last (Gal and Ghahramani 2016), so that none can be told from the step before.
     """
 
@@ -26,7 +26,7 @@ class Dropout:
     def specs(self) -> Iterator[Spec]:
         return iter(())
 
-    def start(self, batch: int, dtype: DTypeLike) -> State:
+    def initial_state(self, batch: int, dtype: DTypeLike) -> State:
         return ()
 
     def forward(
@@ -36,10 +36,10 @@ class Dropout:
         state: State,
         rng: Rng | None = None,
         lengths: Ids | None = None,
-    ) -> tuple[Array, State, Pullback]:
+    ) -> tuple[Array, State, Backward]:
         if rng is None or self.rate == 0:
             return x, (), lambda grads, dy, dstate: (dy, ())
-        mask = kept(rng, x.shape[1:], self.rate, x.dtype)  # (B, H)
+        mask = dropout_mask(rng, x.shape[1:], self.rate, x.dtype)  # (B, H)
         return x * mask, (), lambda grads, dy, dstate: (dy * mask, ())
 
 
@@ -54,7 +54,7 @@ class Dense:
         yield Spec("V", (self.inputs, self.width), uniform(1 / np.sqrt(self.inputs)))
         yield Spec("c", (self.width,), constant(0.0))
 
-    def start(self, batch: int, dtype: DTypeLike) -> State:
+    def initial_state(self, batch: int, dtype: DTypeLike) -> State:
         return ()
 
     def forward(
@@ -64,9 +64,9 @@ class Dense:
         state: State,
         rng: Rng | None = None,
         lengths: Ids | None = None,
-    ) -> tuple[Array, State, Pullback]:
-        def pullback(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
+    ) -> tuple[Array, State, Backward]:
+        def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             grads["c"][...] += flat(dy).sum(axis=0)
-            return drive_back(x, p["V"], dy, grads["V"]), ()
+            return linear_backward(x, p["V"], dy, grads["V"]), ()
 
-        return drive(x, p["V"], p["c"]), (), pullback
+        return linear(x, p["V"], p["c"]), (), backward

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from charrnn.nn.functional import add_rows_at, softmax
-from charrnn.nn.layers.base import Pullback, Rng, drive, drive_back, flat
+from charrnn.nn.layers.base import Backward, Rng, flat, linear, linear_backward
 from charrnn.nn.params import Array, Ids, Params, Spec, State, constant, uniform
 
 
@@ -31,7 +31,7 @@ class Output:
         yield Spec("V", (self.hidden, self.width), uniform(1 / np.sqrt(self.hidden)))
         yield Spec("c", (self.width,), constant(0.0))
 
-    def start(self, batch: int, dtype: DTypeLike) -> State:
+    def initial_state(self, batch: int, dtype: DTypeLike) -> State:
         return (np.zeros((batch, self.hidden), dtype),)
 
     def predict(self, p: Params, state: State) -> Array:
@@ -48,15 +48,15 @@ class Output:
         rng: Rng | None = None,
         lengths: Ids | None = None,
         ids: Ids | None = None,
-    ) -> tuple[Array, State, Pullback]:
-        def pullback(grads: Params, dlogits: Array, dstate: State) -> tuple[Array | None, State]:
+    ) -> tuple[Array, State, Backward]:
+        def backward(grads: Params, dlogits: Array, dstate: State) -> tuple[Array | None, State]:
             grads["c"][...] += flat(dlogits).sum(axis=0)
-            dx = drive_back(x, p["V"], dlogits, grads["V"])
+            dx = linear_backward(x, p["V"], dlogits, grads["V"])
             assert dx is not None
             dx[-1] += dstate[0]
             return dx, (np.zeros_like(dstate[0]),)
 
-        return drive(x, p["V"], p["c"]), (x[-1].copy(),), pullback
+        return linear(x, p["V"], p["c"]), (x[-1].copy(),), backward
 
 
 class Jordan(Output):
@@ -81,7 +81,7 @@ class Jordan(Output):
         rng: Rng | None = None,
         lengths: Ids | None = None,
         ids: Ids | None = None,
-    ) -> tuple[Array, State, Pullback]:
+    ) -> tuple[Array, State, Backward]:
         steps, batch = x.shape[:2]
         dtype = state[0].dtype
         h = np.empty((steps + 1, batch, self.hidden), dtype)
@@ -90,7 +90,7 @@ class Jordan(Output):
         U, V, c = p["U"], p["V"], p["c"]
         h[0] = state[0]
         y[0] = softmax(h[0] @ V + c)
-        for t, a in enumerate(drive(x, p["W"], p["b"])):
+        for t, a in enumerate(linear(x, p["W"], p["b"])):
             np.matmul(y[t], U, out=h[t + 1])
             h[t + 1] += a
             np.tanh(h[t + 1], h[t + 1])  # h' = tanh(x W + y U + b)
@@ -98,7 +98,7 @@ class Jordan(Output):
             logits[t] += c
             y[t + 1] = softmax(logits[t])  # y = softmax(h V + c)
 
-        def pullback(grads: Params, dlogits: Array, dstate: State) -> tuple[Array | None, State]:
+        def backward(grads: Params, dlogits: Array, dstate: State) -> tuple[Array | None, State]:
             dz = np.concatenate([np.zeros_like(y[:1]), dlogits])  # of h V + c, (T + 1, B, V)
             du = 1 - h[1:] * h[1:]  # of x W + y U + b, (T, B, H)
             UT, VT = np.ascontiguousarray(U.T), np.ascontiguousarray(V.T)
@@ -113,9 +113,9 @@ class Jordan(Output):
             grads["V"][...] += flat(h).T @ flat(dz)
             grads["c"][...] += flat(dz).sum(axis=0)
             grads["b"][...] += flat(du).sum(axis=0)
-            return drive_back(x, p["W"], du, grads["W"]), (dh + dz[0] @ VT,)
+            return linear_backward(x, p["W"], du, grads["W"]), (dh + dz[0] @ VT,)
 
-        return logits, (h[-1].copy(),), pullback
+        return logits, (h[-1].copy(),), backward
 
 
 class JordanForced(Jordan):
@@ -134,23 +134,23 @@ class JordanForced(Jordan):
         rng: Rng | None = None,
         lengths: Ids | None = None,
         ids: Ids | None = None,
-    ) -> tuple[Array, State, Pullback]:
+    ) -> tuple[Array, State, Backward]:
         (first,), symbols = state, x if ids is None else ids
-        h = drive(x, p["W"], p["b"])
+        h = linear(x, p["W"], p["b"])
         h += p["U"][symbols]
         np.tanh(h, h)
 
-        def pullback(grads: Params, dlogits: Array, dstate: State) -> tuple[Array | None, State]:
+        def backward(grads: Params, dlogits: Array, dstate: State) -> tuple[Array | None, State]:
             grads["c"][...] += flat(dlogits).sum(axis=0)
-            dh = drive_back(h, p["V"], dlogits, grads["V"])
+            dh = linear_backward(h, p["V"], dlogits, grads["V"])
             assert dh is not None
             dh[-1] += dstate[0]
             du = dh * (1 - h * h)
             grads["b"][...] += flat(du).sum(axis=0)
             add_rows_at(grads["U"], symbols.ravel(), flat(du))
-            return drive_back(x, p["W"], du, grads["W"]), (np.zeros_like(first),)
+            return linear_backward(x, p["W"], du, grads["W"]), (np.zeros_like(first),)
 
-        return drive(h, p["V"], p["c"]), (h[-1].copy(),), pullback
+        return linear(h, p["V"], p["c"]), (h[-1].copy(),), backward
 
 
 OUTPUTS = {"jordan": Jordan, "jordan-forced": JordanForced}

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.layers.base import Pullback, Rng
+from charrnn.nn.layers.base import Backward, Rng
 from charrnn.nn.params import Array, Ids, Params, Spec, State
 
 
-class Summary:
+class Pooling:
     """What these layers have in common: no parameters and no state."""
 
     def __init__(self, width: int) -> None:
@@ -24,11 +24,11 @@ class Summary:
     def specs(self) -> Iterator[Spec]:
         return iter(())
 
-    def start(self, batch: int, dtype: DTypeLike) -> State:
+    def initial_state(self, batch: int, dtype: DTypeLike) -> State:
         return ()
 
 
-class End(Summary):
+class LastStep(Pooling):
     """y = the last step; of what reads backwards the first step, which it reads last.
 
     Of x `(T, B, width)` the first `ahead` columns read forwards, all others backwards.
@@ -45,21 +45,21 @@ class End(Summary):
         state: State,
         rng: Rng | None = None,
         lengths: Ids | None = None,
-    ) -> tuple[Array, State, Pullback]:
-        lanes, half = np.arange(x.shape[1]), self.ahead
-        last = np.full(len(lanes), len(x) - 1) if lengths is None else lengths - 1
-        y = np.concatenate([x[last, lanes, :half], x[0, :, half:]], axis=-1)[None]
+    ) -> tuple[Array, State, Backward]:
+        streams, half = np.arange(x.shape[1]), self.ahead
+        last = np.full(len(streams), len(x) - 1) if lengths is None else lengths - 1
+        y = np.concatenate([x[last, streams, :half], x[0, :, half:]], axis=-1)[None]
 
-        def pullback(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
+        def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             dx = np.zeros_like(x)
-            dx[last, lanes, :half] = dy[0, :, :half]
+            dx[last, streams, :half] = dy[0, :, :half]
             dx[0, :, half:] = dy[0, :, half:]
             return dx, ()
 
-        return y, (), pullback
+        return y, (), backward
 
 
-class Mean(Summary):
+class Mean(Pooling):
     """y = the mean over all steps."""
 
     def forward(
@@ -69,17 +69,17 @@ class Mean(Summary):
         state: State,
         rng: Rng | None = None,
         lengths: Ids | None = None,
-    ) -> tuple[Array, State, Pullback]:
+    ) -> tuple[Array, State, Backward]:
         share = _true(x, lengths).astype(x.dtype)
         share /= share.sum(axis=0)
 
-        def pullback(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
+        def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             return share * dy, ()
 
-        return (x * share).sum(axis=0, keepdims=True), (), pullback
+        return (x * share).sum(axis=0, keepdims=True), (), backward
 
 
-class Max(Summary):
+class Max(Pooling):
     """y = the largest value over all steps, each column by itself (Collobert et al. 2011)."""
 
     def forward(
@@ -89,15 +89,15 @@ class Max(Summary):
         state: State,
         rng: Rng | None = None,
         lengths: Ids | None = None,
-    ) -> tuple[Array, State, Pullback]:
+    ) -> tuple[Array, State, Backward]:
         at = np.where(_true(x, lengths), x, -np.inf).argmax(axis=0, keepdims=True)  # (1, B, width)
 
-        def pullback(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
+        def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             dx = np.zeros_like(x)
             np.put_along_axis(dx, at, dy, axis=0)
             return dx, ()
 
-        return np.take_along_axis(x, at, axis=0), (), pullback
+        return np.take_along_axis(x, at, axis=0), (), backward
 
 
 def _true(x: Array, lengths: Ids | None) -> Array:

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 from charrnn.nn.cells import Cell
 from charrnn.nn.functional import product
-from charrnn.nn.layers.base import Layer, Pullback, Rng, drive, drive_back, flat, kept
+from charrnn.nn.layers.base import Backward, Layer, Rng, dropout_mask, flat, linear, linear_backward
 from charrnn.nn.params import Array, Ids, Params, Spec, State, prefixed
 
 
@@ -35,7 +35,7 @@ class Recurrent:
     def specs(self) -> Iterator[Spec]:
         return self.cell.specs(self.inputs, self.width, self.fan_in)
 
-    def start(self, batch: int, dtype: DTypeLike) -> State:
+    def initial_state(self, batch: int, dtype: DTypeLike) -> State:
         return tuple(np.zeros((batch, self.width), dtype) for _ in self.cell.state)
 
     def forward(
@@ -45,33 +45,35 @@ class Recurrent:
         state: State,
         rng: Rng | None = None,
         lengths: Ids | None = None,
-    ) -> tuple[Array, State, Pullback]:
+    ) -> tuple[Array, State, Backward]:
         cell, (steps, batch), hidden = self.cell, x.shape[:2], self.width
-        k = {"z": drive(x, p["W"], p["b"])}  # (T, B, gates * H)
+        cache = {"z": linear(x, p["W"], p["b"])}  # (T, B, gates * H)
         for name, first in zip(cell.state, state, strict=True):
-            k[name] = np.empty((steps + 1, batch, hidden), first.dtype)
-            k[name][0] = first
-        for name, width in cell.kept.items():
-            k[name] = np.empty((steps, batch, width * hidden), state[0].dtype)
-        u = np.empty_like(k["z"][0])  # (B, gates * H)
+            cache[name] = np.empty((steps + 1, batch, hidden), first.dtype)
+            cache[name][0] = first
+        for name, width in cell.saved.items():
+            cache[name] = np.empty((steps, batch, width * hidden), state[0].dtype)
+        u = np.empty_like(cache["z"][0])  # (B, gates * H)
         U = p["U"] if cell.recurrent else None
         mask = None
         if U is not None and self.dropped and rng is not None:
-            mask = kept(rng, U.shape, self.dropped, U.dtype)
+            mask = dropout_mask(rng, U.shape, self.dropped, U.dtype)
             U = U * mask
         times_U = None if U is None else product(U, u)
-        for h, step in zip(k["h"], cell.steps(k), strict=False):
+        for h, step in zip(cache["h"], cell.step_views(cache), strict=False):
             if times_U:
                 times_U(h)
             cell.forward(p, u, step)
-        last = tuple(k[name][-1].copy() for name in cell.state)
+        last = tuple(cache[name][-1].copy() for name in cell.state)
 
-        def pullback(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
+        def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             dh, *rest = [d.copy() for d in dstate]
-            z, times_UT = k["z"], None
+            z, times_UT = cache["z"], None
             if U is not None:
                 times_UT = product(np.ascontiguousarray(U.T), dh)  # a plain copy is faster
-            for du, dy_t, step in zip(z[::-1], dy[::-1], cell.linearise(p, k), strict=True):
+            for du, dy_t, step in zip(
+                z[::-1], dy[::-1], cell.local_gradients(p, cache), strict=True
+            ):
                 dh += dy_t
                 past_U = cell.backward(dh, rest, step)
                 if times_UT:
@@ -81,13 +83,13 @@ class Recurrent:
                 if past_U is not None:
                     dh += past_U
             if U is not None:
-                dU = flat(k["h"][:-1]).T @ flat(z)
+                dU = flat(cache["h"][:-1]).T @ flat(z)
                 grads["U"][...] += dU if mask is None else dU * mask
-            da = cell.finish(k, grads)
+            da = cell.parameter_gradients(cache, grads)
             grads["b"][...] += flat(da).sum(axis=0)
-            return drive_back(x, p["W"], da, grads["W"]), (dh, *rest)
+            return linear_backward(x, p["W"], da, grads["W"]), (dh, *rest)
 
-        return k["h"][1:], last, pullback
+        return cache["h"][1:], last, backward
 
 
 class Bidirectional:
@@ -106,8 +108,8 @@ class Bidirectional:
         for name, layer in self.layers.items():
             yield from prefixed(name, layer.specs())
 
-    def start(self, batch: int, dtype: DTypeLike) -> State:
-        return tuple(s for layer in self.layers.values() for s in layer.start(batch, dtype))
+    def initial_state(self, batch: int, dtype: DTypeLike) -> State:
+        return tuple(s for layer in self.layers.values() for s in layer.initial_state(batch, dtype))
 
     def forward(
         self,
@@ -116,21 +118,21 @@ class Bidirectional:
         state: State,
         rng: Rng | None = None,
         lengths: Ids | None = None,
-    ) -> tuple[Array, State, Pullback]:
+    ) -> tuple[Array, State, Backward]:
         ahead, back = self.layers.values()
-        own = len(ahead.start(0, state[0].dtype))
+        own = len(ahead.initial_state(0, state[0].dtype))
         turned = _turned(x.shape[0], x.shape[1], lengths)
-        y0, after0, pull0 = ahead.forward(p.part("ahead"), x, state[:own], rng, lengths)
-        y1, after1, pull1 = back.forward(p.part("back"), x[turned], state[own:], rng, lengths)
+        y0, after0, pull0 = ahead.forward(p.scope("ahead"), x, state[:own], rng, lengths)
+        y1, after1, pull1 = back.forward(p.scope("back"), x[turned], state[own:], rng, lengths)
 
-        def pullback(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
+        def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             dy0, dy1 = dy[..., : ahead.width], dy[..., ahead.width :]
-            dx0, before0 = pull0(grads.part("ahead"), dy0, dstate[:own])
-            dx1, before1 = pull1(grads.part("back"), dy1[turned], dstate[own:])
+            dx0, before0 = pull0(grads.scope("ahead"), dy0, dstate[:own])
+            dx1, before1 = pull1(grads.scope("back"), dy1[turned], dstate[own:])
             dx = None if dx0 is None or dx1 is None else dx0 + dx1[turned]
             return dx, (*before0, *before1)
 
-        return np.concatenate([y0, y1[turned]], axis=-1), (*after0, *after1), pullback
+        return np.concatenate([y0, y1[turned]], axis=-1), (*after0, *after1), backward
 
 
 def _turned(steps: int, batch: int, lengths: Ids | None) -> tuple[Ids, Ids]:

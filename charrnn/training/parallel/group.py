@@ -1,11 +1,11 @@
-"""Processes that train one network together: a crew of ranks, and how they come to agree.
+"""Processes that train one network together: a group of ranks, and how they come to agree.
 
-Workers share out the lanes of a batch within a process (`team.py`), ranks among processes, which
+Workers share out the streams of a batch within a process (`team.py`), ranks among processes, which
 may be on several machines. Every rank holds all parameters and takes each step and each decision
 from the same numbers, so that they stay the same everywhere and nobody waits for ever; what differs
-between one process and many is only who sums. `Crew` is one process alone, `mpi.Ranks` are many.
+between one process and many is only who sums. `ProcessGroup` is one process alone, `mpi.MPIGroup` are many.
 
-`add_up` fixes the order of every sum, over the workers of a rank and then over the ranks: first
+`pairwise_sum` fixes the order of every sum, over the workers of a rank and then over the ranks: first
 neighbours, then neighbouring pairs, and so on. R ranks of T workers so give the bits of one rank
 of R x T workers, whenever T is a power of two (else two ranks' sums are no pairs of pairs).
 """
@@ -21,14 +21,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import CharRNNError, CrewError
+from charrnn.errors import CharRNNError, ProcessGroupError
 from charrnn.nn.params import Array
 from charrnn.system.machine import launched_as
 
 T = TypeVar("T")
 
 
-def add_up(parts: list[Any]) -> Any:
+def pairwise_sum(parts: list[Any]) -> Any:
     """The sum of numbers, or of arrays, pair by pair; `parts` is used up, and its first array
     becomes the sum.
     """
@@ -40,7 +40,7 @@ def add_up(parts: list[Any]) -> Any:
     return parts[0]
 
 
-class Crew:
+class ProcessGroup:
     """One process alone. Every call that names all ranks must be made by all of them."""
 
     rank = 0
@@ -60,10 +60,10 @@ class Crew:
 
     def cores(self) -> int:
         """How many processor cores this rank has for itself. Called by all ranks."""
-        return len(own_cores())
+        return len(available_cores())
 
-    def sum(self, array: Array, notes: Sequence[float]) -> NDArray[np.float64]:
-        """Sum `array` `(N,)` over all ranks, in place and in the order of `add_up`.
+    def all_reduce(self, array: Array, notes: Sequence[float]) -> NDArray[np.float64]:
+        """Sum `array` `(N,)` over all ranks, in place and in the order of `pairwise_sum`.
 
         Returns the notes of every rank, `(size, len(notes))`.
         """
@@ -73,12 +73,12 @@ class Crew:
         """The values of all ranks, in their order."""
         return [value]
 
-    def share(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """The value of rank 0."""
         return value
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def raise_on_all(self) -> Iterator[None]:
         """Raise on every rank the first CharRNNError that any of them meets inside."""
         met: CharRNNError | None = None
         try:
@@ -89,54 +89,54 @@ class Crew:
             if found is not None:
                 raise found
 
-    def lead(self, make: Callable[[], T]) -> T:
+    def run_on_root(self, make: Callable[[], T]) -> T:
         """What rank 0 makes, for all ranks; if it meets an error, so do they."""
         made: Any = None
-        with self.together():
+        with self.raise_on_all():
             if self.rank == 0:
                 made = make()
-        shared: T = self.share(made)
+        shared: T = self.broadcast(made)
         return shared
 
-    def by_turns(self, make: Callable[[], T]) -> T:
+    def root_first(self, make: Callable[[], T]) -> T:
         """What every rank makes for itself, rank 0 before the others, which find what it left."""
         made: Any = None
         for turn in (self.rank == 0, self.rank > 0):
-            with self.together():
+            with self.raise_on_all():
                 if turn:
                     made = make()
         own: T = made
         return own
 
-    def same(self, value: object, problem: str) -> None:
-        """A CrewError, on every rank, if one has another value than rank 0: "Rank 3 `problem`."."""
+    def check_equal(self, value: object, problem: str) -> None:
+        """A ProcessGroupError, on every rank, if one has another value than rank 0: "Rank 3 `problem`."."""
         values = self.gather(value)
         for rank, other in enumerate(values):
             if other != values[0]:
-                raise CrewError(f"Rank {rank} {problem}.")
+                raise ProcessGroupError(f"Rank {rank} {problem}.")
 
 
-def assemble() -> Crew:
-    """The crew that this process was started into: of many ranks under `mpiexec`, else alone.
+def init_group() -> ProcessGroup:
+    """The group that this process was started into: of many ranks under `mpiexec`, else alone.
 
-    mpi4py is imported only under `mpiexec`. A CrewError if it is missing or finds no MPI.
+    mpi4py is imported only under `mpiexec`. A ProcessGroupError if it is missing or finds no MPI.
     """
     if launched_as().size == 1:
-        return Crew()
+        return ProcessGroup()
     try:
         mpi = import_module("charrnn.training.parallel.mpi")
     except ModuleNotFoundError:
-        raise CrewError(
+        raise ProcessGroupError(
             "mpiexec started several processes; to work together they need an extra: "
             "pip install 'charrnn[mpi]'."
         ) from None
     except (ImportError, RuntimeError) as error:
-        raise CrewError(f"mpi4py cannot load an MPI library: {error}.") from None
-    crew: Crew = mpi.assemble()
-    return crew
+        raise ProcessGroupError(f"mpi4py cannot load an MPI library: {error}.") from None
+    group: ProcessGroup = mpi.init_group()
+    return group
 
 
-def own_cores() -> set[int]:
+def available_cores() -> set[int]:
     """The cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return set(affinity(0)) if affinity else set(range(os.cpu_count() or 1))

@@ -1,4 +1,4 @@
-"""Ranks of an MPI job, through mpi4py. Imported only in a process that `mpiexec` started."""
+"""MPIGroup of an MPI job, through mpi4py. Imported only in a process that `mpiexec` started."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from charrnn.errors import CrewError
+from charrnn.errors import ProcessGroupError
 from charrnn.nn.params import Array
 from charrnn.system.machine import launched_as
-from charrnn.training.parallel.group import Crew, add_up, own_cores
+from charrnn.training.parallel.group import ProcessGroup, available_cores, pairwise_sum
 
 T = TypeVar("T")
 
 
-class Ranks(Crew):
+class MPIGroup(ProcessGroup):
     """All processes of a communicator."""
 
     def __init__(self, comm: MPI.Intracomm = MPI.COMM_WORLD) -> None:
@@ -35,12 +35,12 @@ class Ranks(Crew):
     def cores(self) -> int:
         """A core that several ranks of this machine may use is shared out among them."""
         machine = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
-        mine = own_cores()
+        mine = available_cores()
         users = Counter(core for each in machine.allgather(mine) for core in each)
         machine.Free()
         return max(1, int(sum(1 / users[core] for core in mine) + 1e-6))
 
-    def sum(self, array: Array, notes: Sequence[float]) -> NDArray[np.float64]:
+    def all_reduce(self, array: Array, notes: Sequence[float]) -> NDArray[np.float64]:
         """An allreduce whose order is ours, not that of an MPI library or a network.
 
         Every rank owns a piece of the array. All send it theirs of that piece, with their notes
@@ -59,7 +59,7 @@ class Ranks(Crew):
         received = np.empty_like(out)
         self.comm.Alltoall(out, received)
         with np.errstate(all="ignore"):  # a loss that explodes is seen by whoever asked
-            own: Array = add_up(list(received[:, :length]))
+            own: Array = pairwise_sum(list(received[:, :length]))
         sums = np.empty((self.size, length), array.dtype)
         self.comm.Allgather(own, sums)
         array[:] = sums.ravel()[: array.size]
@@ -70,20 +70,20 @@ class Ranks(Crew):
     def gather(self, value: T) -> list[T]:
         return self.comm.allgather(value)
 
-    def share(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         shared: T = self.comm.bcast(value)
         return shared
 
 
-def assemble() -> Crew:
-    """All ranks of this job. A CrewError if mpi4py and `mpiexec` belong to different MPIs."""
+def init_group() -> ProcessGroup:
+    """All ranks of this job. A ProcessGroupError if mpi4py and `mpiexec` belong to different MPIs."""
     told, found = launched_as().size, MPI.COMM_WORLD.size
     if found == 1 < told:
-        raise CrewError(
+        raise ProcessGroupError(
             f"mpiexec started {told} processes on {socket.gethostname()}, but mpi4py sees each "
             f"alone: it uses another MPI ({MPI.get_vendor()[0]}) than that mpiexec."
         )
-    return Ranks() if found > 1 else Crew()
+    return MPIGroup() if found > 1 else ProcessGroup()
 
 
 def abort(code: int) -> None:

@@ -32,15 +32,15 @@ class Worker(Protocol):
     place: Params
 
     def start(self, *job: Any) -> None:
-        """Begin with `share`, the arguments of which are the job."""
+        """Begin with `worker_gradient`, the arguments of which are the job."""
         ...
 
     def result(self) -> tuple[float, State]:
-        """What `share` returned; a WorkerError if the worker is no more."""
+        """What `worker_gradient` returned; a WorkerError if the worker is no more."""
         ...
 
 
-def share(
+def worker_gradient(
     model: Trainable,
     place: Params,
     ids: Ids,
@@ -49,7 +49,7 @@ def share(
     part: float,
     rng: np.random.Generator | None,
 ) -> tuple[float, State]:
-    """The loss and, in `place`, the gradient of some lanes, weighted as `part` of the batch."""
+    """The loss and, in `place`, the gradient of some streams, weighted as `part` of the batch."""
     place.flat[:] = 0
     with np.errstate(all="ignore"):  # a loss that explodes is seen by whoever asked
         loss, after = model.gradient(ids, targets, state, place, rng)
@@ -67,8 +67,8 @@ def workers(model: Trainable, count: int, *, fork: bool | None = None) -> list[W
         fork = sys.platform == "linux" and threading.active_count() == 1
     if count and fork:
         model.params = _shared(model.params)
-        return [Forked(model) for _ in range(count)]
-    return [Threaded(model) for _ in range(count)]
+        return [ProcessWorker(model) for _ in range(count)]
+    return [ThreadWorker(model) for _ in range(count)]
 
 
 def _shared(params: Params) -> Params:
@@ -79,18 +79,18 @@ def _shared(params: Params) -> Params:
     return Params(params.shapes, flat)
 
 
-class Threaded:
+class ThreadWorker:
     """A worker that is a thread."""
 
     def __init__(self, model: Trainable) -> None:
         self.model = model
-        self.place = model.params.zeros()
+        self.place = model.params.zeros_like()
         self._pool = ThreadPoolExecutor(1, "charrnn")
         self._waiting: Future[tuple[float, State]] | None = None
 
     def start(self, *job: Any) -> None:
         """See `Worker`."""
-        self._waiting = self._pool.submit(share, self.model, self.place, *job)
+        self._waiting = self._pool.submit(worker_gradient, self.model, self.place, *job)
 
     def result(self) -> tuple[float, State]:
         """See `Worker`."""
@@ -111,7 +111,7 @@ def _hang_up() -> None:
 atexit.register(_hang_up)
 
 
-class Forked:
+class ProcessWorker:
     """A worker that is a process. It ends when its pipe is closed, for whatever reason."""
 
     def __init__(self, model: Trainable) -> None:
@@ -157,7 +157,7 @@ def _serve(pipe: Connection, model: Trainable, place: Params) -> None:
         while True:
             job = pipe.recv()
             try:
-                answer: Any = share(model, place, *job)
+                answer: Any = worker_gradient(model, place, *job)
             except Exception as error:
                 answer = error
             pipe.send(answer)
