@@ -6,8 +6,9 @@ With p ranks a step takes
 
     T(p) = t(B / p) + 2 (p - 1) / p * bytes / bandwidth + 2 (p - 1) * latency
 
-t(b) = a + c b is the step of one machine over b streams, a straight line through two measured points:
-all B streams, and an eighth of them. The rest is the cost of a ring that sums 4 bytes a parameter.
+t(b) = a + c b is the step of one machine over b streams, a straight line through two measured
+points: all B streams, and an eighth of them. The rest is the cost of a ring that sums 4 bytes a
+parameter.
 """
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ def row(shape: Shape) -> list[str]:
 
 def table_of_steps(steps: list[Step]) -> str:
     """What was measured, and what follows from the sizes alone."""
-    head = ["Network", "Batch", "Length", "MB summed", "GFLOP", "Step, ms", "With 1/8 of the streams",
-            "GFLOP/s", "Two ranks pay above, Gbit/s"]  # fmt: skip
+    head = ["Network", "Batch", "Length", "MB summed", "GFLOP", "Step, ms",
+            "With 1/8 of the streams", "GFLOP/s", "Two ranks pay above, Gbit/s"]  # fmt: skip
     lines = []
     for step in steps:
         work = operations(step.shape) / 1e9

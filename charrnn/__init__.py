@@ -2,14 +2,15 @@
 
 import charrnn
 
-for event in charrnn.NetworkTrainer(charrnn.Corpus.read(["poems.txt"]), charrnn.TrainConfig()).events():
+corpus = charrnn.Corpus.read(["poems.txt"])
+for event in charrnn.make_trainer(corpus, charrnn.TrainConfig()).events():
     print(event)
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from charrnn.version import __version__
 
 if TYPE_CHECKING:
     from charrnn.classification.text_classifier import TextClassifier, load_classifier
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from charrnn.language.text_model import TextModel, load
     from charrnn.runs.run import Run
     from charrnn.training.events import Evaluated
-    from charrnn.training.network_trainer import NetworkTrainer
+    from charrnn.training.network_trainer import make_trainer
+    from charrnn.training.trainer import Trainer
 
 _HOMES = {
     "CharRNNError": "errors",
@@ -43,11 +45,12 @@ _HOMES = {
     "TextModel": "language.text_model",
     "TextOptions": "data.reading",
     "TrainConfig": "config.train_config",
-    "NetworkTrainer": "training.network_trainer",
+    "Trainer": "training.trainer",
     "Vocabulary": "data.vocabulary",
     "load": "language.text_model",
     "load_classifier": "classification.text_classifier",
     "load_filler": "filling.text_filler",
+    "make_trainer": "training.network_trainer",
 }
 
 __all__ = [
@@ -56,7 +59,6 @@ __all__ = [
     "Evaluated",
     "Examples",
     "Loss",
-    "NetworkTrainer",
     "Run",
     "SamplingConfig",
     "Score",
@@ -66,11 +68,13 @@ __all__ = [
     "TextModel",
     "TextOptions",
     "TrainConfig",
+    "Trainer",
     "Vocabulary",
     "__version__",
     "load",
     "load_classifier",
     "load_filler",
+    "make_trainer",
 ]
 
 
@@ -81,3 +85,8 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"charrnn.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """The public names, for `dir()` and tab completion."""
+    return __all__

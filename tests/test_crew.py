@@ -47,7 +47,7 @@ def test_every_lane_is_read_by_exactly_one_worker(ranks, workers, batch):
 
 def test_more_ranks_than_lanes_are_refused(rng):
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), rng)
-    with pytest.raises(ProcessGroupError, match="4 ranks cannot share out 3 streams"):
+    with pytest.raises(ProcessGroupError, match="4 ranks cannot share 3 streams"):
         DataParallel(model, 3, 1, pretended(0, 4))
 
 

@@ -47,7 +47,7 @@ def numeric_norms(model, ids, targets, k):
             total += ((sides[0] - sides[1]) / 2e-5) ** 2
         squares.append(total)
     outputs = [n for n in range(len(at) - 1) if n % ((len(at) - 1) // model.config.layers) == 0]
-    newest = squares[-1]  # of y, the newest output, in which the network slot_names h(T) once more
+    newest = squares[-1]  # of y, the newest output, in which the network keeps h(T) once more
     h = newest + sum(squares[n] for n in outputs)
     return np.sqrt(h), np.sqrt(sum(squares))
 
@@ -77,7 +77,7 @@ def test_the_model_is_left_as_it_was_and_read_in_double_precision(rng):
 
 
 def test_a_linear_way_back_keeps_the_norm_and_three_times_it_explodes(rng):
-    """Small weights make tanh straight; an orthogonal U then slot_names every length."""
+    """Small weights make tanh straight; an orthogonal U then keeps every length."""
     model = CharRNN.initialised(NetworkConfig(V, "rnn", 24, 1), rng, np.float64)
     model.params["0.W"][...] *= 1e-8
     ids, targets = windows(rng.integers(0, V, 500), 40, 20)

@@ -2,12 +2,12 @@
 
     python -m benchmarks.published.char_rnn tinyshakespeare.txt [--row recipe] [--out runs]
 
-char-rnn cuts the text into 50 streams and each stream into chunks of 50 characters, of which the first
-95 % are trained on and the rest are validation: every stream, and so every play, is in both. Two
-files are written to `--out`, the parts of all streams to train on and those to validate on; with 50
-streams each stream of the first file is the part of one of the text. The published figure is the
-validation loss of the best epoch. Here a stream's part is read after that of the stream before, there
-from the start state.
+char-rnn cuts the text into 50 streams and each stream into chunks of 50 characters, of which the
+first 95 % are trained on and the rest are validation: every stream, and so every play, is in both.
+Two files are written to `--out`, the parts of all streams to train on and those to validate on;
+with 50 streams each stream of the first file is the part of one of the text. The published figure
+is the validation loss of the best epoch. Here a stream's part is read after that of the stream
+before, there from the start state.
 """
 
 from __future__ import annotations

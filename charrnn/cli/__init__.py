@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 
 import click
 
-from charrnn import __version__
 from charrnn.errors import CharRNNError, ConfigError, os_reason
 from charrnn.system import machine
+from charrnn.version import __version__
 
 COMMANDS = {
     "train": "Learn a text; write checkpoints.",

@@ -77,7 +77,8 @@ class Result:
         best = [r["epoch"] for r in told if r["step"] == best_step]
         curve = [Point(r["epoch"] * learned, r["seconds"], r["nats_per_char"]) for r in told]
         return cls(
-            run, config, sha256, found.model.num_parameters, chars, np.array(sums) * (len(sums) / chars),
+            run, config, sha256, found.model.num_parameters, chars,
+            np.array(sums) * (len(sums) / chars),
             best[-1] if best else None, float(np.mean(speeds)) if speeds else None,
             seconds[-1] if seconds else None, tuple(curve),
         )  # fmt: skip

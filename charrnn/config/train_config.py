@@ -49,21 +49,24 @@ class TrainConfig:
         ByTask(None, fill=192, classify=128), "Hidden size: units in a layer."
     )
     layers: int | None = option(ByTask(None, fill=2, classify=1), "Recurrent layers, stacked.")
-    residual: bool = option(False, "Layers above the first add to what is below them.")
-    bidirectional: bool = option(True, "With --task classify, layers read backwards, too.")
+    residual: bool = option(
+        False, "Add a residual (skip) connection around every layer above the first."
+    )
+    bidirectional: bool = option(True, "With --task classify, read the text in both directions.")
     dropout: float | None = option(
         ByTask(None, fill=0.1, classify=0.3),
         "Share of a layer's outputs dropped in training.",
     )
     weight_dropout: float = option(0.0, "Share of the recurrent weights dropped in training.")
-    batch: int = option(50, "Streams of text read side by side.")
+    batch: int = option(50, "Batch size: streams of text processed in parallel.")
     seq: int = option(
         ByTask(50, classify=256),
         "Symbols between two updates: the length of truncated BPTT. With --task classify, those "
         "that are read of a text.",
     )
     init: float = option(
-        0.0, "First weights, not biases, lie evenly within this; 0: as the cell likes them."
+        0.0,
+        "Draw initial weights (not biases) uniformly from [-X, X]; 0 uses the cell's own scheme.",
     )
     reset: float = option(0.01, "Chance that a stream forgets its state before a chunk.")
     mask: float = option(0.15, "Share of the characters that is hidden, with --task fill.")
@@ -77,8 +80,8 @@ class TrainConfig:
     steps: int | None = option(None, "Budget: updates.")
     minutes: float | None = option(
         None,
-        "Budget: minutes; the schedule follows the clock. Of several budgets that ends training "
-        "which is used up first.",
+        "Budget: minutes; the schedule follows the clock. If several budgets are given, training "
+        "stops at the first one reached.",
     )
     optimizer: str = option("adam", "Update rule.", choices=OPTIMIZERS)
     lr: float | None = option(
@@ -98,7 +101,8 @@ class TrainConfig:
     seed: int = option(1, "Random seed.")
     workers: int = option(
         0,
-        "Processes that share the streams (of each rank, under mpiexec); 0: one a core, if it pays.",
+        "Processes that share a batch (of each rank, under mpiexec); 0 uses one a core where that "
+        "is faster.",
     )
     unit: Unit = option(  # noqa: RUF009
         "char", "What a symbol is: a character, a byte, a word.", choices=get_args(Unit)
@@ -112,7 +116,9 @@ class TrainConfig:
     )
     valid: str | None = option(None, "A file to validate on, in place of a share.", metavar="FILE")
     test: str | None = option(None, "A file to test on, in place of a share.", metavar="FILE")
-    eval_every: int = option(0, "Updates between evaluations; 0: an epoch, but 50 to 1000.")
+    eval_every: int = option(
+        0, "Updates between evaluations; 0 means once an epoch, clamped to 50-1000 updates."
+    )
     eval_chars: int = option(1_000_000, "Most characters of a part to evaluate; 0 is no limit.")
     sample_every: int = option(1, "Evaluations between two lines the model writes; 0: none.")
 
@@ -152,7 +158,7 @@ class TrainConfig:
         Split.parse(self.split)
 
     def resolved_fields(self, given: TrainConfig) -> dict[str, Any]:
-        """The options that `given` leaves open and that are resolve_all here."""
+        """The options that `given` leaves open and that are settled here."""
         mine, theirs = vars(self), vars(given)
         return {n: v for n, v in mine.items() if v is not None and theirs[n] is None}
 
@@ -164,7 +170,9 @@ class TrainConfig:
         return {unit: n for unit in BUDGETS if (n := getattr(self, unit)) is not None}
 
     def network(self, symbols: int) -> NetworkConfig:
-        """The shape of a network for so many distinct symbols, once it is `defaults.resolve_defaults`."""
+        """The shape of a network for so many distinct symbols, once it is
+        `defaults.resolve_defaults`.
+        """
         assert self.hidden is not None
         assert self.layers is not None
         assert self.dropout is not None

@@ -182,8 +182,8 @@ class Streams:
 
     @classmethod
     def of(cls, ids: Ids, batch: int, seq: int) -> Streams:
-        """Streams that fit the text: a text too short for `batch` streams of `seq` symbols gets fewer
-        streams, and at last a shorter sequence.
+        """Streams that fit the text: a text too short for `batch` streams of `seq` symbols gets
+        fewer streams, and at last a shorter sequence.
         """
         batch, seq = fitting(len(ids), batch, seq)
         length = (len(ids) - 1) // batch

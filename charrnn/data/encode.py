@@ -1,7 +1,7 @@
 """From texts to numbers: one pass counts the symbols, a second numbers them.
 
-Neither holds the text. Between the two the code points wait in a `TokenBuffer`; the ids of a long text
-go to the `store`, where the same text with the same options is found again.
+Neither holds the text. Between the two the code points wait in a `TokenBuffer`; the ids of a long
+text go to the `store`, where the same text with the same options is found again.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from itertools import count
 
 import numpy as np
 
-from charrnn.data import store
-from charrnn.data import token_buffer as token_buffer
+from charrnn.data import store, token_buffer
 from charrnn.data.code_points import character_name, text_of, word_name
 from charrnn.data.reading import Source, TextOptions
 from charrnn.data.store import Encoded, Identity
@@ -28,7 +27,7 @@ from charrnn.nn.params import Array, Ids
 def encode(sources: Sequence[Source], options: TextOptions, name: str) -> Encoded:
     """Texts as one row of numbers, with the vocabulary of all of them together.
 
-    A CorpusError says os_reason they cannot be read, or are nothing to learn from; `name` is what it
+    A CorpusError says why they cannot be read, or are nothing to learn from; `name` is what it
     calls them.
     """
     sizes = [source.size for source in sources]

@@ -26,9 +26,7 @@ def hidden_places(
     """Which symbols to hide `(streams, length)`: the same number in every stream, at least one."""
     count = min(length, max(1, round(share * length)))
     ends = np.cumsum(rng.geometric(1 - _GO_ON, (streams, count)), axis=1)
-    spans = np.diff(
-        np.minimum(ends, count), axis=1, prepend=0
-    )  # those resolved_fields the count are empty
+    spans = np.diff(np.minimum(ends, count), axis=1, prepend=0)  # those beyond the count are empty
     shown = np.full((streams, length - count), -1)
     pieces = rng.permuted(np.concatenate([shown, spans], axis=1), axis=1).ravel()
     places = np.repeat(pieces > 0, np.abs(pieces)).reshape(streams, length)

@@ -40,8 +40,8 @@ def writing() -> Iterator[Path]:
         yield folder
     except OSError as error:
         raise CorpusError(
-            f"Cannot write the encoded text to {folder}: {os_reason(error)}; let CHARRNN_CACHE name a "
-            f"folder that has room for it."
+            f"Cannot write the encoded text to {folder}: {os_reason(error)}; set CHARRNN_CACHE "
+            f"to a folder that has room for it."
         ) from None
 
 

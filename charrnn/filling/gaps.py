@@ -1,10 +1,10 @@
 """Filling gaps: what stood where a text has holes?
 
-In ids the number V, one resolved_fields the last symbol, stands for a gap of one symbol. Two ways, by what
+In ids the number V, one beyond the last symbol, stands for a gap of one symbol. Two ways, by what
 the model is:
 
-A network that reads both ways (`MaskedLanguageModel`) says of every gap what it holds likely, all others still
-open. The most certain one is filled; then it is asked again, and so on to the last.
+A network that reads both ways (`MaskedLanguageModel`) says of every gap what it holds likely, all
+others still open. The most certain one is filled; then it is asked again, and so on to the last.
 
 A language model reads forwards only. Hypotheses, each a filling of all gaps so far, are read side
 by side: at a gap every one is continued by every symbol, and the `beam` likeliest live on; what

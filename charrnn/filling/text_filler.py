@@ -54,7 +54,9 @@ class Filled:
 
 
 class TextFiller:
-    """A model that fills the gaps of strings: a `MaskedLanguageModel`, or from the left any language model."""
+    """A model that fills the gaps of strings: a `MaskedLanguageModel`, or from the left any
+    language model.
+    """
 
     def __init__(self, model: MaskedLanguageModel | LanguageModel, vocabulary: Vocabulary) -> None:
         self.model = model

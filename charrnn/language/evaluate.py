@@ -141,9 +141,9 @@ def _segment(
 
     It is read as `streams` pieces side by side, which is many times faster than one stream and
     gives the same numbers. No stream but the first knows at the beginning what came before it; so
-    each is then read again from its true state, the end of the stream before, until its state agrees
-    with that of the first reading, from where on the two are the same. Where a model remembers for
-    so long that they do not come to agree, the rest is read as one stream.
+    each is then read again from its true state, the end of the stream before, until its state
+    agrees with that of the first reading, from where on the two are the same. Where a model
+    remembers for so long that they do not come to agree, the rest is read as one stream.
     """
     streams = max(1, min(streams, len(ids) // (4 * chunk)))
     length = len(ids) // streams
@@ -198,7 +198,8 @@ def _reread(
     states: list[State],
     streams: NDArray[np.intp],
 ) -> NDArray[np.intp]:
-    """Read these streams again from the end of the stream before each, until nothing changes any more.
+    """Read these streams again from the end of the stream before each, until nothing changes any
+    more.
 
     Returns the streams whose true beginning changed in turn, because the stream before them did not
     come to agree before its end.

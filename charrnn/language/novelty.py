@@ -21,7 +21,7 @@ from charrnn.nn.params import Ids
 LENGTHS = (8, 12, 20)
 """Lengths of runs that are usually asked for."""
 _BLOCK = 1 << 18  # symbols of the corpus worked on at a time
-_TABLE = 1 << 22  # entries of a table of pairs, resolved_fields which they are searched for
+_TABLE = 1 << 22  # entries of a table of pairs, beyond which they are searched for
 
 
 @dataclass(frozen=True)

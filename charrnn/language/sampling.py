@@ -73,8 +73,8 @@ def write(
     """Continue `seed` `(N,)`, which may be empty, by `length` symbols.
 
     One sample per random generator, drawn side by side; sample n depends on generator n alone.
-    Yields the next symbol of every sample, `(len(rngs),)`, as soon as it is drawn. `suppressed` is a
-    symbol that is never drawn.
+    Yields the next symbol of every sample, `(len(rngs),)`, as soon as it is drawn. `suppressed` is
+    a symbol that is never drawn.
     """
     style = style or SamplingConfig()
     log_p, state = None, model.initial_state(1)

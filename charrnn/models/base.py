@@ -20,7 +20,7 @@ class Model(Protocol):
 
     @property
     def vocab_size(self) -> int:
-        """How many distinct vocab_size it knows, V."""
+        """How many distinct symbols it knows, V."""
         ...
 
     @property
@@ -64,8 +64,8 @@ class Trainable(Model, Protocol):
         grads: Params,
         rng: np.random.Generator | None = None,
     ) -> tuple[float, State]:
-        """Add the gradient of the mean loss of these streams to `grads`. Returns that loss, in nats,
-        and what the streams carry on. With `rng` dropout is on.
+        """Add the gradient of the mean loss of these streams to `grads`. Returns that loss, in
+        nats, and what the streams carry on. With `rng` dropout is on.
         """
         ...
 
@@ -76,7 +76,7 @@ class LanguageModel(Protocol):
 
     @property
     def vocab_size(self) -> int:
-        """How many distinct vocab_size it knows, V."""
+        """How many distinct symbols it knows, V."""
         ...
 
     def initial_state(self, batch: int) -> State:

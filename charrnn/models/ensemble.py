@@ -14,7 +14,7 @@ from charrnn.nn.params import Array, Ids, State
 class Ensemble:
     """P(w | h) = (P_1(w | h) + ... + P_M(w | h)) / M
 
-    The mean of the probabilities of M models of the same vocab_size, of whatever kinds. By Jensen's
+    The mean of the probabilities of M models of the same symbols, of whatever kinds. By Jensen's
     inequality its loss is at most the mean of theirs; where they err in different places it is
     below that of the best.
 
@@ -26,7 +26,7 @@ class Ensemble:
         self.members = tuple(members)
         sizes = sorted({m.vocab_size for m in self.members})
         if len(sizes) != 1:
-            raise ValueError(f"these models know {sizes} vocab_size, not all the same")
+            raise ValueError(f"these models know {sizes} symbols, not all the same")
         ends = np.cumsum([len(m.initial_state(1)) for m in self.members])
         self._parts = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
 

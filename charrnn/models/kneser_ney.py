@@ -29,7 +29,7 @@ def discounts(counts: Ids) -> NDArray[np.float64]:
 
 
 def continuations(times: Ids, shorter: Ids, longer: Ids) -> Ids:
-    """After how many different vocab_size each n-gram occurs.
+    """After how many different symbols each n-gram occurs.
 
     times: how often each occurs. shorter: for each n-gram one symbol longer, which of them it ends
     with; longer: how often it occurs. What occurs without a symbol before it begins the text.

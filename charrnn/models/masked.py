@@ -17,11 +17,11 @@ from charrnn.nn.params import Array, Ids, Params, Spec, State, prefixed
 
 
 class MaskedLanguageModel(Network[NetworkConfig]):
-    """Restores hidden vocab_size from all that stands before and after them.
+    """Restores hidden symbols from all that stands before and after them.
 
-    It reads V + 1 vocab_size, the last of which, number V, stands for a hidden one, through layers of
+    It reads V + 1 symbols, the last of which, number V, stands for a hidden one, through layers of
     two networks each, one reading forwards and one backwards (Schuster and Paliwal 1997); at every
-    hidden place p = softmax(h V + c) over the V vocab_size that there are. Such a task, on words, is a
+    hidden place p = softmax(h V + c) over the V symbols that there are. Such a task, on words, is a
     cloze (Taylor 1953); BERT (Devlin et al. 2019) learns from it.
 
     Its config is that of a network; `hidden` is the width of each of the two directions.
@@ -56,8 +56,8 @@ class MaskedLanguageModel(Network[NetworkConfig]):
         return ()
 
     def predict(self, ids: Ids) -> Array:
-        """Log P(symbol) at every hidden place of ids `(T, B)`: `(M, V)`, stream by stream and within a
-        stream step by step, each from all of its stream that is not hidden.
+        """Log P(symbol) at every hidden place of ids `(T, B)`: `(M, V)`, stream by stream and
+        within a stream step by step, each from all of its stream that is not hidden.
         """
         y, _, _ = self.stack.forward(self.params, ids, self._start(ids))
         logits, _ = self._logits(y[self._hidden(ids)])

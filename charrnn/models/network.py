@@ -199,7 +199,7 @@ def _stack(config: NetworkConfig) -> Sequential:
 def recurrent_layers(
     config: NetworkConfig, cell: Cell, count: int, vocab_size: int, *, both_ways: bool = False
 ) -> dict[str, Layer]:
-    """`count` layers of a cell, the lowest of which reads so many vocab_size, with dropout above each.
+    """`count` layers of a cell, the lowest of which reads so many symbols, with dropout above each.
 
     With `both_ways` each is two layers of `hidden` units, one that reads backwards.
     """

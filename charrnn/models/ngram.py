@@ -28,9 +28,7 @@ class NGramConfig:
 
     def __post_init__(self) -> None:
         if self.vocab_size < 1 or self.order < 1:
-            raise ValueError(
-                f"an n-gram model of {self.vocab_size} vocab_size and order {self.order}"
-            )
+            raise ValueError(f"an n-gram model of {self.vocab_size} symbols and order {self.order}")
 
 
 class NGram:
@@ -41,15 +39,15 @@ class NGram:
         b(h)     = sum over w of D(c(hw)) / C(h)
 
     h' is the context h without its oldest symbol; a context that was never seen leaves everything
-    to its h', and beneath the empty context all V vocab_size are equally likely. c(hw) is how often
+    to its h', and beneath the empty context all V symbols are equally likely. c(hw) is how often
     hw occurs where h has the full length, order - 1; for a shorter h it is after how many
-    different vocab_size hw occurs, the beginning of the text being one of them. The discount D(c) is
+    different symbols hw occurs, the beginning of the text being one of them. The discount D(c) is
     estimated for each length of h, for c = 1, 2, and 3 or more; D(0) = 0.
 
     Why this one: at its best order it is 0.15 nats per character better than Witten-Bell at its own
     in English, 0.26 in Chinese. Trained on the first 90 %, measured on the last 10 %:
 
-                                      Tiny Shakespeare               Tang poems (5,387 vocab_size)
+                                      Tiny Shakespeare               Tang poems (5,387 symbols)
         order                          4      5      6      7          2      3      4
         Witten-Bell                    1.774  1.669  1.698  1.779      5.259  5.263  5.354
         absolute discounting           1.798  1.709  1.750  1.823      5.251  5.180  5.186
@@ -62,7 +60,7 @@ class NGram:
     the order of their keys, parent * V + symbol, so that one sorted array of keys is the tree and
     node n has key contexts[n - 1]. The keys of the counts are node * V + next symbol.
 
-    The state is `(B, order - 1)`: the newest vocab_size read, the last one the newest, -1 where there
+    The state is `(B, order - 1)`: the newest symbols read, the last one the newest, -1 where there
     was none yet.
     """
 
@@ -167,7 +165,7 @@ class NGram:
         return log_p.reshape(T, B, self.vocab_size), (text[T:].T.astype(np.int32),)
 
     def _write(self, recent: Sequence[Ids], p: NDArray[np.float64]) -> None:
-        """Log P(next) `(N, V)` after the vocab_size recent[0] `(N,)`, before it recent[1] and so on.
+        """Log P(next) `(N, V)` after the symbols recent[0] `(N,)`, before it recent[1] and so on.
 
         Unrolled, P is a sum over all contexts that were seen, each weighted with the product of
         b(h) of the longer ones.
@@ -195,8 +193,8 @@ class NGram:
         """
         found = []
         row, node = np.arange(rows), np.zeros(rows, np.int64)
-        for vocab_size in recent:
-            symbol = vocab_size[row]
+        for symbols in recent:
+            symbol = symbols[row]
             key = node * self.vocab_size + symbol
             at = np.searchsorted(self._keys, key)
             seen = (self._keys[at] == key) & (symbol != _NOTHING)

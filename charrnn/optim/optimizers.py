@@ -1,6 +1,6 @@
 """Optimisers, clipping and learning-rate schedules, all on one flat vector.
 
-An optimiser is its update rule plus the running slots it slot_names, which are as long as the
+An optimiser is its update rule plus the running slots it keeps, which are as long as the
 parameter vector and go into the checkpoint by name.
 """
 

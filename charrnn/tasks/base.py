@@ -39,7 +39,8 @@ class Batches(Protocol):
     def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:
         """Inputs and targets of chunk n of an epoch, the same whenever it is asked for.
 
-        Their last axis is the batch, which workers share out; every stream counts as much as another.
+        Their last axis is the batch, which workers share out; every stream counts as much as
+        another.
         """
         ...
 

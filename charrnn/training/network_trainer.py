@@ -7,8 +7,8 @@ Nothing is printed and nothing is called back. Evaluating and sampling in betwee
 random numbers and states, so they never change what training does next; and all that decides the
 next step is in the `TrainingStep`, so that a resumed run goes on bit for bit.
 
-In a group of several ranks each runs its own `NetworkTrainer` over the same text and meets the same events;
-rank 0 alone evaluates, samples and writes.
+In a group of several ranks each runs its own `NetworkTrainer` over the same text and meets the same
+events; rank 0 alone evaluates, samples and writes.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ class NetworkTrainer(Trainer):
         """
         learner, streams = self.learner, self.learner.streams
         yield Started(
-            self.model.num_parameters, streams.batch, streams.seq, streams.chunks, self.corpus.chars,
-            learner.at.step, self.group.size, learner.team.workers, self.chosen,
+            self.model.num_parameters, streams.batch, streams.seq, streams.chunks,
+            self.corpus.chars, learner.at.step, self.group.size, learner.team.workers, self.chosen,
         )  # fmt: skip
         self._good = learner.state_dict()
         every = self.config.eval_every or max(50, min(streams.chunks, 1000))

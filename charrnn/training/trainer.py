@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import charrnn
 from charrnn.config.defaults import resolve_defaults
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
@@ -18,6 +17,7 @@ from charrnn.runs.run import Run
 from charrnn.tasks import TASKS
 from charrnn.training.events import Event, Sampled
 from charrnn.training.parallel.group import ProcessGroup
+from charrnn.version import __version__
 
 
 class Trainer(ABC):
@@ -83,7 +83,7 @@ class Trainer(ABC):
     def _record(self) -> dict[str, Any]:
         """What every checkpoint says of where its model comes from."""
         return {
-            "version": charrnn.__version__,
+            "version": __version__,
             "config": self.config.to_json(),
             "corpus": self.corpus.record(),
         }
@@ -93,6 +93,7 @@ def resolve_all(config: TrainConfig, corpus: Corpus) -> TrainConfig:
     """The options with which a corpus is learned: those that it decides, and those left open."""
     text = corpus.options
     return replace(
-        resolve_defaults(config, len(corpus.parts["train"])), split=str(corpus.split), unit=text.unit,
-        encoding=text.encoding, keep_newlines=text.keep_newlines, min_count=text.min_count,
+        resolve_defaults(config, len(corpus.parts["train"])), split=str(corpus.split),
+        unit=text.unit, encoding=text.encoding, keep_newlines=text.keep_newlines,
+        min_count=text.min_count,
     )  # fmt: skip

@@ -1,10 +1,10 @@
 """The learner: a network, its optimiser and its place in the text. One call, one update.
 
-All that decides the next update is here: the parameters, the optimiser's slots, the carried
-state and `TrainingState`; random numbers are a function of the seed and the step. `state_dict` copies it out
-and `load_state_dict` puts it back, for resuming bit for bit and for going back after an explosion. All
-ranks of a group call the same methods in the same order and hold the same numbers, but that each
-carries the state of its own streams only.
+All that decides the next update is here: the parameters, the optimiser's slots, the carried state
+and `TrainingState`; random numbers are a function of the seed and the step. `state_dict` copies it
+out and `load_state_dict` puts it back, for resuming bit for bit and for going back after an
+explosion. All ranks of a group call the same methods in the same order and hold the same numbers,
+but that each carries the state of its own streams only.
 """
 
 from __future__ import annotations

@@ -195,8 +195,8 @@ def _adapted(event: Started, trainer: Trainer) -> list[str]:
         lines.append(f"{event.ranks} ranks, {workers}.")
     if trainer.reduction_changed:
         lines.append(
-            "The streams are shared out otherwise than before (mpiexec -n, --workers): this goes on "
-            "as well, but not with the same bits."
+            "The number of ranks or workers differs from before (mpiexec -n, --workers): training "
+            "continues, but not bit for bit."
         )
     whole = c.task == "classify"  # texts, as long as they are
     if event.batch and not whole and (event.batch < c.batch or event.seq * 2 < c.seq):

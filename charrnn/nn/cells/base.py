@@ -4,10 +4,11 @@
     recurrent drive  u = h U            the layer: one product a step
     cell             (a, u, state) -> state        here, elementwise
 
-A cell is written in four short pieces. `forward` is the equation of one step. `local_gradients` writes
-down, for all steps at once, every local derivative that does not depend on the gradient flowing
-back; `backward` is then a few multiplications a step. `parameter_gradients` collects what remains when the loop
-is done. Arrays are `(T, B, width)` over a whole sequence, `(B, width)` within a step.
+A cell is written in four short pieces. `forward` is the equation of one step. `local_gradients`
+writes down, for all steps at once, every local derivative that does not depend on the gradient
+flowing back; `backward` is then a few multiplications a step. `parameter_gradients` collects what
+remains when the loop is done. Arrays are `(T, B, width)` over a whole sequence, `(B, width)` within
+a step.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""More than one core: the streams of a batch shared out among workers, gradients summed once a step.
+"""More than one core: the streams of a batch shared out among workers, gradients summed once a
+step.
 
 A worker is a process or a thread (`workers.py`). Where this process is one of several ranks
 (`group.py`), its team works on that rank's streams. The same number of ranks and workers gives the
@@ -33,7 +34,8 @@ def default_workers(batch: int, hidden: int, group: ProcessGroup) -> int:
 class DataParallel:
     """`workers` that compute one gradient together, those of all ranks over all streams.
 
-    Workers are counted through all ranks, and worker n of all of them has the n-th share of streams.
+    Workers are counted through all ranks, and worker n of all of them has the n-th share of
+    streams.
     """
 
     def __init__(
@@ -42,7 +44,7 @@ class DataParallel:
         group = group or ProcessGroup()
         if batch < group.size:
             raise ProcessGroupError(
-                f"{group.size} ranks cannot share out {batch} stream{'s' * (batch > 1)} of text; give "
+                f"{group.size} ranks cannot share {batch} stream{'s' * (batch > 1)} of text; give "
                 f"a larger --batch, a longer text or a smaller mpiexec -n."
             )
         self.model = model

@@ -3,11 +3,12 @@
 Workers share out the streams of a batch within a process (`team.py`), ranks among processes, which
 may be on several machines. Every rank holds all parameters and takes each step and each decision
 from the same numbers, so that they stay the same everywhere and nobody waits for ever; what differs
-between one process and many is only who sums. `ProcessGroup` is one process alone, `mpi.MPIGroup` are many.
+between one process and many is only who sums. `ProcessGroup` is one process alone, `mpi.MPIGroup`
+are many.
 
-`pairwise_sum` fixes the order of every sum, over the workers of a rank and then over the ranks: first
-neighbours, then neighbouring pairs, and so on. R ranks of T workers so give the bits of one rank
-of R x T workers, whenever T is a power of two (else two ranks' sums are no pairs of pairs).
+`pairwise_sum` fixes the order of every sum, over the workers of a rank and then over the ranks:
+first neighbours, then neighbouring pairs, and so on. R ranks of T workers so give the bits of one
+rank of R x T workers, whenever T is a power of two (else two ranks' sums are no pairs of pairs).
 """
 
 from __future__ import annotations
@@ -109,7 +110,9 @@ class ProcessGroup:
         return own
 
     def check_equal(self, value: object, problem: str) -> None:
-        """A ProcessGroupError, on every rank, if one has another value than rank 0: "Rank 3 `problem`."."""
+        """A ProcessGroupError, on every rank, if one has another value than rank 0: "Rank 3
+        `problem`.".
+        """
         values = self.gather(value)
         for rank, other in enumerate(values):
             if other != values[0]:

@@ -76,7 +76,7 @@ class MPIGroup(ProcessGroup):
 
 
 def init_group() -> ProcessGroup:
-    """All ranks of this job. A ProcessGroupError if mpi4py and `mpiexec` belong to different MPIs."""
+    """All ranks of this job. A ProcessGroupError if mpi4py and `mpiexec` use different MPIs."""
     told, found = launched_as().size, MPI.COMM_WORLD.size
     if found == 1 < told:
         raise ProcessGroupError(

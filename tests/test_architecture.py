@@ -1,0 +1,79 @@
+"""Imports point one way: from the command line down to the mathematics."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "charrnn"
+LAYERS = (
+    {"errors", "version"},
+    {"system"},
+    {"nn"},
+    {"data", "optim"},
+    {"models"},
+    {"config"},
+    {"runs"},
+    {"language"},
+    {"filling", "classification"},
+    {"tasks"},
+    {"training"},
+    {"compare", "diagnostics", "plots"},
+    {"cli"},
+)
+"""From the bottom to the top. A room imports itself and rooms below it."""
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+FRONT_DOOR = {"__init__", "__main__"}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {name_of(path): path for path in MODULES}
+
+
+def imports(path):
+    """The modules of this package that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("charrnn"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "charrnn":
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                yield module if module in NAMES else node.module
+
+
+def room(module):
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_import_points_upwards(path):
+    here = room(name_of(path))
+    if here in FRONT_DOOR:
+        return
+    for module in imports(path):
+        there = room(module)
+        assert there == here or LEVEL.get(there, 99) < LEVEL[here], f"{name_of(path)} -> {module}"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {name: {m for m in imports(path) if m != name} for name, path in NAMES.items()}
+    done, open_ = set(), []
+
+    def visit(name):
+        if name in done:
+            return
+        assert name not in open_, " -> ".join([*open_[open_.index(name) :], name])
+        open_.append(name)
+        for module in graph[name]:
+            visit(module)
+        open_.pop()
+        done.add(name)
+
+    for name in graph:
+        if name != "charrnn":  # the front door imports lazily; its names are for type checkers
+            visit(name)
