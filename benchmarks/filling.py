@@ -43,7 +43,7 @@ def trained(corpus: Corpus, config: TrainConfig, seconds: float) -> Any:
         took = (time.process_time() - started) / _TRIAL
         config = replace(config, steps=max(1, round(seconds / took)))
     session = make_trainer(corpus, config)
-    click.echo(f"{session.model.title}: {config.steps or 1:,} updates", err=True)
+    click.echo(f"{session.model.name}: {config.steps or 1:,} updates", err=True)
     for event in session.events():
         best = getattr(event, "losses", {}).get("test")
         if best:
@@ -136,7 +136,7 @@ def main(
         right = (filled == truth)[places]
         results.append(
             {
-                "model": model.title,
+                "model": model.name,
                 "parameters": model.num_parameters,
                 "way": what,
                 "accuracy": float(right.mean()),

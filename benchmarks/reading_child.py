@@ -61,7 +61,7 @@ def main(job: dict[str, Any]) -> None:
     anonymous = AnonymousPeak()
     peaks = {"start": (anonymous.look(), peak_mb())}
     started = time.perf_counter()
-    for _ in Source.of(job["file"]).codes(TextOptions()):
+    for _ in Source.of(job["file"]).code_points(TextOptions()):
         pass
     decode_seconds = time.perf_counter() - started
     started = time.perf_counter()

@@ -78,7 +78,7 @@ def an_error_of_one_rank_is_that_of_all():
 
     for last in (0, group.size - 1):
         assert str(error_of(group.root_first, lambda: gone_on(last))) == "It is gone."  # noqa: B023
-    assert str(error_of(group.lead, lambda: gone_on(0))) == "It is gone."
+    assert str(error_of(group.run_on_root, lambda: gone_on(0))) == "It is gone."
     assert group.run_on_root(lambda: group.rank) == 0
 
 

@@ -73,7 +73,7 @@ def keys_of(value, into: set[str]) -> set[str]:
 
 
 def test_every_key_of_the_json_output_is_documented(folder):
-    page = (ROOT / "docs" / "training.md").read_text("utf-8")
+    page = (ROOT / "docs" / "json.md").read_text("utf-8")
     commands = (
         "train poems.txt --steps 4 --hidden 8 --json",
         "eval poems.txt --dynamic --json",

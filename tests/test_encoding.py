@@ -89,7 +89,7 @@ def test_what_can_be_read_only_once_is_read_once_and_kept(encodings, long_text, 
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=lambda: pipe.write_bytes(LONG_TEXT.encode()))
-    writer.initial_state()
+    writer.start()
     piped = encode([Source.of(pipe)], CHAR, "pipe")
     writer.join()
     found = encode([Source.of(long_text)], CHAR, "text")
