@@ -108,7 +108,7 @@ def test_an_entry_of_something_else_is_not_used(encodings, long_text):
 
 CHILD = """
 import hashlib, sys
-from charrnn.data import spool
+from charrnn.data import token_buffer
 from charrnn.errors import CharRNNError
 from charrnn.data.corpus import Corpus
 token_buffer.SMALL = 1000
