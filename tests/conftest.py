@@ -13,7 +13,8 @@ import pytest
 from hypothesis import settings
 
 from charrnn.data import token_buffer
-from charrnn.data.corpus import Corpus, Split
+from charrnn.data.corpus import Corpus
+from charrnn.data.split import Split
 from charrnn.data.reading import Source
 
 # A shared machine may stop a test for a second, which says nothing about the code.

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from charrnn.cli.commands.eval import command
 from charrnn.data import token_buffer
-from charrnn.data.corpus import Corpus, Split
+from charrnn.data.corpus import Corpus
+from charrnn.data.split import Split
 from charrnn.data.encode import encode
 from charrnn.data.reading import Source, TextOptions
 from charrnn.data.token_buffer import TokenBuffer, drop_pages

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.data.batches import padded
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.language.evaluate import Loss
 from charrnn.models import Classifier
-from charrnn.models.classifier import PAD
 from charrnn.nn.params import Ids
-from charrnn.runs import checkpoint
-from charrnn.runs.run import find_checkpoint
-
-
-def padded(texts: Sequence[Ids]) -> Ids:
-    """Texts side by side, `(T, B)`, with PAD after the end of each."""
-    table = np.full((max(map(len, texts)), len(texts)), PAD, np.int32)
-    for stream, text in enumerate(texts):
-        table[: len(text), stream] = text
-    return table
 
 
 def log_probabilities(
@@ -151,12 +140,3 @@ class TextClassifier:
             {self.classes[k]: float(np.exp(each[k])) for k in np.argsort(-each, kind="stable")}
             for each in log_p
         ]
-
-
-def load_classifier(where: str | Path | None = None) -> TextClassifier:
-    """Load a run directory or checkpoint file; without one, the newest run under ./checkpoints
-    that holds a classifier. A CheckpointError says what is wrong.
-    """
-    path = find_checkpoint(Path(where) if where is not None else None, tasks=(Classifier.task,))
-    found = checkpoint.load(path)
-    return TextClassifier(found.classifier, found.vocabulary)

@@ -1,92 +1,35 @@
-"""The options of training, for every command that trains: those of `TrainConfig`."""
+"""The options of training, for every command that trains."""
 
 from __future__ import annotations
 
-import typing
-from collections.abc import Callable, Container
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from charrnn.cli.texts import corpus_source
-from charrnn.config.fields import ByTask, read_toml
-from charrnn.config.train_config import BUDGETS, TrainConfig
-from charrnn.tasks import Text
+from charrnn.cli.options import GroupedOption
+from charrnn.config.fields import read_toml
+from charrnn.tasks import TASKS, USUAL
+from charrnn.training.resume import override
 
 config_file_option = click.option(
-    "--config", "config_file", type=Path, metavar="TOML", help="Read options from a file."
-)
-
-
-def config_options(without: Container[str] = (), task: str | None = None) -> Callable[[Any], Any]:
-    """One command-line option for every field of TrainConfig but these; with the defaults of all
-    tasks, or of this one.
-    """
-
-    def decorate(function: Any) -> Any:
-        hints = typing.get_type_hints(TrainConfig)
-        for f in reversed(fields(TrainConfig)):
-            if f.name in without:
-                continue
-            kind = next(
-                t for t in (*typing.get_args(hints[f.name]), hints[f.name]) if t is not type(None)
-            )
-            choices = f.metadata.get("choices")
-            settings: dict[str, Any] = {"type": click.Choice(list(choices)) if choices else kind}
-            flag, text, default = f.name.replace("_", "-"), f.metadata["help"], f.default
-            if kind is bool:
-                settings = {"is_flag": True}
-                flag += f"/--no-{flag}" * default
-            if isinstance(default, ByTask):
-                shown = default if task is None else ByTask(default.of(task))
-                text, default = f"{text}  [default: {shown}]", None
-            if "metavar" in f.metadata:
-                settings["metavar"] = f.metadata["metavar"]
-            function = click.option(
-                f"--{flag}",
-                f.name,
-                default=default,
-                show_default=default is not None and (kind is not bool or default),
-                help=text,
-                **settings,
-            )(function)
-        return function
-
-    return decorate
+    "--config", "config_file", type=Path, metavar="TOML", cls=GroupedOption, group="Output",
+    help="Read options from a file.",
+)  # fmt: skip
+task_option = click.option(
+    "--task", type=click.Choice(list(TASKS)), default=USUAL, cls=GroupedOption, group="Text",
+    help="What to learn: "
+    f"{'; '.join(f'{name}, {task.summary}' for name, task in TASKS.items())}.  "
+    f"[default: {USUAL}]",
+)  # fmt: skip
 
 
 def given_options(
     ctx: click.Context, options: dict[str, Any], config_file: Path | None
 ) -> dict[str, Any]:
-    """The options that somebody gave, on the command line or, after that, in the file."""
+    """The options given on the command line or, overridden by these, in the file."""
     given = {
         n: v for n, v in options.items() if ctx.get_parameter_source(n) != ParameterSource.DEFAULT
     }
-    if config_file:
-        in_file = {k.replace("-", "_"): v for k, v in read_toml(config_file).items()}
-        given = one_budget(in_file, given)
-    return given
-
-
-def one_budget(lower: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:
-    """`upper` over `lower`; a budget in `upper` takes the place of any other in `lower`."""
-    if any(upper.get(b) is not None for b in BUDGETS):
-        lower = {k: v for k, v in lower.items() if k not in BUDGETS}
-    return {**lower, **upper}
-
-
-def text_of(corpus: tuple[str, ...], config: TrainConfig) -> Text:
-    """The text that is meant by the names on the command line; what is not here is fetched."""
-    extra = {n: corpus_source(v) if (v := getattr(config, n)) else None for n in ("valid", "test")}
-    return Text(tuple(map(corpus_source, corpus)), config, **extra)
-
-
-def at_their_places(config: TrainConfig) -> TrainConfig:
-    """The same options, with texts named so that they are found from any folder."""
-    found: dict[str, Any] = {
-        n: corpus_source(v).location for n in ("valid", "test") if (v := getattr(config, n))
-    }
-    return replace(config, **found)
+    return override(read_toml(config_file), given) if config_file else given

@@ -15,13 +15,13 @@ from typing import Any
 
 from charrnn.compare.sizing import hidden_for
 from charrnn.compare.trial import Trial
+from charrnn.config.resolve import resolve
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError, os_reason
 from charrnn.models import NETWORKS, NGram, parameters
 from charrnn.runs.run import Run
-from charrnn.tasks import Text
-from charrnn.training.trainer import resolve_all
+from charrnn.tasks import Text, make_config
 
 RECORD = "compare.json"
 _OF_ONE_RUN = {"cell", "hidden", "layers", "order", "seed", "workers", "sample_every"}
@@ -59,7 +59,8 @@ class Plan:
         chosen once, for the network that `config` names.
         """
         plain = replace(self.config, workers=1, sample_every=0)
-        return resolve_all(replace(plain, hidden=self._hidden(plain, corpus, strict=False)), corpus)
+        hidden = self._hidden(plain, corpus, strict=False)
+        return resolve(replace(plain, hidden=hidden), corpus).config
 
     def models(self, corpus: Corpus) -> list[TrainConfig]:
         """The options of each model's first run."""
@@ -74,7 +75,7 @@ class Plan:
         """
         if self.params is None:
             return config.hidden
-        narrow = resolve_all(replace(config, hidden=1), corpus)
+        narrow = resolve(replace(config, hidden=1), corpus).config
         shape = narrow.network(len(corpus.vocabulary))
         return hidden_for(shape, self.params if strict else max(self.params, parameters(shape)))
 
@@ -149,7 +150,7 @@ def _read(folder: Path) -> dict[str, Any] | None:
     """
     try:
         record: dict[str, Any] = json.loads((folder / RECORD).read_text("utf-8"))
-        options = TrainConfig.from_mapping(record["options"], RECORD)
+        options = make_config(record["options"], RECORD)
         return {"corpus": record["corpus"], "options": _shared(options)}
     except (OSError, ValueError, TypeError, KeyError, ConfigError):
         return None

@@ -15,6 +15,7 @@ from charrnn.language.evaluate import Loss
 from charrnn.models import NGram
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import Run
+from charrnn.tasks import make_config
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,11 @@ class Result:
         """From a run's folder, its best model, and the nats of each block of a text of `chars`
         characters.
         """
-        try:
-            config = TrainConfig.from_mapping(found.meta["config"], str(run.path))
-            corpus, best_step = found.meta["corpus"], found.meta["metrics"]["best_step"]
-            learned, sha256 = corpus["chars"]["train"], corpus["sha256"]
-        except KeyError as error:
-            raise CheckpointError(
-                f"{run.path} does not say how it was trained: no {error}."
-            ) from None
+        record = found.record
+        if not (record.config and record.corpus and record.metrics):
+            raise CheckpointError(f"{run.path} does not say how it was trained.")
+        config, best_step = make_config(record.config, str(run.path)), record.metrics.best_step
+        learned, sha256 = record.corpus.counts["train"], record.corpus.sha256
         records = run.records()
         told = [r for r in records if r["event"] == "evaluated"]
         seconds = [r["seconds"] for r in records if "seconds" in r]

@@ -23,9 +23,10 @@ from charrnn.language.evaluate import surprisal
 from charrnn.models import NGram
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
-from charrnn.tasks import Text
+from charrnn.tasks import Text, make_config, make_task
 from charrnn.training.events import Evaluated, Event, Finished, Stepped
-from charrnn.training.network_trainer import NetworkTrainer, make_trainer
+from charrnn.training.network_trainer import NetworkTrainer
+from charrnn.training.train import make_trainer
 from charrnn.training.trainer import Trainer
 
 _EVERY = 0.25  # seconds between two looks at the files
@@ -128,7 +129,8 @@ def learn(trial: Trial) -> None:
 @lru_cache(maxsize=1)
 def _read(text: Text, sha256: str) -> Corpus:
     """A process reads the text once for all its runs."""
-    corpus: Corpus = text.read()
+    corpus = text.read()
+    assert isinstance(corpus, Corpus)
     if corpus.sha256 != sha256:
         raise CorpusError(f"The text {corpus.name} has changed since the comparison began.")
     return corpus
@@ -138,14 +140,14 @@ def _session(trial: Trial, corpus: Corpus) -> Trainer:
     run = trial.run
     if not run.last.exists():
         run.log_file.unlink(missing_ok=True)
-        return make_trainer(corpus, trial.config, run)
-    before = TrainConfig.from_mapping(checkpoint.read_meta(run.last)["config"], str(run.last))
+        return make_trainer(corpus, trial.config, run=run)
+    before = make_config(checkpoint.read_meta(run.last)["config"], str(run.last))
     if before != trial.config:
         raise CheckpointError(
             f"{run.path} was trained further, or with other options; remove it, or compare "
             "somewhere else with --out."
         )
-    return NetworkTrainer.resume(run, corpus, trial.config)
+    return NetworkTrainer.resume(run, make_task(corpus, trial.config))
 
 
 def _train(trial: Trial, session: Trainer) -> Finished:

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.data.corpus import SPLITS, Split
 from charrnn.data.labelled import Labelled, read_labelled
 from charrnn.data.reading import Source, TextOptions
+from charrnn.data.sources import find_source, names_of, sources_of
+from charrnn.data.split import PARTS, Split, divide
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.data.words import cut
 from charrnn.errors import CorpusError
@@ -54,7 +55,7 @@ class Examples:
     @classmethod
     def read(
         cls,
-        sources: Sequence[Source | str | Path],
+        sources: Source | str | Path | Sequence[Source | str | Path],
         *,
         seed: int = 1,
         longest: int = 256,
@@ -70,18 +71,18 @@ class Examples:
         are read. A CorpusError says what cannot be split or learned.
         """
         split, options = split or Split(0.8, 0.1, 0.1), options or TextOptions()
-        main = [_source(s) for s in sources]
-        name = main[0].name if len(main) == 1 else f"{main[0].name} and {len(main) - 1} more"
+        main = sources_of(sources)
+        name = names_of(main)
         lines = {"main": read_labelled(main, options)}
         for part, extra in (("valid", valid), ("test", test)):
             if extra is not None:
-                lines[part] = read_labelled([_source(extra)], options)
+                lines[part] = read_labelled([find_source(extra)], options)
         texts, owner = _distinct(lines)
         classes = _classes(texts, owner, name)
         labels = np.array([classes.index(each.label) for each in texts], np.intp)
         own = np.flatnonzero(owner == "main")
-        cut = divide(labels[own], _without(split, lines), seed)
-        parts = {p: np.flatnonzero(owner == p) if p in lines else own[cut[p]] for p in SPLITS}
+        cut = divide(labels[own], split.without([p for p in lines if p != "main"]), seed)
+        parts = {p: np.flatnonzero(owner == p) if p in lines else own[cut[p]] for p in PARTS}
         for part, share in vars(split).items():
             if share and not len(parts[part]):
                 raise CorpusError(
@@ -148,29 +149,6 @@ class Examples:
         return [self.ids[self.offsets[n] : self.offsets[n + 1]] for n in numbers]
 
 
-def divide(labels: Ids, split: Split, seed: int) -> dict[str, Ids]:
-    """The numbers of the texts of each part, every class cut by itself.
-
-    Where a cut would fall within a text, chance moves it up or down, both cuts of a class the same
-    way; so each part is less than one text away from its share of any class, and on the whole has
-    neither too many nor too few. Every class keeps a text to train on.
-    """
-    rng = np.random.default_rng([4, seed])
-    shares = np.cumsum([0.0, *vars(split).values()])
-    found: dict[str, list[Ids]] = {part: [] for part in SPLITS}
-    for label in np.unique(labels):
-        mine = rng.permutation(np.flatnonzero(labels == label))
-        ends = (shares / shares[-1] * len(mine) + rng.random()).astype(np.intp)
-        ends[1:] = np.maximum(ends[1:], 1)
-        for part, a, b in zip(SPLITS, ends[:-1], ends[1:], strict=True):
-            found[part].append(mine[a:b])
-    return {part: np.sort(np.concatenate(pieces)) for part, pieces in found.items()}
-
-
-def _source(what: Source | str | Path) -> Source:
-    return what if isinstance(what, Source) else Source.of(what)
-
-
 def _sha256(lines: dict[str, list[Labelled]]) -> str:
     found = hashlib.sha256()
     for part in lines.values():
@@ -200,12 +178,6 @@ def _classes(texts: list[Labelled], owner: Ids, name: str) -> tuple[str, ...]:
             "lines that are each a class, a tab and a text."
         )
     return tuple(sorted(known))
-
-
-def _without(split: Split, lines: dict[str, list[Labelled]]) -> Split:
-    """The split of what is left to training once parts have files of their own."""
-    valid, test = (0.0 if p in lines else getattr(split, p) for p in ("valid", "test"))
-    return Split(1 - valid - test, valid, test)
 
 
 def _vocabulary(texts: Sequence[str], options: TextOptions, name: str) -> Vocabulary:

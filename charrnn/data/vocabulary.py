@@ -55,6 +55,11 @@ class Vocabulary:
         return np.min_scalar_type(max(len(self) - 1, 0))
 
     @property
+    def plural(self) -> str:
+        """What people call several symbols: `characters`, `bytes` or `words`."""
+        return {"byte": "bytes", "word": "words"}.get(self.unit, "characters")
+
+    @property
     def unknown_id(self) -> int | None:
         """The id of the unknown symbol, None where there is none."""
         return len(self.code_points) if self.unknown else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -14,8 +13,7 @@ from charrnn.errors import ConfigError
 from charrnn.filling.gaps import Guess, fill
 from charrnn.models import LanguageModel, MaskedLanguageModel
 from charrnn.nn.params import Ids
-from charrnn.runs import checkpoint
-from charrnn.runs.run import find_checkpoint
+from charrnn.runs.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class TextFiller:
         self.vocabulary = vocabulary
 
     @classmethod
-    def of(cls, found: checkpoint.Checkpoint) -> TextFiller:
+    def of(cls, found: Checkpoint) -> TextFiller:
         """The model of a checkpoint; a CheckpointError if it can do nothing of the kind."""
         model = found.model
         return cls(
@@ -137,13 +135,3 @@ class TextFiller:
         ]
         chances = np.exp(guess.log_p[order]).tolist()
         return [(text, p) for text, p in zip(texts, chances, strict=True) if p > 0]
-
-
-def load_filler(where: str | Path | None = None) -> TextFiller:
-    """Load a run directory or checkpoint file; without one, the newest run under ./checkpoints that
-    was trained to fill gaps. A CheckpointError says what is wrong.
-    """
-    path = find_checkpoint(
-        Path(where) if where is not None else None, tasks=(MaskedLanguageModel.task,)
-    )
-    return TextFiller.of(checkpoint.load(path))

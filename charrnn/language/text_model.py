@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,8 @@ from charrnn.errors import ConfigError, CorpusError
 from charrnn.language.evaluate import Loss, evaluate, surprisal
 from charrnn.language.sampling import SamplingConfig, write
 from charrnn.language.score import Score, score
-from charrnn.models import CharRNN, LanguageModel
+from charrnn.models import LanguageModel
 from charrnn.nn.params import Ids
-from charrnn.runs import checkpoint
-from charrnn.runs.run import find_checkpoint
 
 
 class TextModel:
@@ -136,16 +133,3 @@ class _Stop:
             keep -= 1
         self.held = held[len(held) - keep :]
         return held[: len(held) - keep]
-
-
-def load(where: str | Path | None = None, *others: str | Path) -> TextModel:
-    """Load a run directory or checkpoint file; without one, the newest run under ./checkpoints,
-    and failing that the model that ships with the package. A CheckpointError says what is wrong.
-
-    With `others` it is the ensemble of all of them, which must have one vocabulary: a
-    VocabularyError otherwise.
-    """
-    named = [Path(each) if each is not None else None for each in (where, *others)]
-    paths = [find_checkpoint(path, tasks=(CharRNN.task,)) for path in named]
-    found = [checkpoint.load(path) for path in paths]
-    return TextModel(checkpoint.together(paths, found), found[0].vocabulary)

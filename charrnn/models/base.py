@@ -16,7 +16,11 @@ class Model(Protocol):
     kind: ClassVar[str]
     """Its name in a checkpoint; never changed, since files bear it."""
     task: ClassVar[str]
-    """What it is for, as `--task` calls it."""
+    """The task it was trained for, as `--task` calls it."""
+    purpose: ClassVar[str]
+    """What it does: `fills gaps`."""
+    command: ClassVar[str]
+    """The command that uses it."""
 
     @property
     def vocab_size(self) -> int:

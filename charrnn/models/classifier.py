@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from charrnn.data.batches import PAD
 from charrnn.errors import ConfigError
 from charrnn.models.network import Network, NetworkConfig, recurrent_layers
 from charrnn.nn.cells import CELLS
@@ -15,9 +16,6 @@ from charrnn.nn.functional import cross_entropy, log_softmax
 from charrnn.nn.layers import Dense, LastStep, Sequential
 from charrnn.nn.layers.base import Backward, Rng
 from charrnn.nn.params import Array, Ids, Params, Spec, State
-
-PAD = -1
-"""What fills up a batch after the end of a text: no symbol of any vocabulary."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +47,8 @@ class Classifier(Network[ClassifierConfig]):
 
     kind: ClassVar[str] = "classifier"
     task: ClassVar[str] = "classify"
+    purpose: ClassVar[str] = "classifies texts"
+    command: ClassVar[str] = "classify"
     shape: ClassVar[type[NetworkConfig]] = ClassifierConfig
 
     def __init__(self, config: ClassifierConfig, params: Params) -> None:
@@ -60,9 +60,9 @@ class Classifier(Network[ClassifierConfig]):
         """The parameters of such a network."""
         return _stack(config).specs()
 
-    @property
-    def name(self) -> str:
-        c = self.config
+    @staticmethod
+    def name_of(config: ClassifierConfig) -> str:
+        c = config
         return f"{c.cell} {c.layers}x{c.hidden}{' both ways' * c.bidirectional}"
 
     def initial_state(self, batch: int) -> State:

@@ -29,6 +29,8 @@ class MaskedLanguageModel(Network[NetworkConfig]):
 
     kind: ClassVar[str] = "filler"
     task: ClassVar[str] = "fill"
+    purpose: ClassVar[str] = "fills gaps"
+    command: ClassVar[str] = "fill"
 
     def __init__(self, config: NetworkConfig, params: Params) -> None:
         super().__init__(config, params)
@@ -47,9 +49,9 @@ class MaskedLanguageModel(Network[NetworkConfig]):
         """The number that stands for a hidden symbol: V."""
         return self.config.vocab_size
 
-    @property
-    def name(self) -> str:
-        return f"fill {self.config.cell} {self.config.layers}x{self.config.hidden}"
+    @staticmethod
+    def name_of(config: NetworkConfig) -> str:
+        return f"fill {config.cell} {config.layers}x{config.hidden}"
 
     def initial_state(self, batch: int) -> State:
         """Nothing: every text is read from its own two ends."""

@@ -78,6 +78,15 @@ class Network(ABC, Generic[Config]):
         """A network with fresh random parameters. A ConfigError if there is no such cell."""
         return cls(config, Params.initialised(cls.specs(config), rng, dtype))
 
+    @staticmethod
+    @abstractmethod
+    def name_of(config: Any) -> str:
+        """The name of such a network."""
+
+    @property
+    def name(self) -> str:
+        return self.name_of(self.config)
+
     @property
     def vocab_size(self) -> int:
         return self.config.vocab_size
@@ -109,6 +118,8 @@ class CharRNN(Network[NetworkConfig]):
 
     kind: ClassVar[str] = "network"
     task: ClassVar[str] = "lm"
+    purpose: ClassVar[str] = "predicts text"
+    command: ClassVar[str] = "sample"
 
     def __init__(self, config: NetworkConfig, params: Params) -> None:
         super().__init__(config, params)
@@ -121,9 +132,9 @@ class CharRNN(Network[NetworkConfig]):
         yield from _stack(config).specs()
         yield from prefixed("out", _output(config).specs())
 
-    @property
-    def name(self) -> str:
-        return f"{self.config.cell} {self.config.layers}x{self.config.hidden}"
+    @staticmethod
+    def name_of(config: NetworkConfig) -> str:
+        return f"{config.cell} {config.layers}x{config.hidden}"
 
     def astype(self, dtype: DTypeLike) -> CharRNN:
         """The same network in another precision."""

@@ -66,6 +66,8 @@ class NGram:
 
     kind: ClassVar[str] = "ngram"
     task: ClassVar[str] = "lm"
+    purpose: ClassVar[str] = "predicts text"
+    command: ClassVar[str] = "sample"
 
     def __init__(self, config: NGramConfig, contexts: Ids, grams: Ids, counts: Ids) -> None:
         """From sorted keys of contexts and of n-grams, int64, and c of each n-gram."""

@@ -24,6 +24,8 @@ class Optimizer(ABC):
 
     name: ClassVar[str]
     slot_names: ClassVar[tuple[str, ...]]
+    learning_rate: ClassVar[float]
+    """A peak learning rate that suits these networks."""
 
     def __init__(self, size: int, dtype: np.dtype[np.floating] | None = None) -> None:
         self.updates = 0
@@ -47,6 +49,7 @@ class SGD(Optimizer):
 
     name: ClassVar[str] = "sgd"
     slot_names: ClassVar[tuple[str, ...]] = ("v",)
+    learning_rate: ClassVar[float] = 0.2
     mu = 0.9
 
     def rule(self, w: Array, g: Array, rate: float, *slots: Array) -> None:
@@ -62,6 +65,7 @@ class Adagrad(Optimizer):
 
     name: ClassVar[str] = "adagrad"
     slot_names: ClassVar[tuple[str, ...]] = ("s",)
+    learning_rate: ClassVar[float] = 5e-2
     eps = 1e-8
 
     def rule(self, w: Array, g: Array, rate: float, *slots: Array) -> None:
@@ -81,6 +85,7 @@ class RMSprop(Optimizer):
 
     name: ClassVar[str] = "rmsprop"
     slot_names: ClassVar[tuple[str, ...]] = ("s",)
+    learning_rate: ClassVar[float] = 2e-3
     rho, eps = 0.95, 1e-8
 
     def rule(self, w: Array, g: Array, rate: float, *slots: Array) -> None:
@@ -101,6 +106,7 @@ class Adam(Optimizer):
 
     name: ClassVar[str] = "adam"
     slot_names: ClassVar[tuple[str, ...]] = ("m", "v")
+    learning_rate: ClassVar[float] = 4e-3
     b1, b2, eps = 0.9, 0.99, 1e-8
 
     def rule(self, w: Array, g: Array, rate: float, *slots: Array) -> None:

@@ -1,14 +1,14 @@
-"""Checkpoints: one `.npz` of named arrays and a `meta` record in JSON, written whole or not at all.
+"""Checkpoints: one `.npz` of named arrays and a `meta` record in JSON, written atomically.
 
-Reading one can run no code (`allow_pickle=False`), and tells a damaged file from a foreign one and
-from one that a newer charrnn wrote.
+Reading one cannot run code (`allow_pickle=False`). Errors distinguish a damaged file, a foreign
+file and a file that a newer charrnn wrote.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,13 @@ from typing import Any
 import numpy as np
 
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import CharRNNError, CheckpointError, VocabularyError, os_reason
-from charrnn.models import MODELS, CharRNN, Classifier, Ensemble, LanguageModel, Model
+from charrnn.errors import CharRNNError, CheckpointError, os_reason
+from charrnn.models import MODELS, CharRNN, Classifier, LanguageModel, Model
 from charrnn.nn.params import Array
+from charrnn.runs.record import RunRecord
 
 FORMAT = 1
 _MAGIC = "charrnn"
-_OTHER_USES = {
-    "fill": ("fills gaps", "fill"),
-    "classify": ("names the class of a text", "classify"),
-}
-"""What models that are no language models do, by their task, and the command for it."""
 
 
 @dataclass
@@ -35,37 +31,37 @@ class Checkpoint:
 
     model: Model
     vocabulary: Vocabulary
-    meta: dict[str, Any] = field(default_factory=dict)
-    """What training wrote down: options, step, metrics, corpus and so on; plain data."""
+    record: RunRecord = field(default_factory=RunRecord)
+    """What is known about the run that trained it."""
     training: dict[str, Array] = field(default_factory=dict)
-    """Arrays that only resuming needs: optimiser averages, carried state."""
+    """Arrays that only resuming needs: optimizer slots, carried state."""
 
     @property
     def language_model(self) -> LanguageModel:
-        """The model, if it predicts the next symbol of a text; a CheckpointError if it does not."""
+        """The model, if it predicts the next symbol of a text; a CheckpointError if not."""
         if isinstance(self.model, LanguageModel):
             return self.model
-        does, command = _OTHER_USES.get(self.model.task, ("is of another kind", "info"))
         raise CheckpointError(
-            f"This model ({self.model.name}) {does} and cannot write or score a text; use it "
-            f"with: charrnn {command}."
+            f"This model ({self.model.name}) {self.model.purpose} and cannot write or score a "
+            f"text; use it with: charrnn {self.model.command}."
         )
 
     @property
     def classifier(self) -> Classifier:
-        """The model, if it names the class of a text; a CheckpointError if it does not."""
+        """The model, if it classifies texts; a CheckpointError if not."""
         if isinstance(self.model, Classifier):
             return self.model
         raise CheckpointError(
-            f"This model ({self.model.name}) names no classes; train one that does with: charrnn "
-            "train TEXT --task classify"
+            f"This model ({self.model.name}) does not classify texts; train one that does with: "
+            "charrnn train TEXT --task classify"
         )
 
 
 def save(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
     """Write to a temporary file beside `path`, flush it to disk, then rename it into place.
 
-    With `half` what is a fraction is stored in half precision, in half the space, for use only.
+    `half` stores floats in half precision: half the space, for use but not for resuming.
+    A CheckpointError if the disk refuses the file.
     """
     model = checkpoint.model
     learned = model.arrays()
@@ -75,7 +71,7 @@ def save(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
     arrays: dict[str, Any] = {f"params/{name}": array for name, array in learned.items()}
     arrays |= {f"training/{name}": array for name, array in checkpoint.training.items()}
     meta = {
-        **checkpoint.meta,
+        **checkpoint.record.to_json(),
         "program": _MAGIC,
         "format": FORMAT,
         "kind": model.kind,
@@ -101,10 +97,10 @@ def save(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint. A CheckpointError says what is wrong with a file that is none."""
+    """Read a checkpoint. A CheckpointError says what is wrong with the file."""
     meta, arrays = _read(path)
     try:
-        kind = meta.get("kind", CharRNN.kind)  # the first files hold a network and do not say so
+        kind = meta.get("kind", CharRNN.kind)  # the oldest files hold a network and have no kind
         if kind not in MODELS:
             raise CheckpointError(
                 f"{path} holds a model of a kind that this charrnn does not know, '{kind}'; "
@@ -115,48 +111,21 @@ def load(path: Path) -> Checkpoint:
         model = MODELS[kind].restore(meta["model"], learned)
         if len(vocabulary) != model.vocab_size:
             raise ValueError(f"{len(vocabulary)} symbols for {model.vocab_size} outputs")
+        record = RunRecord.from_json(meta)
     except CharRNNError:
         raise
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
         raise CheckpointError(f"{path} is damaged: {error}.") from None
-    return Checkpoint(model, vocabulary, meta, _named("training/", arrays))
-
-
-def together(paths: Sequence[Path], found: Sequence[Checkpoint]) -> LanguageModel:
-    """The language model of these checkpoints: their `Ensemble`, or of one alone its own.
-
-    A CheckpointError says which of them is no language model, a VocabularyError which of them has
-    other symbols than the first.
-    """
-    if len(found) == 1:
-        return found[0].language_model
-    members, first = [], found[0].vocabulary
-    for path, each in zip(paths, found, strict=True):
-        try:
-            members.append(each.language_model)
-        except CheckpointError as error:
-            raise CheckpointError(f"{path}: {error}") from None
-        if each.vocabulary != first:
-            raise VocabularyError(
-                f"{path} has another vocabulary than {paths[0]} ({_kinds(each.vocabulary)}, not "
-                f"{_kinds(first)}); only models trained on the same symbols predict together."
-            )
-    return Ensemble(members)
-
-
-def _kinds(vocabulary: Vocabulary) -> str:
-    return f"{len(vocabulary)} {vocabulary.unit}s"
+    return Checkpoint(model, vocabulary, record, _named("training/", arrays))
 
 
 def read_meta(path: Path) -> dict[str, Any]:
-    """Only the record, without the arrays."""
+    """The `meta` JSON alone, without the arrays."""
     return _read(path, arrays=False)[0]
 
 
 def task_of(path: Path) -> str | None:
-    """What the model in a file is for; None where the file cannot be read, or not by this charrnn,
-    as `load` will say.
-    """
+    """The task of the model in a file; None if this charrnn cannot read it (`load` says why)."""
     try:
         return MODELS[read_meta(path).get("kind", CharRNN.kind)].task
     except (CheckpointError, KeyError):
@@ -188,7 +157,7 @@ def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], dict[str,
         raise CheckpointError(f"There is no checkpoint {path}.") from None
     except OSError as error:
         raise CheckpointError(f"Cannot read {path}: {os_reason(error)}.") from None
-    except Exception as error:  # whatever a broken archive makes its readers raise
+    except Exception as error:  # a broken archive can raise anything
         what = str(error).partition("\n")[0] or type(error).__name__
         raise CheckpointError(
             f"{path} is damaged (cut short or overwritten) and cannot be read: {what}."
@@ -200,5 +169,5 @@ def _named(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _as_floats(arrays: Mapping[str, Array], dtype: str | None) -> dict[str, Array]:
-    """The same arrays, those of fractions in this precision."""
+    """The same arrays, with floats in this precision."""
     return {n: a.astype(dtype) if a.dtype.kind == "f" else a for n, a in arrays.items()}

@@ -1,147 +1,205 @@
-"""The task of a classifier: name the class of a text."""
+"""The task of a classifier: predict the class of a text."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from charrnn.classification.text_classifier import (
     ClassificationLoss,
+    ConfusionMatrix,
+    TextClassifier,
     evaluate_classifier,
     log_probabilities,
-    padded,
 )
-from charrnn.config.train_config import CLASS_WEIGHTS, TrainConfig
-from charrnn.data.corpus import Split
+from charrnn.config.fields import COUNT, POSITIVE, Range, option
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.batches import PAD, Buckets
 from charrnn.data.examples import Examples
+from charrnn.data.labelled import read_labelled
 from charrnn.data.reading import Source
+from charrnn.data.split import Split
+from charrnn.errors import CorpusError
+from charrnn.language.evaluate import Loss
 from charrnn.models import Classifier, ClassifierConfig, Model
-from charrnn.models.classifier import PAD
 from charrnn.nn.params import Ids
-from charrnn.tasks.base import Task
+from charrnn.runs.loaded import LoadedModels, text_options
+from charrnn.tasks.base import Measurement, Task
 
-_POOL = 16  # batches that are sorted by length together
-_FORGOTTEN = 0.01  # share of the symbols that are read as the unknown one
+CLASS_WEIGHTS = {"none": 0.0, "root": 0.5, "balanced": 1.0}
+"""The weight of a text is the frequency of its class to minus this power."""
 _SHOWN = 3
 
 
-class Classify(Task):
-    """Read whole texts, those of like length side by side, and name the class of each."""
+@dataclass(frozen=True)
+class ClassifyConfig(TrainConfig):
+    """The options of a classifier."""
 
-    name: ClassVar[str] = "classify"
-    corpus: Examples
+    task: ClassVar[str] = "classify"
+    variant: ClassVar[str] = "--task classify"
+    usual: ClassVar[Mapping[str, float]] = {"epochs": 15}
+
+    hidden: int | None = option(
+        128, "Hidden size: units per layer.", range=POSITIVE, group="Network"
+    )
+    layers: int | None = option(1, "Number of recurrent layers.", range=COUNT, group="Network")
+    bidirectional: bool = option(
+        True, "With --task classify, read the text in both directions.", group="Network"
+    )
+    dropout: float | None = option(
+        0.3, "Dropout: share of a layer's outputs dropped in training.",
+        range=Range(least=0, below=1), group="Network",
+    )  # fmt: skip
+    seq: int = option(
+        256, "With --task classify: symbols of a text that are read, from its beginning.",
+        range=COUNT, group="Optimizer",
+    )  # fmt: skip
+    weight_decay: float | None = option(
+        0.0, "Decoupled weight decay.", range=Range(least=0), group="Optimizer"
+    )
+    class_weights: str = option(
+        "none", "With --task classify: balanced gives every class the same weight, root is "
+        "halfway.", choices=CLASS_WEIGHTS, group="Optimizer",
+    )  # fmt: skip
+    split: str = option(
+        "0.8,0.1,0.1", "Shares of each class for training, validation and test.", group="Text"
+    )
+
+
+class Classification(Task):
+    """Read whole texts in batches of similar length, and predict the class of each."""
+
+    options: ClassVar[type[TrainConfig]] = ClassifyConfig
+    loss: ClassVar[type[Loss]] = ClassificationLoss
+    summary: ClassVar[str] = "predict the class of a text"
+    several_texts: ClassVar[bool] = True
+    dataset: Examples
+    config: ClassifyConfig
 
     @classmethod
     def read(
-        cls, sources: Sequence[Source], config: TrainConfig, **parts: Source | None
+        cls, sources: Sequence[Source | str], config: TrainConfig, **parts: Source | str | None
     ) -> Examples:
         split, options = Split.parse(config.split), config.text_options
         return Examples.read(
             sources, seed=config.seed, longest=config.seq, split=split, options=options, **parts
         )
 
-    def model(self, rng: np.random.Generator) -> Classifier:
-        c, examples = self.config, self.corpus
-        shape = ClassifierConfig(
+    @property
+    def model_name(self) -> str:
+        return Classifier.name_of(self._shape)
+
+    @property
+    def _shape(self) -> ClassifierConfig:
+        c, examples = self.config, self.dataset
+        return ClassifierConfig(
             **vars(c.network(len(examples.vocabulary))),
             classes=examples.classes, bidirectional=c.bidirectional, longest=examples.longest,
             weights=class_weights(examples, CLASS_WEIGHTS[c.class_weights]),
         )  # fmt: skip
-        return Classifier.initialised(shape, rng)
+
+    def model(self, rng: np.random.Generator) -> Classifier:
+        return Classifier.initialised(self._shape, rng)
 
     def batches(self) -> Buckets:
-        batch = min(self.config.batch, len(self.corpus.parts["train"]))
-        return Buckets(self.corpus, batch, self.config.seed)
+        batch = min(self.config.batch, len(self.dataset.parts["train"]))
+        return Buckets(self.dataset, batch, self.config.seed)
 
     def evaluate(
         self, model: Classifier, part: str, limit: int | None = None
     ) -> ClassificationLoss:
-        numbers = self.corpus.parts[part]
-        chars = int(self.corpus.lengths[numbers].sum())
+        numbers = self.dataset.parts[part]
+        chars = int(self.dataset.lengths[numbers].sum())
         some = numbers[:: -(-chars // (limit or chars))]  # of all classes
-        return evaluate_classifier(model, self.corpus.texts(some), self.corpus.labels[some])[0]
+        return evaluate_classifier(model, self.dataset.texts(some), self.dataset.labels[some])[0]
 
-    def running(self, nats: float, symbols: int) -> ClassificationLoss:
-        return ClassificationLoss(nats, symbols)
-
-    def characters(self, inputs: Ids, targets: Ids) -> int:
+    def chars_read(self, inputs: Ids, targets: Ids) -> int:
         return int(np.count_nonzero(inputs != PAD))
 
     def chance_loss(self, model: Model) -> float:
-        return math.log(len(self.corpus.classes))
+        return math.log(len(self.dataset.classes))
 
     def sample(self, model: Classifier, step: int) -> str:
-        """A few texts that it does not learn from, and what it takes them for."""
-        examples = self.corpus
+        """A few unseen texts with the predicted classes."""
+        examples = self.dataset
         unseen = examples.parts["valid"]
         numbers = unseen if len(unseen) else examples.parts["train"]
         some = np.random.default_rng([3, self.config.seed, step]).choice(numbers, _SHOWN)
         texts = examples.texts(some)
-        found = zip(texts, examples.labels[some], log_probabilities(model, texts), strict=True)
         lines = []
-        for text, right, log_p in found:
-            named = int(log_p.argmax())
-            but = "" if named == right else f", but is {examples.classes[right]}"
-            p = f"{np.exp(log_p[named]):.0%}"
-            lines.append(f"{examples.vocabulary.decode(text)}: {examples.classes[named]} {p}{but}")
+        for text, true, log_p in zip(
+            texts, examples.labels[some], log_probabilities(model, texts), strict=True
+        ):
+            predicted = int(log_p.argmax())
+            but = "" if predicted == true else f", but is {examples.classes[true]}"
+            p = f"{np.exp(log_p[predicted]):.0%}"
+            shown = examples.vocabulary.decode(text)
+            lines.append(f"{shown}: {examples.classes[predicted]} {p}{but}")
         return "\n".join(lines)
 
+    def adaptation(self, batch: int, seq: int) -> None:
+        return None
 
-@dataclass
-class Buckets:
-    """Batches of texts of like length, drawn anew for each epoch.
+    @classmethod
+    def text_model(cls, models: LoadedModels) -> TextClassifier:
+        return TextClassifier(models.checkpoint.classifier, models.vocabulary)
 
-    Each text is read once an epoch, but for the few that fill up the last batch. Texts are
-    shuffled, and sorted by length within pools of a few batches; the batches are shuffled again.
-    A hundredth of the symbols is read as the unknown one, so that its meaning is learned.
-    """
+    @classmethod
+    def measure(
+        cls,
+        models: LoadedModels,
+        sources: Sequence[Source],
+        encoding: str | None = None,
+        *,
+        skip_unknown: bool = False,
+    ) -> Measurement:
+        """Classify labelled texts. Symbols never seen are read as the unknown one."""
+        model = cls.text_model(models)
+        lines = read_labelled(sources, text_options(models.checkpoint, encoding))
+        number = {name: n for n, name in enumerate(model.classes)}
+        if unknown := next((line.label for line in lines if line.label not in number), None):
+            raise CorpusError(
+                f"{models} knows no class '{unknown}', but {len(number)}: {', '.join(number)}."
+            )
+        texts = [model.encode(line.text) for line in lines]
+        labels = np.array([number[line.label] for line in lines])
+        started = time.perf_counter()
+        loss, confusion = evaluate_classifier(model.model, texts, labels)
+        seconds = time.perf_counter() - started
+        name = sources[0].name + f" and {len(sources) - 1} more" * (len(sources) > 1)
+        count = sum(model.unknown(ids) for ids in texts)
+        remark = f"{count:,} {models.vocabulary.plural} were read as the unknown one."
+        return Measurement(
+            {name: loss}, sum(map(len, texts)), seconds, {"unknown": count, **_to_json(confusion)},
+            confusion=confusion, remarks=(remark,) * bool(count),
+        )  # fmt: skip
 
-    examples: Examples
-    batch: int
-    seed: int
-    _drawn: tuple[int, Ids] = field(default=(-1, np.zeros(0, np.intp)), repr=False)
-
-    @property
-    def chunks(self) -> int:
-        """Batches in an epoch."""
-        return -(-len(self.examples.parts["train"]) // self.batch)
-
-    @property
-    def seq(self) -> int:
-        """Symbols of the longest text."""
-        return int(self.examples.lengths[self.examples.parts["train"]].max())
-
-    def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:
-        """Texts `(T, B)`, filled up with PAD, and their classes `(B,)`."""
-        if self._drawn[0] != epoch:
-            self._drawn = epoch, self.draw(epoch)
-        numbers = self._drawn[1][n]
-        texts = padded(self.examples.texts(numbers))
-        rng = np.random.default_rng([6, self.seed, epoch, n])
-        forgotten = (rng.random(texts.shape) < _FORGOTTEN) & (texts != PAD)
-        return np.where(forgotten, self.examples.unknown, texts), self.examples.labels[numbers]
-
-    def draw(self, epoch: int) -> Ids:
-        """The texts of each batch of an epoch, `(chunks, batch)`."""
-        rng = np.random.default_rng([5, self.seed, epoch])
-        train = self.examples.parts["train"]
-        missing = self.chunks * self.batch - len(train)
-        order = np.concatenate([rng.permutation(train), rng.permutation(train)[:missing]])
-        pool = np.arange(len(order)) // (_POOL * self.batch)
-        order = order[np.lexsort((self.examples.lengths[order], pool))]
-        return rng.permutation(order.reshape(self.chunks, self.batch))
+    @classmethod
+    def describe(cls, model: Classifier) -> dict[str, str]:
+        return {"classes": ", ".join(model.config.classes)}
 
 
 def class_weights(examples: Examples, power: float) -> tuple[float, ...]:
-    """What a text of each class counts: 1 / n^power where the class has n texts to train on, on
-    average over these texts 1. Nothing, that is all the same, for a power of 0.
+    """The weight of a text of each class: 1 / n^power for a class with n training texts, scaled to
+    a mean of 1 over these texts. Empty, that is all equal, for a power of 0.
     """
     if not power:
         return ()
     count = np.bincount(examples.labels[examples.parts["train"]], minlength=len(examples.classes))
     weights = count**-power
     return tuple((weights / np.average(weights, weights=count)).tolist())
+
+
+def _to_json(confusion: ConfusionMatrix) -> dict[str, Any]:
+    """F1 of each class, and the matrix: row n has the texts of class n, by predicted class."""
+    rows = zip(confusion.classes, confusion.counts.sum(axis=1), confusion.f1, strict=True)
+    classes = [
+        {"class": c, "examples": int(n), "f1": float(f1) if math.isfinite(f1) else None}
+        for c, n, f1 in rows
+    ]
+    return {"classes": classes, "confusion": confusion.counts.tolist()}

@@ -1,46 +1,89 @@
-"""The task of restoring what is hidden, from what stands before and after it."""
+"""The task of a masked language model: restore hidden characters from both sides."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from charrnn.data.masking import Windows, hidden_in_text, hide
+from charrnn.config.fields import COUNT, NOT_NEGATIVE, POSITIVE, Range, option
+from charrnn.config.train_config import TrainConfig
+from charrnn.data.batches import Windows
+from charrnn.data.corpus import Corpus
+from charrnn.data.masking import hidden_in_text, hide
+from charrnn.data.reading import Source
 from charrnn.filling.gaps import by_certainty, measure
+from charrnn.filling.text_filler import TextFiller
 from charrnn.language.evaluate import Loss
-from charrnn.models import MaskedLanguageModel
-from charrnn.tasks.base import Task, per_char
+from charrnn.models import MaskedLanguageModel, NetworkConfig
+from charrnn.runs.loaded import LoadedModels
+from charrnn.tasks.base import Measurement, Task, per_char
+from charrnn.tasks.reading import encode_text
 
 _SAMPLE_LENGTH = 72
 _GAP = "_"
+_SEED = 0  # of the places that `eval` hides
 
 
-class Fill(Task):
-    """Read windows of the text with some symbols hidden, and tell which those are."""
+@dataclass(frozen=True)
+class FillConfig(TrainConfig):
+    """The options of a masked language model, which fills gaps."""
 
-    name: ClassVar[str] = "fill"
+    task: ClassVar[str] = "fill"
+    variant: ClassVar[str] = "--task fill"
+    usual: ClassVar[Mapping[str, float]] = {"epochs": 20}
+
+    hidden: int | None = option(
+        192, "Hidden size: units per layer.", range=POSITIVE, group="Network"
+    )
+    layers: int | None = option(2, "Number of recurrent layers.", range=COUNT, group="Network")
+    dropout: float | None = option(
+        0.1, "Dropout: share of a layer's outputs dropped in training.",
+        range=Range(least=0, below=1), group="Network",
+    )  # fmt: skip
+    weight_decay: float | None = option(
+        0.0, "Decoupled weight decay.", range=NOT_NEGATIVE, group="Optimizer"
+    )
+    mask: float = option(
+        0.15, "Share of the characters to hide, with --task fill.", range=Range(above=0, most=1),
+        group="Optimizer",
+    )  # fmt: skip
+
+
+class Filling(Task):
+    """Read windows of the text with some symbols masked, and predict these."""
+
+    options: ClassVar[type[TrainConfig]] = FillConfig
+    summary: ClassVar[str] = "fill gaps"
+    dataset: Corpus
+    config: FillConfig
+
+    @property
+    def model_name(self) -> str:
+        return MaskedLanguageModel.name_of(self._shape)
 
     def model(self, rng: np.random.Generator) -> MaskedLanguageModel:
-        shape = self.config.network(len(self.corpus.vocabulary))
-        return MaskedLanguageModel.initialised(shape, rng)
+        return MaskedLanguageModel.initialised(self._shape, rng)
 
     def batches(self) -> Windows:
-        c, gap = self.config, len(self.corpus.vocabulary)
-        return Windows.of(self.corpus.parts["train"], c.batch, c.seq, gap, c.mask, c.seed)
+        c, mask_id = self.config, len(self.dataset.vocabulary)
+        return Windows.of(self.dataset.train, c.batch, c.seq, mask_id, c.mask, c.seed)
 
     def evaluate(self, model: MaskedLanguageModel, part: str, limit: int | None = None) -> Loss:
-        vocabulary = self.corpus.vocabulary
-        ids = vocabulary.up_to(self.corpus.parts[part], limit)
+        vocabulary = self.dataset.vocabulary
+        ids = vocabulary.up_to(self.dataset.parts[part], limit)
         return measure(model, ids, self.config.mask, vocabulary=vocabulary).loss
 
-    def running(self, nats: float, symbols: int) -> Loss:
-        return per_char(self.corpus, nats, symbols)
+    def running_loss(self, nats: float, symbols: int) -> Loss:
+        return per_char(self.dataset, nats, symbols)
 
     def sample(self, model: MaskedLanguageModel, step: int) -> str | None:
-        """A piece of the text with gaps, and beneath it the same, filled."""
+        """A piece of the text with gaps, and below it the same piece, filled."""
         rng = np.random.default_rng([3, self.config.seed, step])
-        parts, vocabulary = self.corpus.parts, self.corpus.vocabulary
+        parts, vocabulary = self.dataset.parts, self.dataset.vocabulary
         text = parts["valid"] if len(parts["valid"]) else parts["train"]
         at = rng.integers(max(1, len(text) - _SAMPLE_LENGTH))
         ids = vocabulary.up_to(text[at : at + _SAMPLE_LENGTH], _SAMPLE_LENGTH)
@@ -50,6 +93,44 @@ class Fill(Task):
             filled[guess.at] = guess.symbol
         shown = [vocabulary.decode([n]) for n in ids]
         gaps = [" " * (len(s) > 1 and s[0] == " ") + _GAP for s in shown]
-        holed = [g if hidden else s for g, s, hidden in zip(gaps, shown, places, strict=True)]
-        lines = ("".join(holed), vocabulary.decode(filled))
+        masked = [g if hidden else s for g, s, hidden in zip(gaps, shown, places, strict=True)]
+        lines = ("".join(masked), vocabulary.decode(filled))
         return "\n".join(line.replace("\n", " ") for line in lines)
+
+    @classmethod
+    def text_model(cls, models: LoadedModels) -> TextFiller:
+        return TextFiller.of(models.checkpoint)
+
+    @classmethod
+    def measure(
+        cls,
+        models: LoadedModels,
+        sources: Sequence[Source],
+        encoding: str | None = None,
+        *,
+        skip_unknown: bool = False,
+    ) -> Measurement:
+        """Hide as large a share of the text as in training, and measure what is restored."""
+        (source,) = sources
+        model, vocabulary = models.model, models.vocabulary
+        assert isinstance(model, MaskedLanguageModel)
+        ids, skipped, remarks = encode_text(models, source, encoding, skip_unknown)
+        share = models.checkpoint.record.config.get("mask", FillConfig.mask)
+        started = time.perf_counter()
+        restored = measure(model, ids, share, _SEED, vocabulary)
+        seconds = time.perf_counter() - started
+        details = {
+            "accuracy": restored.accuracy, "mask": share, "mask_seed": _SEED, "skipped": skipped
+        }  # fmt: skip
+        line = (
+            f"{restored.accuracy:.1%} of the hidden {vocabulary.plural} are restored: "
+            f"{share:.0%} of the text is hidden, chosen with seed {_SEED}."
+        )
+        loss = restored.loss
+        return Measurement(
+            {source.name: loss}, loss.chars, seconds, details, (line,), remarks=remarks
+        )
+
+    @property
+    def _shape(self) -> NetworkConfig:
+        return self.config.network(len(self.dataset.vocabulary))

@@ -1,14 +1,14 @@
-"""Training by truncated backpropagation through time, as a stream of events.
+"""Training a network by truncated backpropagation through time, as a stream of events.
 
-    for event in NetworkTrainer(corpus, TrainConfig(cell="gru", epochs=10)).events():
+    for event in NetworkTrainer(task).events():
         ...
 
-Nothing is printed and nothing is called back. Evaluating and sampling in between use their own
-random numbers and states, so they never change what training does next; and all that decides the
-next step is in the `TrainingStep`, so that a resumed run goes on bit for bit.
+Nothing is printed and nothing is called back. Evaluating and sampling use random numbers and states
+of their own, so they never change what training does next. Everything that decides the next step is
+in the `TrainingStep`, so a resumed run continues bit for bit.
 
-In a group of several ranks each runs its own `NetworkTrainer` over the same text and meets the same
-events; rank 0 alone evaluates, samples and writes.
+In a process group each rank runs its own `NetworkTrainer` over the same text and sees the same
+events; only rank 0 evaluates, samples and writes.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ import math
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus
 from charrnn.errors import DivergedError
 from charrnn.language.evaluate import Loss
-from charrnn.models import NGram, Trainable
+from charrnn.models import Trainable
 from charrnn.nn.params import Params
 from charrnn.runs.checkpoint import Checkpoint, save
+from charrnn.runs.record import Metrics
 from charrnn.runs.run import Run
+from charrnn.tasks import Task
 from charrnn.training.events import (
     Evaluated,
     Event,
@@ -38,90 +39,93 @@ from charrnn.training.events import (
     Stepped,
     to_json,
 )
-from charrnn.training.ngram_trainer import NGramTrainer
 from charrnn.training.parallel.group import ProcessGroup
+from charrnn.training.restore import restore
 from charrnn.training.trainer import Trainer
 from charrnn.training.training_step import TrainingStep
 
-MOST_RECOVERIES = 3
+MAX_RECOVERIES = 3
 _SAVE_SECONDS = 60.0
 _HEALTH_CHARS = 2000
 
 
 class NetworkTrainer(Trainer):
-    """One training run. `events()` does the work; `stop()` ends it after the current step."""
+    """One training run of a network. `stop()` ends it after the current step."""
+
+    model: Trainable
 
     def __init__(
-        self,
-        corpus: Corpus,
-        config: TrainConfig,
-        run: Run | None = None,
-        group: ProcessGroup | None = None,
+        self, task: Task, run: Run | None = None, group: ProcessGroup | None = None
     ) -> None:
-        """A fresh run over `corpus`; with `run` it writes checkpoints and a log there.
-
-        `group` is for one run; its ranks must have the same text and options.
-        """
-        super().__init__(corpus, config, run, group)
-        self.learner = TrainingStep(corpus, self.config, self.group)
-        self.config, self.task = self.learner.config, self.learner.task
-        self.model: Trainable = self.learner.model
+        """A fresh run. The group is for one run; its ranks must have the same text and options."""
+        super().__init__(task, run, group)
+        self.step = TrainingStep(task, self.group)
+        self.model = self.step.model
         self.best_flat = self.model.params.flat.copy()
-        self._saved = 0.0
-        self._good = self.learner.state_dict()
+        self._saved_at = 0.0
+        self._good = self.step.state_dict()
 
     @classmethod
-    def resume(
-        cls, run: Run, corpus: Corpus, config: TrainConfig, group: ProcessGroup | None = None
-    ) -> NetworkTrainer:
-        """Continue the run in a directory exactly where its `last.npz` left it."""
-        group = group or ProcessGroup()
-        trainer = cls(corpus, config, run, group)
-        meta, arrays, best = group.run_on_root(lambda: run.restore(corpus, trainer.model))
-        trainer.learner.load_state_dict(meta, arrays)
+    def resume(cls, run: Run, task: Task, group: ProcessGroup | None = None) -> NetworkTrainer:
+        """Continue a run exactly where its `last.npz` left it. A CheckpointError or ConfigError if
+        it was trained on another text, or has another network.
+        """
+        trainer = cls(task, run, group)
+        numbers, arrays, best = trainer.group.run_on_root(
+            lambda: restore(run, task.dataset, trainer.model)
+        )
+        trainer.step.load_state_dict(numbers, arrays)
         trainer.best_flat[:] = best
         return trainer
 
     @property
     def share(self) -> float:
-        """How much of the budget is used up."""
-        return self.learner.progress.share
+        """The share of the budget that is used up."""
+        return self.step.progress.share
 
     @property
     def best(self) -> float | None:
         """The lowest validation loss so far, in nats per character."""
-        return self.learner.at.best
+        return self.step.position.best
+
+    @property
+    def best_model(self) -> Trainable:
+        """The network with the best parameters so far."""
+        best = copy(self.model)
+        best.params = Params(best.params.shapes, self.best_flat)
+        return best
 
     @property
     def reduction_changed(self) -> bool:
-        """Whether other ranks or workers than before share the streams of a resumed run."""
-        return self.learner.reduction_changed
+        """Whether the streams of a resumed run are now shared by other ranks or workers."""
+        return self.step.reduction_changed
 
     def events(self) -> Iterator[Event]:
         """Train until the budget is used up, reporting every step.
 
-        A DivergedError ends it when the loss keeps exploding; a CheckpointError when the disk
-        refuses a checkpoint. The last good checkpoint is whole in either case.
+        A DivergedError ends it if the loss keeps exploding, a CheckpointError if the disk refuses a
+        checkpoint. The last good checkpoint stays whole in either case.
         """
-        learner, streams = self.learner, self.learner.streams
+        step, batches = self.step, self.step.batches
         yield Started(
-            self.model.num_parameters, streams.batch, streams.seq, streams.chunks,
-            self.corpus.chars, learner.at.step, self.group.size, learner.team.workers, self.chosen,
+            self.model.num_parameters, batches.batch, batches.seq, batches.chunks,
+            self.dataset.chars, step.position.step, self.group.size, step.parallel.workers,
+            self.task.chosen,
         )  # fmt: skip
-        self._good = learner.state_dict()
-        every = self.config.eval_every or max(50, min(streams.chunks, 1000))
-        self._saved = learner.at.seconds
+        self._good = step.state_dict()
+        every = self.config.eval_every or max(50, min(batches.chunks, 1000))
+        self._saved_at = step.position.seconds
         while not self.group.stopping and not self._complete:
-            rate = learner.rate
-            if learner.progress.share < 1:
-                loss, norm = learner.step(rate)
-                if learner.diverged(loss, norm):
+            learning_rate = step.learning_rate
+            if step.progress.share < 1:
+                loss, norm = step.update(learning_rate)
+                if step.diverged(loss, norm):
                     yield self._recover()
                     continue
-                yield self._stepped(rate, norm)
-            if learner.at.step % every == 0 or learner.progress.share >= 1:
-                yield from self._evaluate(rate)
-            elif self.run and learner.at.seconds - self._saved > _SAVE_SECONDS:
+                yield self._stepped(learning_rate, norm)
+            if step.position.step % every == 0 or step.progress.share >= 1:
+                yield from self._evaluate(learning_rate)
+            elif self.run and step.position.seconds - self._saved_at > _SAVE_SECONDS:
                 yield self._save()
         if self.run and not self._complete:
             yield self._save()
@@ -129,115 +133,100 @@ class NetworkTrainer(Trainer):
 
     @property
     def _complete(self) -> bool:
-        """The budget is used up and its last state evaluated."""
-        learner = self.learner
-        return learner.progress.share >= 1 and learner.at.evaluated == learner.at.step
+        """Whether the budget is used up and the last state evaluated."""
+        step = self.step
+        return step.progress.share >= 1 and step.position.evaluated == step.position.step
 
-    def _stepped(self, rate: float, norm: float) -> Stepped:
-        learner, at = self.learner, self.learner.progress
-        seconds = learner.at.seconds
+    def _stepped(self, learning_rate: float, norm: float) -> Stepped:
+        step, progress = self.step, self.step.progress
         return Stepped(
-            at.step, at.epoch, at.share, learner.recent, rate, norm, learner.speed, seconds
-        )
+            progress.step, progress.epoch, progress.share, step.running_loss, learning_rate, norm,
+            step.speed, step.position.seconds,
+        )  # fmt: skip
 
     def _recover(self) -> Recovered:
-        """Back to the last good state, at half the rate; a DivergedError after three times."""
-        learner = self.learner
-        failed, attempt = learner.at, learner.at.recoveries + 1
-        if attempt > MOST_RECOVERIES:
+        """Return to the last good state with half the learning rate; a DivergedError after
+        `MAX_RECOVERIES` times.
+        """
+        step = self.step
+        failed, attempt = step.position, step.position.recoveries + 1
+        if attempt > MAX_RECOVERIES:
             saved = self.run and self.run.last.exists()
-            kept = f" The last good checkpoint is {self.run.last}." if self.run and saved else ""
+            where = f" The last good checkpoint is {self.run.last}." if self.run and saved else ""
             raise DivergedError(
-                f"The loss exploded at step {failed.step:,} once more after {MOST_RECOVERIES} "
-                f"halvings of the learning rate, now {learner.rate:.2g}; lower --lr.{kept}"
+                f"The loss exploded at step {failed.step:,} once more after {MAX_RECOVERIES} "
+                f"halvings of the learning rate, now {step.learning_rate:.2g}; lower --lr.{where}"
             )
-        learner.load_state_dict(*self._good)
-        learner.at.seconds, learner.at.recoveries = failed.seconds, attempt
-        learner.at.rate_factor = failed.rate_factor / 2
-        return Recovered(failed.step, learner.at.step, learner.rate, attempt)
+        step.load_state_dict(*self._good)
+        step.position.seconds, step.position.recoveries = failed.seconds, attempt
+        step.position.learning_rate_factor = failed.learning_rate_factor / 2
+        return Recovered(failed.step, step.position.step, step.learning_rate, attempt)
 
     def _measure(self) -> tuple[Loss | None, Loss, float]:
-        """The validation loss, the loss that tells an explosion, and the seconds they took."""
-        with self.learner.watch, np.errstate(all="ignore"):  # an explosion is told by its loss
+        """The validation loss, the loss that reveals an explosion, and the seconds taken."""
+        with self.step.watch, np.errstate(all="ignore"):  # an explosion shows in the loss
             limit, valid = self.config.eval_chars or None, None
-            if len(self.corpus.parts["valid"]):
+            if len(self.dataset.parts["valid"]):
                 valid = self.task.evaluate(self.model, "valid", limit)
             health = valid or self.task.evaluate(self.model, "train", _HEALTH_CHARS)
-            return valid, health, self.learner.watch.lap()
+            return valid, health, self.step.watch.lap()
 
-    def _evaluate(self, rate: float) -> Iterator[Event]:
-        """Validate, adapt the plateau schedule, write a line or two, save."""
+    def _evaluate(self, learning_rate: float) -> Iterator[Event]:
+        """Validate, adapt the plateau schedule, show a sample, save."""
+        step = self.step
         valid, health, seconds = self.group.run_on_root(self._measure)
-        self.learner.at.seconds += seconds
-        if self.learner.diverged(health.nats_per_symbol, 0.0):
+        step.position.seconds += seconds
+        if step.diverged(health.nats_per_symbol, 0.0):
             yield self._recover()
             return
-        better = self.learner.record_validation(valid)
+        better = step.record_validation(valid)
         if better:
             self.best_flat[:] = self.model.params.flat
-        event = self._evaluated(valid, better, rate)
+        event = Evaluated(
+            step.position.step, step.progress.epoch, step.running_loss, valid, better,
+            learning_rate, step.speed, step.position.seconds,
+        )  # fmt: skip
         yield event
-        if self.learner.at.step:
-            yield from self._sample(self.model, self.learner.at.step)
-        self._good = self.learner.state_dict()
+        if step.position.step:
+            yield from self._sample(self.model, step.position.step)
+        self._good = step.state_dict()
         if self.run:
             if self.group.rank == 0:
                 self.run.log(to_json(event))
             yield self._save(better)
 
-    def _evaluated(self, valid: Loss | None, better: bool, rate: float) -> Evaluated:
-        learner, at = self.learner, self.learner.progress
-        seconds = learner.at.seconds
-        return Evaluated(
-            at.step, at.epoch, learner.recent, valid, better, rate, learner.speed, seconds
-        )
-
     def _save(self, best: bool = False) -> Saved:
         assert self.run is not None
-        self._saved = self.learner.at.seconds
+        self._saved_at = self.step.position.seconds
         checkpoint = self._checkpoint()
         if self.group.rank == 0:
             if best:
                 save(replace(checkpoint, training={}), self.run.best)
             save(checkpoint, self.run.last)
-        return Saved(self.learner.at.step, self.run.last)
+        return Saved(self.step.position.step, self.run.last)
 
     def _finish(self) -> Finished:
-        """The best model read over each part, unless somebody asked to stop."""
+        """Measure the best model on each part, unless a stop was asked for."""
         stopped = self.group.stopping
-        best = copy(self.model)
-        best.params = Params(best.params.shapes, self.best_flat)
-        losses = self._losses(best)
-        learner, at = self.learner, self.learner.at
+        losses = self._losses(self.best_model)
+        step = self.step
         event = Finished(
-            at.step, learner.progress.epoch, stopped, losses, at.best_step,
-            self.model.num_parameters, learner.speed, at.seconds,
+            step.position.step, step.progress.epoch, stopped, losses, step.position.best_step,
+            self.model.num_parameters, step.speed, step.position.seconds,
         )  # fmt: skip
         if self.run and not stopped and self.group.rank == 0:
             self.run.log(to_json(event))
         return event
 
-    @property
-    def _recent(self) -> float | None:
-        recent = self.learner.recent.nats_per_char
-        return None if math.isnan(recent) else recent
-
     def _checkpoint(self) -> Checkpoint:
-        meta, arrays = self.learner.state_dict()
+        numbers, arrays = self.step.state_dict()
         del arrays["flat"]
-        meta |= self._record() | {
-            "metrics": {
-                f"train_nats_per_{self.learner.recent.per}": self._recent,
-                f"valid_nats_per_{self.learner.recent.per}": self.learner.at.best,
-                "best_step": self.learner.at.best_step,
-            },
-        }
-        return Checkpoint(self.model, self.corpus.vocabulary, meta, arrays)
+        train = self.step.running_loss
+        mean = None if math.isnan(train.nats_per_char) else train.nats_per_char
+        metrics = Metrics(mean, self.step.position.best, self.step.position.best_step, train.per)
+        record = self._record(metrics=metrics, **numbers)
+        return Checkpoint(self.model, self.dataset.vocabulary, record, arrays)
 
-
-def make_trainer(
-    corpus: Corpus, config: TrainConfig, run: Run | None = None, group: ProcessGroup | None = None
-) -> Trainer:
-    """What learns a corpus as the options ask: by training, or for `ngram` by counting."""
-    way: type[Trainer] = NGramTrainer if config.cell == NGram.kind else NetworkTrainer
-    return way(corpus, config, run, group)
+    def _config_json(self) -> dict[str, Any]:
+        """The options with the number of workers in use, which a resumed run keeps."""
+        return {**super()._config_json(), "workers": self.step.workers}

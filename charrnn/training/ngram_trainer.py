@@ -1,41 +1,40 @@
-"""Learning by counting: an n-gram model in one pass, reported with the events of training."""
+"""Training an n-gram model: counting in one pass, reported with the events of training."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 
-from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus
 from charrnn.errors import ProcessGroupError
 from charrnn.language.evaluate import Loss
 from charrnn.models import NGram
 from charrnn.runs.checkpoint import Checkpoint, save
+from charrnn.runs.record import Metrics, Position
 from charrnn.runs.run import Run
+from charrnn.tasks import LanguageModeling
 from charrnn.training.events import Evaluated, Event, Finished, Saved, Started, to_json
 from charrnn.training.parallel.group import ProcessGroup
 from charrnn.training.trainer import Trainer
 
 
 class NGramTrainer(Trainer):
-    """The n-grams of a corpus. They are counted at once; `events()` measures and saves the model.
+    """Counts the n-grams of a text at once; `events()` then measures and saves the model.
 
-    The pass over the text is one step and one epoch, and there is nothing to resume.
+    The pass over the text is one step and one epoch. There is nothing to resume.
     """
 
+    task: LanguageModeling
+
     def __init__(
-        self,
-        corpus: Corpus,
-        config: TrainConfig,
-        run: Run | None = None,
-        group: ProcessGroup | None = None,
+        self, task: LanguageModeling, run: Run | None = None, group: ProcessGroup | None = None
     ) -> None:
-        """A ProcessGroupError if there are several ranks: counting is not worth sharing out."""
-        super().__init__(corpus, config, run, group)
+        """A ProcessGroupError if there are several ranks: counting is not worth sharing."""
+        super().__init__(task, run, group)
         if self.group.size > 1:
             raise ProcessGroupError("n-grams are counted by one process; leave out mpiexec.")
+        corpus = task.dataset
         started = time.perf_counter()
-        self.model: NGram = NGram.counted(corpus.train, len(corpus.vocabulary), config.order)
+        self.model: NGram = NGram.counted(corpus.train, len(corpus.vocabulary), task.config.order)
         self.seconds = time.perf_counter() - started
         self.speed = corpus.chars["train"] / self.seconds
         self.losses: dict[str, Loss] = {}
@@ -51,10 +50,15 @@ class NGramTrainer(Trainer):
         valid = self.losses.get("valid")
         return valid.nats_per_char if valid else None
 
+    @property
+    def best_model(self) -> NGram:
+        """The one model."""
+        return self.model
+
     def events(self) -> Iterator[Event]:
-        """Measure the model on each part, let it write a line, save it."""
+        """Measure the model on each part, show a sample, save it."""
         size = self.model.num_parameters
-        yield Started(size, 0, 0, 1, self.corpus.chars, 0, 1, 1, self.chosen)
+        yield Started(size, 0, 0, 1, self.dataset.chars, 0, 1, 1, self.task.chosen)
         started = time.perf_counter()
         self.losses = losses = self._losses(self.model)
         self.seconds += time.perf_counter() - started
@@ -76,12 +80,6 @@ class NGramTrainer(Trainer):
 
     def _checkpoint(self) -> Checkpoint:
         train = self.losses.get("train")
-        meta = self._record() | {
-            "position": {"step": 1, "seconds": self.seconds},
-            "metrics": {
-                "train_nats_per_char": train.nats_per_char if train else None,
-                "valid_nats_per_char": self.best,
-                "best_step": 1,
-            },
-        }
-        return Checkpoint(self.model, self.corpus.vocabulary, meta)
+        metrics = Metrics(train.nats_per_char if train else None, self.best, best_step=1)
+        record = self._record(position=Position(1, self.seconds), metrics=metrics)
+        return Checkpoint(self.model, self.dataset.vocabulary, record)

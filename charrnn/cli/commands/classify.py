@@ -12,23 +12,22 @@ import click
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.classification.text_classifier import TextClassifier
-from charrnn.cli.inputs import is_checkpoint, json_option, open_checkpoint, stdin_is_tty
-from charrnn.cli.views.display import bar, clean, echo_err, print_drawing, symbols_of
+from charrnn.cli.inputs import is_checkpoint, json_option, open_models, stdin_is_tty
+from charrnn.cli.views.display import bar, clean, echo_err, print_drawing
 from charrnn.data.labelled import lines_of
 from charrnn.data.reading import Source, TextOptions
 from charrnn.errors import CorpusError
-from charrnn.models import Classifier
+from charrnn.tasks import Classification
 
 _BAR = 30
 
 
 @click.command(
     "classify",
-    help="Name the class of each TEXT, and how probable it is. `-`, or no text at all, reads "
-    "standard input, a text a line. A character that was not met in training is read as an "
-    "unknown one.\n\nCHECKPOINT is a run directory or a file, of a model trained with --task "
-    "classify; without it, the newest such run under ./checkpoints.",
+    help="Predict the class of each TEXT, with probabilities. Without a TEXT, or with `-`, texts "
+    "are read from standard input, one per line. A character that does not occur in the training "
+    "text is read as the unknown one.\n\nCHECKPOINT is a run directory or a file of a model "
+    "trained with --task classify; without it, the newest such run under ./checkpoints.",
     epilog="""\b
 Examples:
   charrnn classify Satoshi
@@ -42,30 +41,30 @@ Examples:
 @json_option
 def command(arguments: tuple[str, ...], top: int, encoding: str, as_json: bool) -> None:
     has_checkpoint = bool(arguments) and _means_checkpoint(arguments[0])
-    path, found = open_checkpoint(arguments[0] if has_checkpoint else None, (Classifier.task,))
-    model = TextClassifier(found.classifier, found.vocabulary)
+    models = open_models(arguments[0] if has_checkpoint else None, tasks=("classify",))
+    model = Classification.text_model(models)
     texts = _texts(arguments[has_checkpoint:], encoding)
     unknown = [model.unknown(model.encode(text)) for text in texts]
-    classes = [dict(islice(each.items(), top)) for each in model.classify(*texts)]
+    classes = [dict(islice(ranked.items(), top)) for ranked in model.classify(*texts)]
     if as_json:
         data = {
-            "checkpoint": str(path),
-            "parameters": found.model.num_parameters,
+            "checkpoint": str(models),
+            "parameters": models.num_parameters,
             "texts": [
-                {"text": text, "classes": _to_json(each), "unknown": count}
-                for text, each, count in zip(texts, classes, unknown, strict=True)
+                {"text": text, "classes": _to_json(ranked), "unknown": count}
+                for text, ranked, count in zip(texts, classes, unknown, strict=True)
             ],
         }
         click.echo(json.dumps(data, ensure_ascii=False))
         return
-    for text, each in zip(texts, classes, strict=True):
-        _show(" ".join(clean(text).split()), each)
+    for text, ranked in zip(texts, classes, strict=True):
+        _show(" ".join(clean(text).split()), ranked)
     if count := sum(unknown):
-        echo_err(f"{count:,} {symbols_of(found.vocabulary)} were read as the unknown one.")
+        echo_err(f"{count:,} {models.vocabulary.plural} were read as the unknown one.")
 
 
 def _means_checkpoint(argument: str) -> bool:
-    """Whether there is such a checkpoint, or it is written like the path of one."""
+    """Whether an argument is a checkpoint, or looks like the path of one."""
     path_like = argument.startswith(("checkpoints/", "./", "../", "/")) or argument.endswith(".npz")
     return path_like or is_checkpoint(argument)
 
@@ -75,16 +74,16 @@ def _to_json(classes: dict[str, float]) -> list[dict[str, Any]]:
 
 
 def _texts(arguments: Sequence[str], encoding: str) -> list[str]:
-    """The texts that are given; where none is, those that are piped in."""
+    """The texts given, or the lines of standard input."""
     if not arguments and stdin_is_tty():
         raise click.UsageError("Give a text or pipe some in; `-` reads what you type.")
     texts: list[str] = []
-    for each in arguments or ("-",):
-        if each != "-":
-            texts.append(each)
+    for argument in arguments or ("-",):
+        if argument != "-":
+            texts.append(argument)
             continue
         if stdin_is_tty():
-            echo_err("Type texts, one a line; Ctrl-D ends them.")
+            echo_err("Type texts, one per line; Ctrl-D ends them.")
         texts += lines_of(Source.of("-"), TextOptions(encoding=encoding)).values()
     if not texts:
         raise CorpusError("stdin has no lines to classify.")
@@ -92,7 +91,7 @@ def _texts(arguments: Sequence[str], encoding: str) -> list[str]:
 
 
 def _show(text: str, classes: dict[str, float]) -> None:
-    """In a terminal bars, elsewhere a line a class: text, class and probability between tabs."""
+    """In a terminal, bars; elsewhere one line per class: text, class, probability, with tabs."""
     if not sys.stdout.isatty():
         for name, p in classes.items():
             sys.stdout.write(f"{text}\t{name}\t{p:.4f}\n")

@@ -13,33 +13,29 @@ import click
 from click.core import ParameterSource
 
 from charrnn.cli.inputs import json_option
+from charrnn.cli.options import record_options
 from charrnn.cli.signals import signals
-from charrnn.cli.texts import kept
-from charrnn.cli.trained_runs import trained_runs
-from charrnn.cli.training_options import (
-    at_their_places,
-    config_file_option,
-    config_options,
-    given_options,
-    text_of,
-)
+from charrnn.cli.texts import corpus_source, rereadable
+from charrnn.cli.training_options import config_file_option, given_options
 from charrnn.cli.views.comparison_progress import comparison_reporter
 from charrnn.cli.views.comparison_table import learning, print_standings, to_json, write_csv
-from charrnn.cli.views.display import echo_err, print_words
+from charrnn.cli.views.display import echo_err, print_words, units
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.experiment import Plan
 from charrnn.compare.pool import WorkerPool, kill, worker_pool
 from charrnn.compare.results import ModelSummary, rank
-from charrnn.config.train_config import TrainConfig
+from charrnn.compare.trained_runs import measure_runs
+from charrnn.data.sources import path_exists
 from charrnn.errors import ConfigError
+from charrnn.language.evaluate import Loss
 from charrnn.models import NGram
 from charrnn.plots.picture import Picture
-from charrnn.runs.run import path_exists
+from charrnn.tasks import LanguageModelConfig, make_config
 from charrnn.training.parallel.group import available_cores
+from charrnn.training.train import located, named_text
 
 _PARAMS = 130_000
-_NOT_COMMON = ("task", "mask", "bidirectional", "class_weights", "cell", "order", "workers",
-               "sample_every")  # fmt: skip
+_NOT_COMMON = ("cell", "order", "workers", "sample_every")
 _FOR_TRAINED = {"arguments", "on", "encoding", "csv_file", "plot", "quiet", "as_json"}
 """What can be given where nothing is trained."""
 
@@ -90,7 +86,7 @@ Examples:
     help="Orders of n-gram models to compare with, or none. Order 1 is the order-0 "
     "entropy: it knows how often each character occurs.",
 )
-@config_options(without=("hidden", *_NOT_COMMON), task="lm")
+@record_options(LanguageModelConfig, without=("hidden", *_NOT_COMMON))
 @config_file_option
 @click.option(
     "--workers",
@@ -133,7 +129,7 @@ def command(
             _refuse_training(ctx)
             given = ctx.get_parameter_source("encoding") != ParameterSource.DEFAULT
             encoding = options["encoding"] if given else None
-            found, code = trained_runs(arguments, on, encoding, quiet), 0
+            found, code = _trained(arguments, on, encoding, quiet), 0
             data = {"text": on}
         else:
             comparison = _comparison(ctx, arguments, options)
@@ -154,6 +150,27 @@ def command(
         return 0
 
 
+def _trained(
+    arguments: tuple[str, ...], on: str, encoding: str | None, quiet: bool
+) -> list[ModelSummary]:
+    """Trained runs, ranked by their loss on a text."""
+
+    def show(path: Path, loss: Loss) -> None:
+        if not quiet:
+            echo_err(f"{path}: {units(loss)}")
+
+    source = rereadable(corpus_source(on))
+    measured = measure_runs(map(Path, arguments), source, encoding, show)
+    if count := measured.trained_on_text:
+        echo_err(f"{count} of these runs were trained on this very text, {source.name}.")
+    if measured.unknown:
+        counts = ", ".join(f"{path} {count:,}" for path, count in measured.unknown.items())
+        echo_err(f"Symbols read as the unknown one, whose letters cost nothing: {counts}.")
+    if measured.repeated:
+        echo_err(f"Skipped {measured.repeated} with the seed and the options of another.")
+    return measured.summaries
+
+
 def _comparison(
     ctx: click.Context, arguments: tuple[str, ...], options: dict[str, Any]
 ) -> Comparison:
@@ -164,19 +181,19 @@ def _comparison(
     of_training = {k: v for k, v in options.items() if k not in own}
     given = given_options(ctx, of_training, options["config_file"])
     origin = str(options["config_file"] or "")
-    if idle := sorted(set(given) & set(_NOT_COMMON)):
-        raise ConfigError(f"{origin}: compare does not take {', '.join(idle)} from a file.")
+    if unused := sorted(set(given) & {"task", *_NOT_COMMON}):
+        raise ConfigError(f"{origin}: compare does not take {', '.join(unused)} from a file.")
     if "hidden" in given and options["params"]:
         raise ConfigError("Give --params or --hidden; the one follows from the other.")
     params = None if "hidden" in given else options["params"] or _PARAMS
-    config = TrainConfig.from_mapping(given, origin)
+    config = make_config(given, origin)
     plan = Plan(
-        at_their_places(config), _names(options["cells"]), options["seeds"],
+        located(config, corpus_source), _names(options["cells"]), options["seeds"],
         _orders(options["ngram"]), params,
     )  # fmt: skip
-    text = text_of(arguments, config)
-    valid, test = (source and kept(source) for source in (text.valid, text.test))
-    text = replace(text, sources=tuple(map(kept, text.sources)), valid=valid, test=test)
+    text = named_text(arguments, config, corpus_source)
+    valid, test = (source and rereadable(source) for source in (text.valid, text.test))
+    text = replace(text, sources=tuple(map(rereadable, text.sources)), valid=valid, test=test)
     return Comparison(plan, text, options["out"])
 
 

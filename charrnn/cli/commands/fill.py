@@ -11,31 +11,30 @@ import click
 from charrnn.cli.inputs import (
     checkpoint_and_text,
     json_option,
-    open_checkpoint,
+    open_models,
     stdin_is_tty,
     unknown_option,
 )
-from charrnn.cli.texts import options_of
-from charrnn.cli.views.display import echo_err, symbols_of
+from charrnn.cli.views.display import echo_err
 from charrnn.cli.views.filled_text import print_alternatives, print_filled
 from charrnn.data.code_points import text_of
 from charrnn.data.reading import Source
 from charrnn.errors import ConfigError
 from charrnn.filling.text_filler import Filled, TextFiller
-from charrnn.models import MaskedLanguageModel
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.loaded import text_options
 
 
 @click.command(
     "fill",
-    help="Restore the missing characters of a TEXT, each of which is marked by a gap: _, or what "
-    "--gap says. `-`, or nothing where text is piped in, reads lines from standard input.\n\n"
-    "What a model is most certain of is filled first, then it is asked again with that in place. "
-    "The filled text goes to standard output, and to standard error what else could stand in each "
-    "gap, with probabilities.\n\n"
+    help="Restore the missing characters of a TEXT. A gap, _ unless --gap says otherwise, marks "
+    "each missing character. Without a TEXT, or with `-`, lines are read from standard input.\n\n"
+    "The gap that the model is most certain of is filled first; then the model predicts the others "
+    "again. The filled text goes to standard output; the alternatives for each gap, with their "
+    "probabilities, go to standard error.\n\n"
     "CHECKPOINT is a run directory or a file of a model trained with charrnn train TEXT --task "
-    "fill; without it, the newest of those under ./checkpoints. A language model fills gaps too, "
-    "if it is named, from the left, weighing 30 characters after each.",
+    "fill; without it, the newest of those under ./checkpoints. If you name a language model, it "
+    "fills gaps too: from left to right, taking 30 characters after each into account.",
     epilog="""\b
 Examples:
   charrnn train elizabethan --task fill --minutes 1 --name filler
@@ -47,7 +46,7 @@ Examples:
 @click.option("--gap", default="_", show_default=True, metavar="CHAR",
               help="What marks a missing character.")  # fmt: skip
 @click.option("--alternatives", type=click.IntRange(min=0), default=4, show_default=True,
-              metavar="N", help="The N likeliest characters of each gap are shown.")  # fmt: skip
+              metavar="N", help="Show the N likeliest characters of each gap.")  # fmt: skip
 @click.option("--encoding", help="Encoding of standard input.  [default: as in training]")
 @unknown_option
 @json_option
@@ -60,17 +59,18 @@ def command(
     as_json: bool,
 ) -> None:
     where, text = checkpoint_and_text(arguments)
-    path, found = open_checkpoint(where, (MaskedLanguageModel.task,))
-    filler = TextFiller.of(found)
-    texts = [text] if text != "-" else _lines(found, encoding)
+    models = open_models(where, tasks=("fill",))
+    (path,), checkpoint = models.paths, models.checkpoint
+    filler = TextFiller.of(checkpoint)
+    texts = [text] if text != "-" else _lines(checkpoint, encoding)
     if not any(filler.count(t, gap) for t in texts):
-        what = symbols_of(found.vocabulary).removesuffix("s")
+        what = models.vocabulary.plural.removesuffix("s")
         raise ConfigError(
             f"The text has no gap; write {gap} for each missing {what} (--gap CHAR chooses "
             'another mark), as in: charrnn fill "The qu__k br__n f_x"'
         )
     if not as_json:
-        echo_err(f"{path}: {found.model.name}")
+        echo_err(f"{path}: {models.model.name}")
     lines = []
     for n, line in enumerate(texts, 1):
         filled = filler.fill(line, gap, alternatives=alternatives, skip_unknown=unknown == "skip")
@@ -84,17 +84,17 @@ def command(
         click.echo(json.dumps({"checkpoint": str(path), "lines": lines}, ensure_ascii=False))
 
 
-def _lines(found: Checkpoint, encoding: str | None) -> list[str]:
-    """The lines of standard input, decoded as the text of the training was."""
+def _lines(checkpoint: Checkpoint, encoding: str | None) -> list[str]:
+    """The lines of standard input, decoded as the training text was."""
     if stdin_is_tty():
         echo_err("Type lines; Ctrl-D ends them.")
-    options = replace(options_of(found, encoding), unit="char")
+    options = replace(text_options(checkpoint, encoding), unit="char")
     text = "".join(text_of(codes) for _, codes in Source.of("-").code_points(options))
     return text.removesuffix("\n").split("\n")
 
 
 def _to_json(filled: Filled, alternatives: int) -> dict[str, Any]:
-    """What stands in the gaps; probabilities are rounded to a millionth."""
+    """The gaps; probabilities are rounded to six digits."""
     gaps = [
         {
             "at": gap.at,

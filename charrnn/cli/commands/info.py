@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 import click
 
-from charrnn.cli.inputs import CHECKPOINT_HELP, json_option, open_checkpoint
-from charrnn.cli.views.display import print_table
-from charrnn.models import Classifier
+from charrnn.cli.inputs import CHECKPOINT_HELP, json_option, open_models
+from charrnn.cli.views.display import print_table, units
+from charrnn.runs.checkpoint import read_meta
+from charrnn.tasks import TASKS
 
 
 @click.command(
@@ -24,33 +24,31 @@ Examples:
 @click.argument("checkpoint", required=False)
 @json_option
 def command(checkpoint: str | None, as_json: bool) -> None:
-    path, found = open_checkpoint(checkpoint, None)
-    model, meta = found.model, found.meta
+    models = open_models(checkpoint, tasks=None)
+    (path,), model, record = models.paths, models.model, models.checkpoint.record
     if as_json:
-        click.echo(
-            json.dumps({**meta, "checkpoint": str(path), "parameters": model.num_parameters})
-        )
+        found = {"checkpoint": str(path), "parameters": model.num_parameters}
+        click.echo(json.dumps({**read_meta(path), **found}))
         return
-    corpus, metrics = meta.get("corpus", {}), meta.get("metrics", {})
-    position, config = meta.get("position", {}), meta.get("config", {})
-    steps = position.get("step", 0)
+    task, vocabulary, config = TASKS[model.task], models.vocabulary, record.config
+    symbols = "".join(s if s.isprintable() else "·" for s in vocabulary.symbols)[:200]
     rows: list[tuple[str, Any]] = [
         ("checkpoint", path),
         ("model", model.name),
         ("parameters", f"{model.num_parameters:,}"),
-        ("vocabulary", f"{len(found.vocabulary)} ({found.vocabulary.unit})"),
-        ("symbols", "".join(s if s.isprintable() else "·" for s in found.vocabulary.symbols)[:200]),
-        ("corpus", f"{corpus.get('name', '?')} (SHA-256 {corpus.get('sha256', '?')[:12]}...)"),
-        ("trained", f"{steps:,} step{'s' * (steps != 1)}, {position.get('seconds', 0):,.0f} s"),
+        ("vocabulary", f"{len(vocabulary)} ({vocabulary.unit})"),
+        ("symbols", symbols),
     ]
-    if isinstance(model, Classifier):
-        rows.append(("classes", ", ".join(model.config.classes)))
+    if record.corpus:
+        rows.append(("corpus", f"{record.corpus.name} (SHA-256 {record.corpus.sha256[:12]}...)"))
+    if record.position:
+        steps, seconds = record.step, record.position.seconds
+        rows.append(("trained", f"{steps:,} step{'s' * (steps != 1)}, {seconds:,.0f} s"))
+    rows += task.describe(model).items()
     if "optimizer" in config:
         rows.append(("optimizer", f"{config['optimizer']}, {config['schedule']} schedule"))
-    if (nats := metrics.get("valid_nats_per_char")) is not None:
-        best = f"{nats:.4f} nats, {nats / math.log(2):.4f} bits, perplexity {math.exp(nats):.3f}"
-        rows.append(("validation", f"{best} at step {metrics['best_step']:,}"))
-    if (nats := metrics.get("valid_nats_per_example")) is not None:
-        rows.append(("validation", f"{nats:.4f} nats a text at step {metrics['best_step']:,}"))
+    if record.metrics and record.metrics.valid is not None:
+        loss = task.loss(record.metrics.valid, 0)
+        rows.append(("validation", f"{units(loss)} at step {record.metrics.best_step:,}"))
     rows += [(name, " x ".join(map(str, a.shape))) for name, a in model.arrays().items()]
     print_table(("", ""), [(name, str(value)) for name, value in rows])

@@ -15,6 +15,7 @@ from charrnn.cli.views.display import PART_NAMES, cells, choice, clock, echo_err
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.results import ModelSummary
 from charrnn.compare.trial import Trial, TrialProgress
+from charrnn.config.resolve import filled_in
 from charrnn.config.train_config import TrainConfig
 from charrnn.language.evaluate import Loss
 from charrnn.models import NGram, parameters
@@ -178,7 +179,7 @@ def opening(comparison: Comparison, workers: int) -> list[str]:
     if networks:
         sizes = [f"{m.model_name} {_size(m, symbols)}" for m in networks]
         lines.append(f"Parameters: {'; '.join(sizes)}")
-        chosen = comparison.config.resolved_fields(comparison.plan.config)
+        chosen = filled_in(comparison.plan.config, comparison.config)
         chosen.pop("hidden", None)  # told with the parameters
         if chosen:
             lines.append(choice(chosen))

@@ -1,4 +1,4 @@
-"""What a person, or a script, sees of training: a live panel, plain lines, JSON or nothing."""
+"""The display of training: a live panel, plain lines, JSON or nothing."""
 
 from __future__ import annotations
 
@@ -34,41 +34,41 @@ from charrnn.training.events import (
     Stepped,
     to_json,
 )
-from charrnn.training.network_trainer import MOST_RECOVERIES
+from charrnn.training.network_trainer import MAX_RECOVERIES
 from charrnn.training.trainer import Trainer
 
 
 class Reporter:
-    """Draws the events of training, inside a `with` block. This one, `--quiet`, draws nothing."""
+    """Shows the events of training, inside a `with` block. The base, for `--quiet`, shows nothing."""
 
     def show(self, event: Event, trainer: Trainer) -> None:
-        """Draw nothing."""
+        """Show an event."""
 
     def __enter__(self) -> Reporter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave nothing behind."""
+        """Stop the display."""
 
 
 def make_reporter(*, quiet: bool, as_json: bool) -> Reporter:
-    """Live in a terminal, plain lines elsewhere, JSON or nothing when asked."""
+    """JSON or nothing if asked for; else a live panel in a terminal, plain lines elsewhere."""
     if as_json:
-        return Json()
+        return JsonLines()
     if quiet:
         return Reporter()
-    return LiveView() if Console(stderr=True).is_terminal else Plain()
+    return LiveView() if Console(stderr=True).is_terminal else PlainLines()
 
 
-class Json(Reporter):
-    """One event a line on standard output."""
+class JsonLines(Reporter):
+    """One event per line on standard output."""
 
     def show(self, event: Event, trainer: Trainer) -> None:
         click.echo(json.dumps(to_json(event), ensure_ascii=False))
 
 
-class Plain(Reporter):
-    """One line an evaluation, and the outcome."""
+class PlainLines(Reporter):
+    """One line per evaluation, and the outcome."""
 
     def show(self, event: Event, trainer: Trainer) -> None:
         match event:
@@ -87,8 +87,8 @@ class Plain(Reporter):
                     echo_err(line)
 
 
-class LiveView(Plain):
-    """A panel that is drawn anew a few times a second, and stays when training ends."""
+class LiveView(PlainLines):
+    """A panel that is redrawn a few times per second, and stays when training ends."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -132,7 +132,7 @@ class LiveView(Plain):
                 pass
 
     def draw(self) -> Group:
-        """The panel as it stands."""
+        """The panel now."""
         lines: list[Any] = [Text(self.opening, style="dim")]
         if self.step and self.trainer:
             lines += [self._progress(self.step), self._losses(self.step)]
@@ -149,7 +149,7 @@ class LiveView(Plain):
         tail = f" {share:4.0%}  {left} left"
         if not self._narrow:
             speed = f"{step.chars_per_second:,.0f} char/s"
-            tail += f"  {clock(step.seconds)} gone  epoch {step.epoch:.2f}  {speed}"
+            tail += f"  {clock(step.seconds)} elapsed  epoch {step.epoch:.2f}  {speed}"
         width = min(30, max(0, self.console.width - len(tail)))
         full = round(width * share)
         return Text.assemble(("━" * full, "green"), ("━" * (width - full), "dim"), tail)
@@ -178,16 +178,18 @@ def _opening(event: Started, trainer: Trainer) -> str:
     parts = ", ".join(f"{n:,} {PART_NAMES[p]}" for p, n in event.chars.items() if n)
     resumed = f", resumed at step {event.step:,}" if event.step else ""
     if trainer.share >= 1:
-        resumed += ", where it ends; give a larger --steps, --epochs or --minutes to go on"
+        resumed += (
+            ", where its budget ends; give a larger --steps, --epochs or --minutes to continue"
+        )
     return (
-        f"{trainer.corpus.name}: {trainer.model.name}, {event.parameters:,} parameters; "
-        f"{parts} {trainer.corpus.contents}{resumed}"
+        f"{trainer.dataset.name}: {trainer.model.name}, {event.parameters:,} parameters; "
+        f"{parts} {trainer.dataset.contents}{resumed}"
     )
 
 
 def _adapted(event: Started, trainer: Trainer) -> list[str]:
-    """What needs a word: how the text was read, what was chosen, who shares the streams."""
-    c, lines = trainer.config, list(trainer.corpus.notes)
+    """Remarks: how the text was read, options that were chosen, ranks, a text too short."""
+    lines = list(trainer.dataset.notes)
     if event.chosen:
         lines.append(choice(event.chosen))
     if event.ranks > 1:
@@ -198,20 +200,16 @@ def _adapted(event: Started, trainer: Trainer) -> list[str]:
             "The number of ranks or workers differs from before (mpiexec -n, --workers): training "
             "continues, but not bit for bit."
         )
-    whole = c.task == "classify"  # texts, as long as they are
-    if event.batch and not whole and (event.batch < c.batch or event.seq * 2 < c.seq):
-        lines.append(
-            f"The text is too short for {c.batch} streams of {c.seq} symbols; training on "
-            f"{event.batch} stream{'s' * (event.batch > 1)} of {event.seq} instead."
-        )
+    if event.batch and (adaptation := trainer.task.adaptation(event.batch, event.seq)):
+        lines.append(adaptation)
     return lines
 
 
 def _stopped(event: Finished, trainer: Trainer) -> str:
     if trainer.run and not trainer.run.last.exists():
-        return f"Stopped before it was measured; the model is {trainer.run.best}"
+        return f"Stopped before the evaluation; the model is {trainer.run.best}"
     where = shlex.quote(str(trainer.run.path)) if trainer.run else ""
-    return f"Stopped after step {event.step:,}; go on with: charrnn train --resume {where}"
+    return f"Stopped after step {event.step:,}; continue with: charrnn train --resume {where}"
 
 
 def _outcome(event: Finished, trainer: Trainer) -> list[str]:
@@ -225,7 +223,7 @@ def _outcome(event: Finished, trainer: Trainer) -> list[str]:
 def _recovery(event: Recovered) -> str:
     return (
         f"The loss exploded at step {event.step:,}: back to step {event.back_to:,}, learning rate "
-        f"halved to {event.lr:.2g} (attempt {event.attempt} of {MOST_RECOVERIES})."
+        f"halved to {event.lr:.2g} (attempt {event.attempt} of {MAX_RECOVERIES})."
     )
 
 

@@ -1,0 +1,68 @@
+"""Measuring trained runs on a text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from charrnn.compare.comparison import by_model, measured
+from charrnn.compare.experiment import runs_in
+from charrnn.compare.results import ModelSummary, Result, rank
+from charrnn.data.reading import Source
+from charrnn.errors import CheckpointError, CorpusError, VocabularyError
+from charrnn.language.evaluate import Loss
+from charrnn.runs.loaded import LoadedModels, encode_source
+from charrnn.runs.run import Run
+
+
+@dataclass(frozen=True)
+class TrainedRuns:
+    """Trained runs that were measured on one text."""
+
+    summaries: list[ModelSummary]
+    """The models, ranked."""
+    trained_on_text: int
+    """How many of the runs were trained on this very text."""
+    unknown: dict[Path, int]
+    """How many symbols were read as the unknown one, whose letters cost nothing, if any."""
+    repeated: int
+    """Runs left out because another has the same options and seed."""
+
+
+def measure_runs(
+    folders: Iterable[Path],
+    source: Source,
+    encoding: str | None = None,
+    on_result: Callable[[Path, Loss], object] = lambda path, loss: None,
+) -> TrainedRuns:
+    """Measure the runs in these folders on a text that can be read several times.
+
+    A CheckpointError or VocabularyError names a run that cannot read it.
+    """
+    digest = hashlib.sha256()
+    for block in source.blocks():
+        digest.update(block)
+    results: dict[Path, Result] = {}
+    unknown: dict[Path, int] = {}
+    for run in (run for folder in folders for run in runs_in(folder)):
+        models = LoadedModels.open(run, tasks=("lm",))
+        path, checkpoint = models.paths[0], models.checkpoint
+        try:
+            ids, _ = encode_source(checkpoint, source, encoding)
+            if not len(ids):
+                raise CorpusError(f"{source.name} has no characters to compare on.")
+            result = measured(Run(path.parent), checkpoint, ids)
+        except (CheckpointError, VocabularyError) as error:
+            raise type(error)(f"{path}: {error}") from None
+        results[path.resolve()] = result
+        on_result(path, result.loss)
+        if count := int(np.count_nonzero(ids == checkpoint.vocabulary.unknown_id)):
+            unknown[path] = count
+    same = sum(result.sha256 == digest.hexdigest() for result in results.values())
+    summaries = by_model(results.values())
+    repeated = len(results) - sum(len(summary.results) for summary in summaries)
+    return TrainedRuns(rank(summaries), same, unknown, repeated)
