@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Callable, Container
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from charrnn.cli.options import record_options
 from charrnn.cli.texts import corpus_source
-from charrnn.config.fields import ByTask, read_toml
+from charrnn.config.fields import read_toml
 from charrnn.config.train_config import BUDGETS, TrainConfig
 from charrnn.tasks import Text
 
@@ -25,37 +25,7 @@ def config_options(without: Container[str] = (), task: str | None = None) -> Cal
     """One command-line option for every field of TrainConfig but these; with the defaults of all
     tasks, or of this one.
     """
-
-    def decorate(function: Any) -> Any:
-        hints = typing.get_type_hints(TrainConfig)
-        for f in reversed(fields(TrainConfig)):
-            if f.name in without:
-                continue
-            kind = next(
-                t for t in (*typing.get_args(hints[f.name]), hints[f.name]) if t is not type(None)
-            )
-            choices = f.metadata.get("choices")
-            settings: dict[str, Any] = {"type": click.Choice(list(choices)) if choices else kind}
-            flag, text, default = f.name.replace("_", "-"), f.metadata["help"], f.default
-            if kind is bool:
-                settings = {"is_flag": True}
-                flag += f"/--no-{flag}" * default
-            if isinstance(default, ByTask):
-                shown = default if task is None else ByTask(default.of(task))
-                text, default = f"{text}  [default: {shown}]", None
-            if "metavar" in f.metadata:
-                settings["metavar"] = f.metadata["metavar"]
-            function = click.option(
-                f"--{flag}",
-                f.name,
-                default=default,
-                show_default=default is not None and (kind is not bool or default),
-                help=text,
-                **settings,
-            )(function)
-        return function
-
-    return decorate
+    return record_options(TrainConfig, without, task)
 
 
 def given_options(

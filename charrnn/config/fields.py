@@ -6,17 +6,13 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from charrnn.errors import ConfigError, os_reason
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 class ByTask:
@@ -69,6 +65,35 @@ def check(name: str, value: object, good: bool, allowed: str) -> None:
         raise ConfigError(f"{name.replace('_', '-')} is {value}; it must be {allowed}.")
 
 
+def in_range(value: float, metadata: Mapping[str, Any]) -> bool:
+    """Whether a value lies between `min` (excluded with `min_open`) and `max` of the metadata."""
+    low, high = metadata.get("min", -math.inf), metadata.get("max", math.inf)
+    return bool((low < value if metadata.get("min_open") else low <= value) and value <= high)
+
+
+def check_ranges(record: Any) -> None:
+    """A ConfigError for an option that is infinite, NaN or outside the range in its metadata.
+
+    The default is always valid. A default outside the range switches the option off.
+    """
+    for f in fields(record):
+        value = getattr(record, f.name)
+        if value != f.default and not (math.isfinite(value) and in_range(value, f.metadata)):
+            allowed = _range_in_words(f) if math.isfinite(value) else "finite"
+            check(f.name, f"{value:g}", False, allowed)
+
+
+def _range_in_words(option: Any) -> str:
+    """The range of an option, and its default if that lies outside: `at least 1, or 0`."""
+    words: list[str] = []
+    metadata, default = option.metadata, option.default
+    if "min" in metadata:
+        words.append(f"{'above' if metadata.get('min_open') else 'at least'} {metadata['min']:g}")
+    if "max" in metadata:
+        words.append(f"at most {metadata['max']:g}")
+    return " and ".join(words) + ("" if in_range(default, metadata) else f", or {default:g}")
+
+
 def one_of(name: str, value: object, choices: Any) -> None:
     """A ConfigError that lists the choices, if a value is none of them."""
     if value not in choices:
@@ -77,6 +102,11 @@ def one_of(name: str, value: object, choices: Any) -> None:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The options in a TOML file. A ConfigError if it cannot be read, or is no TOML."""
+    # Imported only here: it takes several milliseconds, and most commands read no TOML.
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415
+    else:
+        import tomli as tomllib  # noqa: PLC0415
     try:
         options: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:

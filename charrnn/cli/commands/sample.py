@@ -19,6 +19,7 @@ from charrnn.cli.inputs import (
     unknown_option,
     write_bytes,
 )
+from charrnn.cli.options import record_options
 from charrnn.language.sampling import SamplingConfig
 from charrnn.language.text_model import TextModel
 from charrnn.nn.params import Ids
@@ -36,16 +37,12 @@ Examples:
   echo "My lord" | charrnn sample --seed-file - --stop "." --json""",
 )
 @click.argument("checkpoint", required=False)
-@click.option("--temp", type=click.FloatRange(min=0), default=0.8, show_default=True,
-              help="Temperature: 0 takes the likeliest character, 1 draws as is.")  # fmt: skip
+@record_options(SamplingConfig)
 @click.option("--length", type=click.IntRange(min=1), default=1000, show_default=True,
               help="Characters to write; of a model of words, words.")  # fmt: skip
 @click.option("--seed-text", default="", metavar="TEXT", help="Text to continue.")
 @click.option("--seed-file", metavar="FILE", help="Read the text to continue from a file, or - .")
 @click.option("--encoding", help="Encoding of files that are read.  [default: as in training]")
-@click.option("--top-k", type=click.IntRange(min=1), help="Draw from the K likeliest characters.")
-@click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), default=1.0,
-              help="Only the likeliest characters with this probability together.")  # fmt: skip
 @click.option("--stop", default="", metavar="STRING", help="End before this text.")
 @click.option("--count", type=click.IntRange(min=1), default=1, show_default=True,
               help="Samples to write; sample n has the seed plus n - 1.")  # fmt: skip
@@ -56,13 +53,10 @@ Examples:
 @json_option
 def command(
     checkpoint: str | None,
-    temp: float,
     length: int,
     seed_text: str,
     seed_file: str | None,
     encoding: str | None,
-    top_k: int | None,
-    top_p: float,
     stop: str,
     count: int,
     seed: int | None,
@@ -70,6 +64,7 @@ def command(
     ensemble: tuple[str, ...],
     unknown: str,
     as_json: bool,
+    **options: Any,
 ) -> None:
     if seed_text and seed_file:
         raise click.UsageError("Give --seed-text or --seed-file, not both.")
@@ -86,7 +81,8 @@ def command(
         judge = NoveltyReport(novelty, opened.checkpoint, encoding)
     first = secrets.randbelow(1 << 31) if seed is None else seed
     seeds = list(range(first, first + count))
-    drawn = model.stream(context, length, seeds, SamplingConfig(temp, top_k or 0, top_p), stop)
+    sampling = SamplingConfig(**{n: value for n, value in options.items() if value is not None})
+    drawn = model.stream(context, length, seeds, sampling, stop)
     if judge:
         drawn = judge.watch(drawn, count)
     if as_json:
