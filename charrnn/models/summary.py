@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.models.base import LanguageModel, Model
+from charrnn.models.ensemble import Ensemble
 
 _SYMBOLS = {"char": "characters", "byte": "bytes", "word": "words"}
 
@@ -11,9 +12,9 @@ _SYMBOLS = {"char": "characters", "byte": "bytes", "word": "words"}
 def summary(model: Model | LanguageModel, vocabulary: Vocabulary) -> str:
     """`gru 2x312, 1,074,441 parameters, 65 characters`: name, parameters, size of the vocabulary.
 
-    A model without a name of its own is called by the name of its class.
+    The members of an ensemble are joined by `+`.
     """
-    name = getattr(model, "name", type(model).__name__)
-    parameters = getattr(model, "num_parameters", None)
-    counts = [] if parameters is None else [f"{parameters:,} parameters"]
-    return ", ".join([name, *counts, f"{len(vocabulary):,} {_SYMBOLS[vocabulary.unit]}"])
+    members = model.members if isinstance(model, Ensemble) else (model,)
+    names = " + ".join(getattr(m, "name", type(m).__name__) for m in members)
+    parameters = sum(getattr(m, "num_parameters", 0) for m in members)
+    return f"{names}, {parameters:,} parameters, {len(vocabulary):,} {_SYMBOLS[vocabulary.unit]}"
