@@ -1,5 +1,5 @@
-"""How much of a sample is copied from a corpus: its longest run of symbols that occurs in the corpus,
-and the fraction of its runs of 8, 12 and 20 symbols that do.
+"""How much of a sample is copied from a corpus: the longest run of symbols that also occurs in the
+corpus, and the fraction of its runs of 8, 12 and 20 symbols that do.
 
 Runs are numbered (Karp, Miller and Rosenberg 1972) instead of hashed: two runs of the same length
 have the same number if and only if they are equal. A run of one symbol has the number of that

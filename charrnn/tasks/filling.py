@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from charrnn.data.masking import Windows, hidden_in_text, hide
-from charrnn.filling.gaps import by_certainty, measure
+from charrnn.filling.gaps import evaluate_masked, fill_by_confidence
 from charrnn.language.evaluate import Loss
 from charrnn.models import MaskedLanguageModel
 from charrnn.tasks.base import Task, per_char
@@ -32,7 +32,7 @@ class Fill(Task):
     def evaluate(self, model: MaskedLanguageModel, part: str, limit: int | None = None) -> Loss:
         vocabulary = self.corpus.vocabulary
         ids = vocabulary.up_to(self.corpus.parts[part], limit)
-        return measure(model, ids, self.config.mask, vocabulary=vocabulary).loss
+        return evaluate_masked(model, ids, self.config.mask, vocabulary=vocabulary).loss
 
     def running(self, nats: float, symbols: int) -> Loss:
         return per_char(self.corpus, nats, symbols)
@@ -46,7 +46,7 @@ class Fill(Task):
         ids = vocabulary.up_to(text[at : at + _SAMPLE_LENGTH], _SAMPLE_LENGTH)
         places = hidden_in_text(len(ids), self.config.mask, step)
         filled = hide(ids, places, model.mask_id)
-        for guess in by_certainty(model, filled, vocabulary.unwritten):
+        for guess in fill_by_confidence(model, filled, vocabulary.unwritten):
             filled[guess.at] = guess.symbol
         shown = [vocabulary.decode([n]) for n in ids]
         gaps = [" " * (len(s) > 1 and s[0] == " ") + _GAP for s in shown]

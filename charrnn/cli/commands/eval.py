@@ -34,7 +34,7 @@ from charrnn.data import catalogue
 from charrnn.data.labelled import read_labelled
 from charrnn.data.reading import Source
 from charrnn.errors import CorpusError
-from charrnn.filling.gaps import measure
+from charrnn.filling.gaps import evaluate_masked
 from charrnn.language.dynamic import Dynamic
 from charrnn.language.evaluate import Loss, evaluate
 from charrnn.models import CharRNN, Classifier, MaskedLanguageModel
@@ -140,7 +140,7 @@ def _text(
     started = time.perf_counter()
     if isinstance(found.model, MaskedLanguageModel):
         share = found.meta.get("config", {}).get("mask", _MASK)
-        restored = measure(found.model, ids, share, _MASK_SEED, found.vocabulary)
+        restored = evaluate_masked(found.model, ids, share, _MASK_SEED, found.vocabulary)
         loss = restored.loss
         more = {"accuracy": restored.accuracy, "mask": share, "mask_seed": _MASK_SEED}
     else:
