@@ -92,7 +92,7 @@ def command(
             "samples": _collect(drawn, seeds),
         }
         if judge:
-            data["novelty"] = judge.plain()
+            data["novelty"] = judge.to_json()
         click.echo(json.dumps(data, ensure_ascii=False))
         return
     _print_text(drawn, shown, count)

@@ -18,9 +18,9 @@ from charrnn.cli.views.display import (
     choice,
     clean,
     clock,
-    curve,
     echo_err,
     loss_table,
+    sparkline,
     units,
 )
 from charrnn.training.events import (
@@ -163,7 +163,7 @@ class LiveView(Plain):
         known = self.trainer.best if self.trainer else None
         if valid and (newest := self.evaluated[-1].valid):
             best = Text(f"best {known or min(valid):.4f} ", style="dim")
-            bars = Text(curve(valid, max(0, min(24, self.console.width - 54))), style="green")
+            bars = Text(sparkline(valid, max(0, min(24, self.console.width - 54))), style="green")
             rows.append(("validation", *cells(newest), best + bars))
         for row in rows:
             table.add_row(*(row[:-1] if self._narrow else row))
