@@ -25,7 +25,7 @@ from charrnn.cli.texts import corpus_source
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.masking import hidden_in_text, hide
-from charrnn.filling.gaps import ask, fill, from_the_left
+from charrnn.filling.gaps import fill, fill_left_to_right, predict_gaps
 from charrnn.training.network_trainer import NetworkTrainer, make_trainer
 
 _TRIAL = 20  # updates that tell how long one takes
@@ -53,7 +53,7 @@ def trained(corpus: Corpus, config: TrainConfig, seconds: float) -> Any:
 
 def at_once(model: Any, holed: NDArray[Any]) -> Fillings:
     """The likeliest symbol of each gap, all others being open."""
-    for places, _, log_p in ask(model, holed):
+    for places, _, log_p in predict_gaps(model, holed):
         yield from zip(places.tolist(), log_p.argmax(axis=1).tolist(), strict=True)
 
 
@@ -69,7 +69,7 @@ def ways(models: dict[str, Any]) -> Iterator[tuple[str, Any, Callable[..., Filli
     yield "both ways, the most certain first", models["fill"], partial(one_by_one, fill)
     for name in ("lm", "ngram"):
         for what, ahead in (("left context", 0), ("left context and 30 characters ahead", 30)):
-            way = partial(one_by_one, partial(from_the_left, ahead=ahead))
+            way = partial(one_by_one, partial(fill_left_to_right, ahead=ahead))
             yield what, models[name], way
 
 

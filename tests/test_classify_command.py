@@ -12,7 +12,6 @@ import pytest
 
 from charrnn.classification.text_classifier import ConfusionMatrix
 from charrnn.cli.views.confusion_matrix import print_confusion
-from charrnn.cli.views.display import bar
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import Classifier, ClassifierConfig
 from charrnn.runs import checkpoint
@@ -164,13 +163,9 @@ def test_bars_in_a_terminal(folder):
     plain = re.sub(r"\x1b\[[0-9;]*m", "", screen)
     assert plain.splitlines()[0] == "moumou"
     assert re.search(r"^ cow +\d\d\.\d% █{20,}", plain, re.M)
-    assert "\x1b[32m" in screen
+    assert "\x1b[32;" in screen
     colourless, _ = on_screen(folder, "classify", "checkpoints/animals", "moo", NO_COLOR="1")
     assert not re.search(r"\x1b\[[0-9;]*3[1-7]m", colourless)
-
-
-def test_a_bar_is_as_long_as_its_share():
-    assert [bar(n / 32, 4) for n in (0, 1, 8, 12, 32)] == ["", "▏", "█", "█▌", "████"]
 
 
 def test_evaluating_shows_what_is_taken_for_what(folder):
@@ -294,7 +289,7 @@ def test_more_classes_than_fit_are_listed_with_what_they_are_taken_for(capsys, m
     names = [f"class {n}" for n in range(40)]
     lines = table(capsys, spread_out(names, rng), 80, monkeypatch)
     assert max(map(len, lines)) <= 80
-    assert lines[0].split() == ["class", "texts", "F1", "right", "taken", "for"]
+    assert lines[0].split() == ["class", "texts", "F1", "correct", "confused", "with"]
     assert sum(line.startswith("class ") for line in lines[1:]) >= 40
     wide = table(capsys, spread_out(names, rng), 300, monkeypatch)
     assert wide[1].split()[2:] == [str(n) for n in range(1, 41)]

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from charrnn.data.masking import hidden_in_text, hide
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.errors import ConfigError, VocabularyError
-from charrnn.filling.gaps import ask, by_certainty, from_the_left, measure
+from charrnn.filling.gaps import (
+    evaluate_masked,
+    fill_by_confidence,
+    fill_left_to_right,
+    predict_gaps,
+)
 from charrnn.filling.text_filler import TextFiller
 from charrnn.language.evaluate import surprisal
 from charrnn.models import CharRNN, MaskedLanguageModel, NetworkConfig, NGram
@@ -46,7 +51,7 @@ def test_every_gap_is_asked_about_once_and_in_its_surroundings(ids):
     """Wherever a window of the text ends."""
     whole = Neighbours().predict(ids[:, None])
     places, windows, log_p = ([], [], [])
-    for some, window, found in ask(Neighbours(), ids):
+    for some, window, found in predict_gaps(Neighbours(), ids):
         places.extend(some.tolist())
         windows.extend(window.tolist())
         log_p.extend(found)
@@ -56,7 +61,7 @@ def test_every_gap_is_asked_about_once_and_in_its_surroundings(ids):
 
 
 def test_the_most_certain_gap_is_filled_first_and_the_others_are_asked_again():
-    guesses = list(by_certainty(Neighbours(), np.array([2, V, V, V, 1, V, 0])))
+    guesses = list(fill_by_confidence(Neighbours(), np.array([2, V, V, V, 1, V, 0])))
     assert [g.at for g in guesses] == [5, 1, 2, 3]
     assert [g.symbol for g in sorted(guesses, key=lambda g: g.at)] == [2, 2, 2, 1]
 
@@ -65,7 +70,7 @@ def test_the_most_certain_gap_is_filled_first_and_the_others_are_asked_again():
 @given(texts)
 def test_no_gap_is_left_and_nothing_else_is_touched(ids):
     before = ids.copy()
-    found = [g.at for g in by_certainty(Neighbours(), ids)]
+    found = [g.at for g in fill_by_confidence(Neighbours(), ids)]
     assert sorted(found) == np.flatnonzero(ids == V).tolist()
     np.testing.assert_array_equal(ids, before)
 
@@ -76,7 +81,7 @@ def test_what_is_measured_is_what_the_model_says_of_what_is_hidden(rng):
     places = hidden_in_text(90, 0.2, 7)
     log_p = model.predict(hide(ids, places, V)[:, None])
     truth = ids[places]
-    found = measure(model, ids, 0.2, 7)
+    found = evaluate_masked(model, ids, 0.2, 7)
     assert found.loss.chars == len(truth) == 18
     assert found.loss.nats_per_char == pytest.approx(-log_p[np.arange(18), truth].mean())
     assert found.accuracy == pytest.approx((log_p.argmax(axis=1) == truth).mean())
@@ -111,7 +116,7 @@ def test_a_single_gap_is_filled_by_the_rule_of_bayes(model, at, ahead, seed):
     ids = np.random.default_rng(seed).integers(0, V, 12)
     holed = ids.copy()
     holed[at] = V
-    (guess,) = from_the_left(model, holed, ahead=ahead)
+    (guess,) = fill_left_to_right(model, holed, ahead=ahead)
     wanted = posterior(model, ids, [at], at + ahead + 1)
     assert guess.at == at
     np.testing.assert_allclose(np.exp(guess.log_p), wanted, rtol=1e-6)
@@ -126,7 +131,7 @@ def test_several_gaps_are_weighed_together(model, gaps, seed):
     holed = ids.copy()
     holed[gaps] = V
     p = posterior(model, ids, gaps, 12)
-    for guess, at in zip(from_the_left(model, holed, ahead=12), gaps, strict=True):
+    for guess, at in zip(fill_left_to_right(model, holed, ahead=12), gaps, strict=True):
         assert guess.at == at
         marginal = p.reshape(V, -1).sum(axis=1)
         np.testing.assert_allclose(np.exp(guess.log_p), marginal / marginal.sum(), rtol=1e-6)
@@ -137,16 +142,16 @@ def test_what_is_beyond_the_look_ahead_changes_nothing():
     model = networks(5)
     ids = np.array([0, 1, V, 2, 2, 1, 0, 1])
     other = np.array([0, 1, V, 2, 2, 1, 1, 2])
-    (a,), (b,) = (from_the_left(model, x, ahead=3) for x in (ids, other))
+    (a,), (b,) = (fill_left_to_right(model, x, ahead=3) for x in (ids, other))
     np.testing.assert_allclose(a.log_p, b.log_p)
-    (a,), (b,) = (from_the_left(model, x, ahead=4) for x in (ids, other))
+    (a,), (b,) = (fill_left_to_right(model, x, ahead=4) for x in (ids, other))
     assert np.abs(a.log_p - b.log_p).max() > 1e-6
 
 
 def test_a_beam_of_one_writes_what_is_likeliest_next():
     model = counted(3)
     ids = np.array([0, 1, V, V, 2])
-    guesses = list(from_the_left(model, ids, beam=1))
+    guesses = list(fill_left_to_right(model, ids, beam=1))
     state = model.initial_state(1)
     after, state = model.read(ids[:2, None], state)
     first = after[-1, 0].argmax()
@@ -158,10 +163,10 @@ def test_a_beam_of_one_writes_what_is_likeliest_next():
 @given(models, st.integers(0, V - 1))
 def test_a_banned_symbol_is_never_filled_in(model, suppressed):
     ids = np.array([V, 1, V, V, 0, V])
-    for guess in from_the_left(model, ids, [suppressed]):
+    for guess in fill_left_to_right(model, ids, [suppressed]):
         assert guess.symbol != suppressed
         assert np.exp(guess.log_p).sum() == pytest.approx(1)
-    for guess in by_certainty(Neighbours(), ids, [suppressed]):
+    for guess in fill_by_confidence(Neighbours(), ids, [suppressed]):
         assert guess.symbol != suppressed
         assert np.exp(guess.log_p).sum() == pytest.approx(1)
 
@@ -232,7 +237,8 @@ def test_the_loss_of_hidden_words_is_over_their_characters(rng):
     ids = vocabulary.encode(text)
     model = MaskedLanguageModel.initialised(NetworkConfig(len(vocabulary), "gru", 4, 1), rng)
     hidden = ids[hidden_in_text(len(ids), 0.15)]
-    by_word, by_char = measure(model, ids, 0.15), measure(model, ids, 0.15, 0, vocabulary)
+    by_word = evaluate_masked(model, ids, 0.15)
+    by_char = evaluate_masked(model, ids, 0.15, 0, vocabulary)
     assert by_char.loss.words == by_word.loss.chars == len(hidden)
     assert by_char.loss.chars == vocabulary.chars(hidden)
     assert by_char.loss.nats_per_symbol == pytest.approx(by_word.loss.nats_per_char)

@@ -131,7 +131,7 @@ def test_a_long_copy_is_shortened_for_people(corpus):
     judge = NoveltyReport(str(corpus / "poem.txt"), found, None)
     written = [[piece.encode()] for piece in ("#", VERSE[400:430], VERSE[430:700])]
     assert list(judge.watch(iter(written), 1)) == written
-    assert judge.plain()["run"] == VERSE[400:700]
+    assert judge.to_json()["run"] == VERSE[400:700]
     longest, _ = judge.in_words()
     (shown,) = re.findall('has 300 characters: "(.*)"', longest)
     assert shown.replace("↵", "\n") == f"{VERSE[400:430]} ... {VERSE[670:700]}"

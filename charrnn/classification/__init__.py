@@ -1,1 +1,1 @@
-"""."""
+"""Classifying texts."""

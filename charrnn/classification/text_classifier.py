@@ -1,4 +1,4 @@
-"""Naming the class of texts, and how often the name is right."""
+"""Classifying texts, and evaluating a classifier."""
 
 from __future__ import annotations
 
@@ -14,42 +14,44 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.language.evaluate import Loss
 from charrnn.models import Classifier
+from charrnn.models.summary import summary
 from charrnn.nn.params import Ids
 
 
 def log_probabilities(
     model: Classifier, texts: Sequence[Ids], *, symbols: int = 1 << 13
 ) -> NDArray[np.float64]:
-    """Log P(class) of each text, `(N, classes)`. None is empty.
+    """Log P(class) of each text, `(N, classes)`. No text may be empty.
 
-    Texts of like length are read side by side, about `symbols` symbols at a time.
+    Texts of similar length form batches of about `symbols` symbols.
     """
-    found = np.empty((len(texts), len(model.config.classes)))
+    log_p = np.empty((len(texts), len(model.config.classes)))
     order = sorted(range(len(texts)), key=lambda n: -len(texts[n]))
     while order:
         streams = max(1, symbols // len(texts[order[0]]))
         batch, order = order[:streams], order[streams:]
-        found[batch] = model.classify(padded([texts[n] for n in batch]))
-    return found
+        log_p[batch] = model.classify(padded([texts[n] for n in batch]))
+    return log_p
 
 
 @dataclass(frozen=True)
 class ClassificationLoss(Loss):
-    """A loss per text, and how often the likeliest class is the right one."""
+    """A mean loss per text, with the classification metrics."""
 
     per: ClassVar[str] = "example"
+    counted: ClassVar[str] = "texts"
     accuracy: float | None = None
-    """The share of texts whose class is named; None where nobody counted."""
+    """The fraction of texts classified correctly; None if it was not measured."""
     macro_f1: float | None = None
     """The mean of F1 over the classes; see `ConfusionMatrix`."""
 
     @property
     def figures(self) -> dict[str, float | None]:
-        """What a person is shown of it, nats first."""
+        """The figures to display, nats first."""
         return {"nats": self.nats_per_char, "macro F1": self.macro_f1, "accuracy": self.accuracy}
 
     def to_json(self) -> dict[str, Any]:
-        """Under the documented keys."""
+        """The figures and the number of texts under their documented keys."""
         return {
             "nats_per_example": self.nats_per_char,
             "accuracy": self.accuracy,
@@ -60,69 +62,76 @@ class ClassificationLoss(Loss):
 
 @dataclass(frozen=True)
 class ConfusionMatrix:
-    """How many texts of each class (a row) were given each name (a column)."""
+    """How many texts of each class (rows) were predicted to be of each class (columns)."""
 
     classes: tuple[str, ...]
     counts: NDArray[np.intp]
+    """`(classes, classes)`."""
 
     @classmethod
-    def of(cls, classes: tuple[str, ...], true: Ids, named: Ids) -> ConfusionMatrix:
-        """From the numbers of the classes `(N,)` that texts have and that they were given."""
+    def of(cls, classes: tuple[str, ...], true: Ids, predicted: Ids) -> ConfusionMatrix:
+        """From the indices `(N,)` of the true and of the predicted classes."""
         counts = np.zeros((len(classes), len(classes)), np.intp)
-        np.add.at(counts, (true, named), 1)
+        np.add.at(counts, (true, predicted), 1)
         return cls(classes, counts)
 
     @property
     def accuracy(self) -> float:
-        """The share of names that are right."""
+        """The fraction of correct predictions."""
         return float(np.trace(self.counts) / self.counts.sum())
 
     @property
     def f1(self) -> NDArray[np.float64]:
-        """For each class 2 right / (texts of the class + texts named so), the harmonic mean of
-        precision and recall; NaN for a class that no text has and none is given.
+        """F1 of each class, 2 correct / (texts of the class + predictions of the class): the
+        harmonic mean of precision and recall. NaN for a class with neither.
         """
-        both = self.counts.sum(axis=0) + self.counts.sum(axis=1)
+        total = self.counts.sum(axis=0) + self.counts.sum(axis=1)
         with np.errstate(invalid="ignore"):
-            return np.asarray(2 * np.diag(self.counts) / both)
+            return np.asarray(2 * np.diag(self.counts) / total)
 
     @property
     def macro_f1(self) -> float:
-        """The mean of F1 over the classes that a text has or was given."""
+        """The mean of F1 over the classes that occur or were predicted."""
         return float(np.nanmean(self.f1))
 
 
 def evaluate_classifier(
     model: Classifier, texts: Sequence[Ids], labels: Ids
 ) -> tuple[ClassificationLoss, ConfusionMatrix]:
-    """How well a model names the classes `labels` `(N,)` of N >= 1 texts.
+    """The loss and the confusion matrix of N >= 1 texts whose classes are `labels` `(N,)`.
 
-    The loss is the mean of -log P(class), weighted as in training.
+    The loss is the mean of -log P(class), with the class weights of training.
     """
     log_p = log_probabilities(model, texts)
     confusion = ConfusionMatrix.of(model.config.classes, labels, log_p.argmax(axis=1))
     nats = np.average(-log_p[np.arange(len(labels)), labels], weights=model.weights(labels))
-    found = ClassificationLoss(
+    loss = ClassificationLoss(
         float(nats), len(labels), accuracy=confusion.accuracy, macro_f1=confusion.macro_f1
     )
-    return found, confusion
+    return loss, confusion
 
 
 class TextClassifier:
-    """A classifier that takes strings."""
+    """A classifier of strings."""
 
     def __init__(self, model: Classifier, vocabulary: Vocabulary) -> None:
         self.model = model
         self.vocabulary = vocabulary
 
+    def __repr__(self) -> str:
+        classes = f"{len(self.classes)} classes"
+        return f"TextClassifier({summary(self.model, self.vocabulary)}, {classes})"
+
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names it can give."""
+        """The names of the classes."""
         return self.model.config.classes
 
     def encode(self, text: str) -> Ids:
-        """What is read of a text: its first symbols, without space around it. A symbol that was
-        not met in training is the unknown one. A CorpusError if nothing is left.
+        """The ids `(N,)` that the model reads: the beginning of the text, stripped of white space.
+
+        A character that was not seen in training becomes the unknown symbol. A CorpusError if the
+        text is empty.
         """
         ids = self.vocabulary.encode(text.strip())[: self.model.config.longest]
         if not len(ids):
@@ -130,13 +139,13 @@ class TextClassifier:
         return ids
 
     def unknown(self, ids: Ids) -> int:
-        """How many symbols of a text are the unknown one."""
+        """The number of unknown symbols in a text."""
         return int((ids == self.vocabulary.unknown_id).sum())
 
     def classify(self, *texts: str) -> list[dict[str, float]]:
-        """For each text the classes with their probabilities, the likeliest first."""
+        """The probability of each class for each text, in descending order."""
         log_p = log_probabilities(self.model, [self.encode(text) for text in texts])
         return [
-            {self.classes[k]: float(np.exp(each[k])) for k in np.argsort(-each, kind="stable")}
-            for each in log_p
+            {self.classes[k]: float(np.exp(row[k])) for k in np.argsort(-row, kind="stable")}
+            for row in log_p
         ]

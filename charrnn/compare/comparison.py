@@ -1,6 +1,6 @@
 """Comparing models: the same text, split, budget and options for all, measured alike.
 
-    config = TrainConfig(epochs=5)
+    config = LanguageModelConfig(epochs=5)
     text = Text((Source.of("poems.txt"),), config)
     with worker_pool() as workers:
         comparison = Comparison(Plan(config, params=50_000), text)
@@ -26,7 +26,6 @@ from charrnn.compare.experiment import Plan, experiment_folder
 from charrnn.compare.results import ModelSummary, Result
 from charrnn.compare.significance import block_sums
 from charrnn.compare.trial import Trial, TrialProgress, learn
-from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.errors import ConfigError, CorpusError, WorkerError
 from charrnn.language.evaluate import surprisal
@@ -34,7 +33,7 @@ from charrnn.models import NGram
 from charrnn.nn.params import Ids
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
-from charrnn.tasks import Text
+from charrnn.tasks import LanguageModelConfig, Text
 
 _TICK = 0.25  # seconds between two looks at what goes on
 
@@ -48,8 +47,9 @@ class Comparison:
         A ConfigError if the split leaves nothing to test on.
         """
         self.plan = plan
-        self.corpus: Corpus = text.read()
-        corpus = self.corpus
+        corpus = text.read()
+        assert isinstance(corpus, Corpus)
+        self.corpus = corpus
         if not len(corpus.test):
             raise ConfigError(
                 f"The split {corpus.split} leaves nothing to test on; try 0.9,0.05,0.05."
@@ -181,7 +181,7 @@ def by_model(results: Iterable[Result]) -> list[ModelSummary]:
 
     A CorpusError where they were measured on texts of different lengths.
     """
-    found: dict[tuple[TrainConfig, str], dict[int | None, Result]] = {}
+    found: dict[tuple[LanguageModelConfig, str], dict[int | None, Result]] = {}
     for result in results:
         model = replace(result.config, seed=0, workers=0, sample_every=0)
         found.setdefault((model, result.sha256), {}).setdefault(result.seed, result)

@@ -21,7 +21,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError, os_reason
 from charrnn.models import NETWORKS, NGram, parameters
 from charrnn.runs.run import Run
-from charrnn.tasks import Text, make_config
+from charrnn.tasks import LanguageModelConfig, Text, make_config
 
 RECORD = "compare.json"
 _OF_ONE_RUN = {"cell", "hidden", "layers", "order", "seed", "workers", "sample_every"}
@@ -31,7 +31,7 @@ _OF_ONE_RUN = {"cell", "hidden", "layers", "order", "seed", "workers", "sample_e
 class Plan:
     """What is compared. A ConfigError where that makes no sense."""
 
-    config: TrainConfig
+    config: LanguageModelConfig
     """What all runs have in common. `seed` is that of the first run of each cell."""
     cells: tuple[str, ...] = ("rnn", "gru", "lstm")
     seeds: int = 3
@@ -54,7 +54,7 @@ class Plan:
         if not self.cells and not self.orders:
             raise ConfigError("There is nothing to compare; name some --cells, or --ngram orders.")
 
-    def common(self, corpus: Corpus) -> TrainConfig:
+    def common(self, corpus: Corpus) -> LanguageModelConfig:
         """The options of all runs on this corpus, whatever cells are compared: what is left open is
         chosen once, for the network that `config` names.
         """
@@ -62,14 +62,16 @@ class Plan:
         hidden = self._hidden(plain, corpus, strict=False)
         return resolve(replace(plain, hidden=hidden), corpus).config
 
-    def models(self, corpus: Corpus) -> list[TrainConfig]:
+    def models(self, corpus: Corpus) -> list[LanguageModelConfig]:
         """The options of each model's first run."""
         common = self.common(corpus)
         grams = (replace(common, cell=NGram.kind, order=n) for n in dict.fromkeys(self.orders))
         networks = (replace(common, cell=cell) for cell in dict.fromkeys(self.cells))
         return [*grams, *(replace(c, hidden=self._hidden(c, corpus)) for c in networks)]
 
-    def _hidden(self, config: TrainConfig, corpus: Corpus, *, strict: bool = True) -> int | None:
+    def _hidden(
+        self, config: LanguageModelConfig, corpus: Corpus, *, strict: bool = True
+    ) -> int | None:
         """The hidden size with which all have as many parameters, if that is asked for. Unless
         `strict` the least there can be will do.
         """
@@ -92,13 +94,13 @@ class Plan:
         return found
 
 
-def run_name(config: TrainConfig) -> str:
+def run_name(config: LanguageModelConfig) -> str:
     """What the folder of a run is called."""
     name = config.model_name.replace(" ", "-")
     return name if config.cell == NGram.kind else f"{name}-seed{config.seed}"
 
 
-def experiment_folder(corpus: Corpus, config: TrainConfig, out: Path | None = None) -> Path:
+def experiment_folder(corpus: Corpus, config: LanguageModelConfig, out: Path | None = None) -> Path:
     """The folder for runs on this corpus with these options: one that is there already, or a new
     one.
 
@@ -134,7 +136,7 @@ def _usual(name: str) -> Iterator[Path]:
         number += 1
 
 
-def _record(corpus: Corpus, config: TrainConfig) -> dict[str, Any]:
+def _record(corpus: Corpus, config: LanguageModelConfig) -> dict[str, Any]:
     text = {"name": corpus.name, "sha256": corpus.sha256}
     return {"corpus": text, "options": _shared(config)}
 

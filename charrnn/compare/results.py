@@ -9,13 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from charrnn.compare.significance import Difference, Losses, difference, holm
-from charrnn.config.train_config import TrainConfig
 from charrnn.errors import CheckpointError
 from charrnn.language.evaluate import Loss
 from charrnn.models import NGram
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import Run
-from charrnn.tasks import make_config
+from charrnn.tasks import LanguageModelConfig, make_config
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Result:
     """What one run came to."""
 
     run: Run
-    config: TrainConfig
+    config: LanguageModelConfig
     sha256: str
     """Of the text it learned."""
     parameters: int
@@ -67,6 +66,7 @@ class Result:
         if not (record.config and record.corpus and record.metrics):
             raise CheckpointError(f"{run.path} does not say how it was trained.")
         config, best_step = make_config(record.config, str(run.path)), record.metrics.best_step
+        assert isinstance(config, LanguageModelConfig)
         learned, sha256 = record.corpus.counts["train"], record.corpus.sha256
         records = run.records()
         told = [r for r in records if r["event"] == "evaluated"]
@@ -113,7 +113,7 @@ class ModelSummary:
         return {u: float(np.std([p[u] for p in plain], ddof=1)) for u in units}
 
     @property
-    def config(self) -> TrainConfig:
+    def config(self) -> LanguageModelConfig:
         """That of its first run."""
         return self.results[0].config
 

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.compare.significance import block_sums
-from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, CorpusError, DivergedError, os_reason
 from charrnn.language.evaluate import surprisal
 from charrnn.models import NGram
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
-from charrnn.tasks import Text, make_config, make_task
+from charrnn.tasks import LanguageModelConfig, Text, make_config, make_task
 from charrnn.training.events import Evaluated, Event, Finished, Stepped
 from charrnn.training.network_trainer import NetworkTrainer
 from charrnn.training.train import make_trainer
@@ -51,7 +50,7 @@ class Trial:
     text: Text
     sha256: str
     """Of the text, lest another be read in its place."""
-    config: TrainConfig
+    config: LanguageModelConfig
     path: Path
 
     @property

@@ -69,7 +69,8 @@ class Options:
 
     def __post_init__(self) -> None:
         """Check types, choices and ranges. A ConfigError names the field."""
-        types = types_of(type(self))
+        record: Any = type(self)
+        types = types_of(record)
         for f in fields(self):
             value = getattr(self, f.name)
             _check_type(f.name, value, types[f.name])

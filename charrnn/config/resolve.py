@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.dataset import Dataset
 from charrnn.models import NGram, parameters
 from charrnn.optim.optimizers import OPTIMIZERS
 
+Config = TypeVar("Config", bound=TrainConfig)
 PASSES = 20
 """Passes over a text of a million symbols or more, if time allows."""
 MARGIN = 1.05
@@ -45,15 +46,15 @@ LAYERS, DEEP, LONG = 2, 384, 200e3
 
 
 @dataclass(frozen=True)
-class Resolved:
+class Resolved(Generic[Config]):
     """Options of which none is open."""
 
-    config: TrainConfig
+    config: Config
     chosen: dict[str, Any]
     """The options that were open, with the values they got."""
 
 
-def resolve(config: TrainConfig, dataset: Dataset) -> Resolved:
+def resolve(config: Config, dataset: Dataset) -> Resolved[Config]:
     """The options with which this dataset is learned. It decides how its text was read and split;
     open options get values that suit the length of its training part.
     """
@@ -72,7 +73,7 @@ def filled_in(config: TrainConfig, resolved: TrainConfig) -> dict[str, Any]:
     return {n: v for n, v in vars(resolved).items() if v is not None and before[n] is None}
 
 
-def resolve_for_length(config: TrainConfig, n: int) -> TrainConfig:
+def resolve_for_length(config: Config, n: int) -> Config:
     """The options with open ones filled in for a training part of n symbols. N-grams have none."""
     if config.cell == NGram.kind:
         return config

@@ -1,1 +1,1 @@
-"""Filling gaps: which symbols are hidden, and what stands there most likely."""
+"""Filling gaps in texts."""

@@ -1,17 +1,18 @@
-"""Filling gaps: what stood where a text has holes?
+"""Filling gaps in a text.
 
-In ids the number V, one beyond the last symbol, stands for a gap of one symbol. Two ways, by what
-the model is:
+In ids, the number V, one beyond the last symbol, marks a gap of one symbol. The kind of model
+decides how gaps are filled.
 
-A network that reads both ways (`MaskedLanguageModel`) says of every gap what it holds likely, all
-others still open. The most certain one is filled; then it is asked again, and so on to the last.
+A masked language model (`MaskedLanguageModel`) reads in both directions. It predicts every gap
+while all others are open. The gap with the most probable symbol is filled, the others are predicted
+again, and so on until none is left.
 
-A language model reads forwards only. Hypotheses, each a filling of all gaps so far, are read side
-by side: at a gap every one is continued by every symbol, and the `beam` likeliest live on; what
-follows then weighs them by P(all read so far). What a gap holds is decided `ahead` symbols after
-it, by the sum over the hypotheses. For a gap that stands alone, and a beam of V or more, this is
-Bayes' rule, P(c | left) P(next `ahead` symbols | left, c), to the letter; with `ahead` 0 it is what
-the model would have written.
+Any other language model reads forwards only, so gaps are filled by beam search. A hypothesis fills
+all gaps read so far; the hypotheses form a batch. At a gap, every hypothesis is extended by every
+symbol, and the `beam` most probable survive. The symbols after the gap then weight them by P(all
+read so far). A gap is decided `ahead` symbols after it, by the sum over the hypotheses. For a
+single gap and a beam of at least V this is exactly Bayes' rule, P(c | left) P(next `ahead` symbols
+| left, c). With `ahead` 0, the model does not use the text after the gap.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from charrnn.models.masked import MaskedLanguageModel
 from charrnn.nn.params import Array, Ids, State
 
 _CORE, _MARGIN = 128, 32
-_LANES = 64
-_SEGMENT = 1 << 20  # symbols of a text that are measured together
+_STREAMS = 64
+_SEGMENT = 1 << 20  # symbols of a text that are evaluated together
 _BLOCK = 1 << 24  # probabilities held at a time
 
 
@@ -41,36 +42,36 @@ class Guess:
     """A gap that was filled."""
 
     at: int
-    """Its place in the text."""
+    """Its index in the text."""
     log_p: NDArray[np.float64]
-    """Log P(symbol) when it was decided: `(V,)`."""
+    """Log P(symbol) when the gap was decided: `(V,)`."""
 
     @property
     def symbol(self) -> int:
-        """What it was filled with."""
+        """The symbol it was filled with, the most probable one."""
         return int(self.log_p.argmax())
 
 
 def fill(
     model: MaskedLanguageModel | LanguageModel, ids: Ids, suppressed: Sequence[int] = ()
 ) -> Iterator[Guess]:
-    """Fill the gaps of a text `(N,)`, in the order of decision, with none of `suppressed`."""
+    """Fill the gaps of a text `(N,)`, in the order of decision, never with `suppressed` symbols."""
     if isinstance(model, MaskedLanguageModel):
-        return by_certainty(model, ids, suppressed)
-    return from_the_left(model, ids, suppressed)
+        return fill_by_confidence(model, ids, suppressed)
+    return fill_left_to_right(model, ids, suppressed)
 
 
-def by_certainty(
+def fill_by_confidence(
     model: MaskedLanguageModel, ids: Ids, suppressed: Sequence[int] = ()
 ) -> Iterator[Guess]:
-    """Fill what the model is most certain of and ask again, until there is no gap.
+    """Fill the gap the model is most certain of and predict again, until no gap is left.
 
-    In a text of more than 192 symbols several gaps are filled at a time, far from each other.
+    In a text of more than 192 symbols, one gap in every window of 128 is filled at a time.
     """
     ids = ids.copy()
     while (ids == model.mask_id).any():
-        for places, window, found in ask(model, ids):
-            log_p = allowed(found, suppressed)
+        for places, window, predicted in predict_gaps(model, ids):
+            log_p = suppress(predicted, suppressed)
             order = np.lexsort((-log_p.max(axis=1), window))
             _, first = np.unique(window[order], return_index=True)
             for n in order[first]:
@@ -79,69 +80,70 @@ def by_certainty(
                 yield guess
 
 
-def ask(model: MaskedLanguageModel, ids: Ids) -> Iterator[tuple[Ids, Ids, Array]]:
-    """What the gaps of a text `(N,)` hold, each while all others are open.
+def predict_gaps(model: MaskedLanguageModel, ids: Ids) -> Iterator[tuple[Ids, Ids, Array]]:
+    """Predict each gap of a text `(N,)` while all others are open.
 
-    Yields, some at a time, their places `(M,)`, in which window of the text each lies `(M,)`, and
-    log P(symbol) `(M, V)`. A window has 128 symbols; it is read with 32 more on either side.
+    Yields, batch by batch, the indices of the gaps `(M,)`, the number of the window that each lies
+    in `(M,)`, and log P(symbol) `(M, V)`. A window has 128 symbols; the model also reads 32 symbols
+    on either side of it.
     """
     width = min(len(ids), _CORE + 2 * _MARGIN)
     core = width if width == len(ids) else _CORE
     starts = np.clip(np.arange(0, len(ids), core) - _MARGIN, 0, len(ids) - width)
     windows = np.unique(np.flatnonzero(ids == model.mask_id) // core)
-    streams = max(1, min(_LANES, _BLOCK // (width * model.vocab_size)))
-    for at in range(0, len(windows), streams):
-        some = windows[at : at + streams]
-        text = ids[starts[some] + np.arange(width)[:, None]]  # (T, B)
+    streams = max(1, min(_STREAMS, _BLOCK // (width * model.vocab_size)))
+    for first in range(0, len(windows), streams):
+        batch = windows[first : first + streams]
+        text = ids[starts[batch] + np.arange(width)[:, None]]  # (T, B)
         stream, step = np.nonzero((text == model.mask_id).T)
-        places = starts[some][stream] + step
-        own = places // core == some[stream]
-        yield places[own], some[stream][own], model.predict(text)[own]
+        places = starts[batch][stream] + step
+        in_core = places // core == batch[stream]
+        yield places[in_core], batch[stream][in_core], model.predict(text)[in_core]
 
 
 @dataclass(frozen=True)
-class Restoration:
-    """How well hidden symbols of a text are restored, each from all that is not hidden."""
+class MaskedEvaluation:
+    """How well masked symbols of a text are predicted, each from all symbols not masked."""
 
     loss: Loss
-    """Over the characters that are hidden."""
+    """Over the masked characters."""
     accuracy: float
-    """The share of them for which the truth was the likeliest."""
+    """The fraction of masked symbols whose most probable symbol is the true one."""
 
 
-def measure(
+def evaluate_masked(
     model: MaskedLanguageModel,
     ids: Ids,
-    share: float,
+    fraction: float,
     seed: int = 0,
     vocabulary: Vocabulary | None = None,
-) -> Restoration:
-    """Hide a share of a text `(N,)`, N >= 1, always the same for the same seed, and restore it;
-    without a vocabulary every symbol is a character.
+) -> MaskedEvaluation:
+    """Mask a fraction of a text `(N,)`, N >= 1, and predict it. The same seed masks the same
+    symbols. Without a vocabulary, symbols are characters.
     """
-    loss, right, count = Loss(0.0, 0), 0, 0
-    for at in range(0, len(ids), _SEGMENT):
-        piece = ids[at : at + _SEGMENT]
-        hidden = hidden_in_text(len(piece), share, seed)
-        for places, _, log_p in ask(model, hide(piece, hidden, model.mask_id)):
-            truth = piece[places].astype(np.intp)
+    loss, correct, count = Loss(0.0, 0), 0, 0
+    for start in range(0, len(ids), _SEGMENT):
+        part = ids[start : start + _SEGMENT]
+        masked = hidden_in_text(len(part), fraction, seed)
+        for places, _, log_p in predict_gaps(model, hide(part, masked, model.mask_id)):
+            truth = part[places].astype(np.intp)
             nats = -float(log_p[np.arange(len(truth)), truth].sum(dtype=np.float64))
             loss += Loss.of(nats, truth, vocabulary)
-            right += int((log_p.argmax(axis=1) == truth).sum())
+            correct += int((log_p.argmax(axis=1) == truth).sum())
             count += len(truth)
         drop_pages(ids)
-    return Restoration(loss, right / count)
+    return MaskedEvaluation(loss, correct / count)
 
 
-def allowed(log_p: Array, suppressed: Sequence[int]) -> NDArray[np.float64]:
-    """The same log-probabilities `(..., V)` if some symbols cannot be."""
+def suppress(log_p: Array, suppressed: Sequence[int]) -> NDArray[np.float64]:
+    """The log-probabilities `(..., V)` given that the symbol is none of the suppressed ones."""
     log_p = log_p.astype(np.float64)
     log_p[..., list(suppressed)] = -np.inf
     log_p -= np.logaddexp.reduce(log_p, axis=-1, keepdims=True)
     return log_p
 
 
-def from_the_left(
+def fill_left_to_right(
     model: LanguageModel,
     ids: Ids,
     suppressed: Sequence[int] = (),
@@ -149,71 +151,73 @@ def from_the_left(
     ahead: int = 30,
     beam: int = 256,
 ) -> Iterator[Guess]:
-    """Fill gaps as they come, each decided `ahead` symbols after it, at most `beam` hypotheses at
-    a time.
+    """Fill gaps from left to right, each decided `ahead` symbols after it, with at most `beam`
+    hypotheses.
     """
-    reading = _Hypotheses(model, suppressed, beam)
+    search = _BeamSearch(model, suppressed, beam)
     gaps = [*np.flatnonzero(ids == model.vocab_size).tolist(), len(ids)]
-    at = 0
-    while at < len(ids):
-        if at == gaps[0]:
-            reading.branch(gaps.pop(0))
-            end = at + 1
+    start = 0
+    while start < len(ids):
+        if start == gaps[0]:
+            search.branch(gaps.pop(0))
+            end = start + 1
         else:
-            end = min(gaps[0], *(gap + 1 + ahead for gap in reading.open), at + reading.most)
-            reading.read(ids[at:end])
-        while reading.open and (end == len(ids) or reading.open[0] + ahead < end):
-            yield reading.decide()
-        at = end
+            decisions = (gap + 1 + ahead for gap in search.open)
+            end = min(gaps[0], *decisions, start + search.max_steps)
+            search.read(ids[start:end])
+        while search.open and (end == len(ids) or search.open[0] + ahead < end):
+            yield search.decide()
+        start = end
 
 
-class _Hypotheses:
-    """Fillings of the gaps that are still open, side by side, the likeliest of all that can be."""
+class _BeamSearch:
+    """The most probable fillings of the gaps that are still open, K hypotheses in one batch."""
 
     def __init__(self, model: LanguageModel, suppressed: Sequence[int], beam: int) -> None:
         self.model, self.suppressed, self.beam = model, suppressed, beam
         self.open: list[int] = []
-        """The places of the gaps that nothing is decided of yet."""
+        """The indices of the gaps that are not decided yet."""
         self.symbols: Ids = np.zeros((1, 0), np.intp)
-        """What each hypothesis has there: `(K, len(open))`."""
-        self.weight = np.zeros(1)
-        """Log P(all read so far) of each, up to a constant: `(K,)`."""
+        """The symbols of each hypothesis in the open gaps: `(K, len(open))`."""
+        self.log_weight = np.zeros(1)
+        """Log P(all read so far) of each hypothesis, up to a constant: `(K,)`."""
         self.state: State = model.initial_state(1)
         self.next = self.model.predict(self.state)
+        """Log P(next symbol) of each hypothesis: `(K, V)`."""
 
     @property
-    def most(self) -> int:
-        """How many symbols to read at a time."""
+    def max_steps(self) -> int:
+        """How many symbols to read at a time, to limit memory."""
         return max(1, _BLOCK // self.next.size)
 
     def read(self, ids: Ids) -> None:
-        """Go on by symbols that are known `(T,)`."""
-        streams = np.repeat(ids[:, None], len(self.weight), axis=1)
+        """Extend every hypothesis by known symbols `(T,)`."""
+        streams = np.repeat(ids[:, None], len(self.log_weight), axis=1)
         after, self.state = self.model.read(streams, self.state)
         log_p = np.concatenate([self.next[None], after[:-1]])  # (T, K, V)
         at_ids = np.take_along_axis(log_p, streams[..., None].astype(np.intp), axis=-1)
-        self.weight += at_ids[..., 0].sum(axis=0, dtype=np.float64)
+        self.log_weight += at_ids[..., 0].sum(axis=0, dtype=np.float64)
         self.next = after[-1]
 
     def branch(self, gap: int) -> None:
-        """Go on by every symbol, and keep the likeliest."""
-        total = (self.weight[:, None] + allowed(self.next, self.suppressed)).ravel()
+        """Extend every hypothesis by every symbol at this gap; keep the most probable."""
+        total = (self.log_weight[:, None] + suppress(self.next, self.suppressed)).ravel()
         best = np.argsort(-total, kind="stable")[: self.beam]
         best = best[total[best] > -np.inf]
         parent, symbol = np.divmod(best, self.model.vocab_size)
         self.open.append(gap)
         self.symbols = np.concatenate([self.symbols[parent], symbol[:, None]], axis=1)
-        self.weight = total[best]
+        self.log_weight = total[best]
         after, self.state = self.model.read(symbol[None], tuple(s[parent] for s in self.state))
         self.next = after[-1]
 
     def decide(self) -> Guess:
-        """Close the gap that has been open longest, and drop who disagrees."""
-        share = np.exp(self.weight - np.logaddexp.reduce(self.weight))
-        p = np.bincount(self.symbols[:, 0], share, self.model.vocab_size)
+        """Decide the gap that has been open longest; drop hypotheses with another symbol there."""
+        p_hypothesis = np.exp(self.log_weight - np.logaddexp.reduce(self.log_weight))
+        p = np.bincount(self.symbols[:, 0], p_hypothesis, self.model.vocab_size)
         with np.errstate(divide="ignore"):
             guess = Guess(self.open.pop(0), np.log(p))
         agree = self.symbols[:, 0] == guess.symbol
-        self.symbols, self.weight = self.symbols[agree, 1:], self.weight[agree]
+        self.symbols, self.log_weight = self.symbols[agree, 1:], self.log_weight[agree]
         self.state, self.next = tuple(s[agree] for s in self.state), self.next[agree]
         return guess

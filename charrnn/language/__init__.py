@@ -1,1 +1,1 @@
-"""."""
+"""Sampling from language models and scoring texts with them."""

@@ -1,11 +1,12 @@
-"""How much of a sample is copied from a corpus: its longest run of symbols that occurs there, and
-the share of its runs of 8, 12 and 20 that do.
+"""How much of a sample is copied from a corpus: the longest run of symbols that also occurs in the
+corpus, and the fraction of its runs of 8, 12 and 20 symbols that do.
 
-Runs are not hashed but numbered (Karp, Miller and Rosenberg 1972): two of the same length bear the
-same number if and only if they are equal. A symbol is numbered by itself. A longer run is known by
-two runs of the next smaller power of two, its beginning and its end, which may overlap: it is the
-pair of their numbers that is numbered. Only what occurs in the sample has a number; a run of the
-corpus that does not is 0, as is every longer one around it. The corpus is read once, in blocks.
+Runs are numbered (Karp, Miller and Rosenberg 1972) instead of hashed: two runs of the same length
+have the same number if and only if they are equal. A run of one symbol has the number of that
+symbol. A longer run is made of two runs of the next smaller power of two, its beginning and its
+end, which may overlap; it gets the number of their pair. Only runs of the sample have a number. A
+run of the corpus that is not in the sample has the number 0, and so has every run that contains it.
+The corpus is read once, in blocks.
 """
 
 from __future__ import annotations
@@ -19,42 +20,42 @@ from numpy.typing import NDArray
 from charrnn.nn.params import Ids
 
 LENGTHS = (8, 12, 20)
-"""Lengths of runs that are usually asked for."""
-_BLOCK = 1 << 18  # symbols of the corpus worked on at a time
-_TABLE = 1 << 22  # entries of a table of pairs, beyond which they are searched for
+"""The run lengths that are measured by default."""
+_BLOCK = 1 << 18  # symbols of the corpus processed at a time
+_TABLE = 1 << 22  # entries of a lookup table of pairs; larger ones use binary search
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """What of a sample occurs in a corpus."""
+    """What a sample has in common with a corpus."""
 
     longest: Ids
     """The longest run of the sample that occurs: code points (or byte values) `(N,)`."""
     copied: dict[int, float | None]
-    """The share of the sample's runs of each length that occur; None where it has none."""
+    """For each length the fraction of the sample's runs that occur; None if it has no such run."""
 
 
 def novelty(
     samples: Sequence[Ids], corpus: Iterable[Ids], lengths: Sequence[int] = LENGTHS
 ) -> Novelty:
-    """Compare samples, code points (or byte values) `(N,)` each, with a corpus.
+    """Compare samples, each code points (or byte values) `(N,)`, with a corpus in blocks.
 
-    The blocks of the corpus follow upon each other. A run lies within one sample; every place where
-    one begins counts, however often the same run is there.
+    A run lies within one sample but may span blocks of the corpus. Runs are counted by position: a
+    run that a sample repeats counts every time.
     """
     sample = _Sample(samples)
-    own = {n: sample.runs.numbers(n) for n in lengths}
-    occurs = {n: np.zeros(int(numbers.max(initial=0)) + 1, bool) for n, numbers in own.items()}
+    numbers = {n: sample.runs.numbers(n) for n in lengths}
+    occurs = {n: np.zeros(int(runs.max(initial=0)) + 1, bool) for n, runs in numbers.items()}
     longest: Ids = np.zeros(0, np.uint32)
-    for block in _overlapping(corpus, sample.most - 1):
+    for block in _overlapping(corpus, sample.max_length - 1):
         runs = sample.runs_of(block)
-        for n, seen in occurs.items():
-            seen[runs.numbers(n)] = True
-        length = _longest(runs, len(longest), sample.most)
+        for n, occurs_n in occurs.items():
+            occurs_n[runs.numbers(n)] = True
+        length = _longest(runs, len(longest), sample.max_length)
         if length > len(longest):
-            at = int((runs.numbers(length) > 0).argmax())
-            longest = block[at : at + length].copy()
-    return Novelty(longest, {n: _share(own[n], seen) for n, seen in occurs.items()})
+            start = int((runs.numbers(length) > 0).argmax())
+            longest = block[start : start + length].copy()
+    return Novelty(longest, {n: _fraction(numbers[n], occurs[n]) for n in lengths})
 
 
 def _overlapping(corpus: Iterable[Ids], overlap: int) -> Iterator[Ids]:
@@ -62,41 +63,41 @@ def _overlapping(corpus: Iterable[Ids], overlap: int) -> Iterator[Ids]:
     before: Ids = np.zeros(0, np.uint8)
     size = max(_BLOCK, 4 * overlap)
     for codes in corpus:
-        for at in range(0, len(codes), size):
-            block = np.concatenate([before, codes[at : at + size]])
+        for start in range(0, len(codes), size):
+            block = np.concatenate([before, codes[start : start + size]])
             yield block
             before = block[max(0, len(block) - overlap) :]
 
 
-def _longest(runs: _Runs, low: int, most: int) -> int:
-    """The length, `low` at least, of the longest run of a block that the sample has."""
+def _longest(runs: _Runs, low: int, high: int) -> int:
+    """The length, from `low` to `high`, of the longest run of a block that is in the sample."""
     step = 1
-    while low + step <= most and runs.numbers(low + step).any():
+    while low + step <= high and runs.numbers(low + step).any():
         low += step
         step *= 2
     while step := step // 2:
-        if low + step <= most and runs.numbers(low + step).any():
+        if low + step <= high and runs.numbers(low + step).any():
             low += step
     return low
 
 
-def _share(numbers: Ids, occurs: NDArray[np.bool_]) -> float | None:
-    """How many of the runs with these numbers occur, of those that are any (not 0)."""
+def _fraction(numbers: Ids, occurs: NDArray[np.bool_]) -> float | None:
+    """The fraction of the runs with these numbers that occur. 0 is not a run."""
     numbers = numbers[numbers > 0]
     return float(occurs[numbers].mean()) if len(numbers) else None
 
 
 class _Sample:
-    """The samples one after the other, and the numbers of their runs."""
+    """The concatenated samples and the numbers of their runs."""
 
     def __init__(self, samples: Sequence[Ids]) -> None:
-        self.most = max((len(s) for s in samples), default=0)
+        self.max_length = max((len(s) for s in samples), default=0)
         codes = np.unique(np.concatenate([np.zeros(0, np.uint32), *samples]))
         self._number = np.zeros(0x110000, np.int32)
         self._number[codes] = np.arange(1, len(codes) + 1)
-        between = np.zeros(1, np.int32)
-        parts = [part for s in samples for part in (self._number[s], between)]
-        self.runs = _Runs(np.concatenate([between, *parts]), self)
+        separator = np.zeros(1, np.int32)
+        parts = [part for s in samples for part in (self._number[s], separator)]
+        self.runs = _Runs(np.concatenate([separator, *parts]), self)
         self._pairs: dict[int, _Pairs] = {}
 
     def runs_of(self, codes: Ids) -> _Runs:
@@ -104,10 +105,10 @@ class _Sample:
         return _Runs(self._number[codes], self)
 
     def pairs(self, length: int) -> _Pairs:
-        """The numbering of the runs of a length above 1."""
+        """The pairs of numbers that make up the sample's runs of a length above 1."""
         if length not in self._pairs:
-            most = int(self.runs.numbers(_half(length)).max(initial=0))
-            self._pairs[length] = _Pairs(*self.runs.ends(length), most)
+            largest = int(self.runs.numbers(_half(length)).max(initial=0))
+            self._pairs[length] = _Pairs(*self.runs.halves(length), largest)
         return self._pairs[length]
 
 
@@ -119,16 +120,16 @@ class _Runs:
         self._numbers = {1: symbols}
 
     def numbers(self, length: int) -> Ids:
-        """From 1; 0 for a run that the sample does not have."""
+        """The number of each run, from 1; 0 for a run that is not in the sample."""
         if length not in self._numbers:
-            self._numbers[length] = self._sample.pairs(length).find(*self.ends(length))
+            self._numbers[length] = self._sample.pairs(length).find(*self.halves(length))
         return self._numbers[length]
 
-    def ends(self, length: int) -> tuple[Ids, Ids]:
-        """The numbers of the beginning and the end of each run, which together cover it."""
+    def halves(self, length: int) -> tuple[Ids, Ids]:
+        """The numbers of the beginning and of the end of each run, which together cover it."""
         numbers = self.numbers(_half(length))
-        gap = length - _half(length)
-        return numbers[: max(0, len(numbers) - gap)], numbers[gap:]
+        offset = length - _half(length)
+        return numbers[: max(0, len(numbers) - offset)], numbers[offset:]
 
 
 def _half(length: int) -> int:
@@ -137,30 +138,30 @@ def _half(length: int) -> int:
 
 
 class _Pairs:
-    """Pairs of numbers from 1 to `most`, themselves numbered from 1. A pair with a 0 has none."""
+    """A numbering, from 1, of pairs of numbers from 1 to `largest`. A pair with a 0 has none."""
 
-    def __init__(self, left: Ids, right: Ids, most: int) -> None:
-        self._width = most + 1
+    def __init__(self, left: Ids, right: Ids, largest: int) -> None:
+        self._base = largest + 1
         keys = np.unique(self._key(left, right)[(left > 0) & (right > 0)])
         self._keys = np.append(keys, np.iinfo(np.int64).max)  # every search ends on a key
         self._table = None
-        if self._width**2 <= _TABLE:
-            self._table = np.zeros(self._width**2, np.int32)
+        if self._base**2 <= _TABLE:
+            self._table = np.zeros(self._base**2, np.int32)
             self._table[keys] = np.arange(1, len(keys) + 1)
 
     def _key(self, left: Ids, right: Ids) -> Ids:
         keys = left.astype(np.int64)
-        keys *= self._width
+        keys *= self._base
         keys += right
         return keys
 
     def find(self, left: Ids, right: Ids) -> Ids:
-        """The number of each pair, 0 where it has none."""
+        """The number of each pair, 0 if it has none."""
         if self._table is not None:
             return self._table.take(self._key(left, right))
-        found = np.zeros(len(left), np.int32)
-        where = np.flatnonzero((left > 0) & (right > 0))
-        keys = self._key(left[where], right[where])
-        at = np.searchsorted(self._keys, keys)
-        found[where] = np.where(self._keys[at] == keys, at + 1, 0)
-        return found
+        numbers = np.zeros(len(left), np.int32)
+        valid = np.flatnonzero((left > 0) & (right > 0))
+        keys = self._key(left[valid], right[valid])
+        index = np.searchsorted(self._keys, keys)
+        numbers[valid] = np.where(self._keys[index] == keys, index + 1, 0)
+        return numbers

@@ -1,4 +1,4 @@
-"""Writing text: draw a symbol from the model's prediction, read it back, repeat."""
+"""Sampling: draw a symbol from the model's prediction, feed it back, repeat."""
 
 from __future__ import annotations
 
@@ -8,56 +8,60 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.errors import ConfigError
+from charrnn.config.fields import COUNT, NOT_NEGATIVE, Options, Range, option
 from charrnn.models.base import LanguageModel
 from charrnn.nn.params import Array, Ids
 
 
 @dataclass(frozen=True)
-class SamplingConfig:
-    """How symbols are drawn.
+class SamplingConfig(Options):
+    """How symbols are drawn from the predicted distribution.
 
-    temp: logits are divided by it; below 1 is safer, above 1 wilder, 0 always takes the likeliest.
-    top_k: only the k likeliest symbols are allowed; 0 allows all.
-    top_p: only the fewest likeliest symbols with probability p together (Holtzman et al. 2020).
+    Each field is also a keyword of `TextModel.generate` and an option of `charrnn sample`. A value
+    out of range is a ConfigError.
     """
 
-    temp: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.temp < float("inf"):
-            raise ConfigError(f"The temperature is {self.temp:g}; it must be finite and 0 or more.")
-        if self.top_k < 0:
-            raise ConfigError(f"top-k is {self.top_k}; it must be 0 (all symbols) or more.")
-        if not 0 < self.top_p <= 1:
-            raise ConfigError(f"top-p is {self.top_p:g}; it must be above 0 and at most 1.")
+    temp: float = option(
+        1.0, "Temperature: 0 takes the likeliest character, 1 draws as is.", range=NOT_NEGATIVE,
+        command_default=0.8,
+    )  # fmt: skip
+    """Temperature: logits are divided by it. Below 1 sharpens the distribution, above 1 flattens
+    it, 0 always takes the most probable symbol.
+    """
+    top_k: int = option(0, "Draw from the K likeliest characters.", range=COUNT)
+    """Draw from the k most probable symbols only; 0 allows all."""
+    top_p: float = option(
+        1.0, "Draw from the smallest set of likeliest characters with total probability P.",
+        range=Range(above=0, most=1),
+    )  # fmt: skip
+    """Nucleus sampling: draw from the smallest set of most probable symbols whose total probability
+    is at least p (Holtzman et al. 2020).
+    """
 
 
 def distribution(
-    log_p: Array, style: SamplingConfig, suppressed: int | None = None
+    log_p: Array, config: SamplingConfig, suppressed: int | None = None
 ) -> NDArray[np.float64]:
-    """The probabilities `(B, V)` that symbols are drawn with, from predictions log_p `(B, V)`."""
+    """The probabilities `(B, V)` with which symbols are drawn, from predictions log_p `(B, V)`."""
     log_p = log_p.astype(np.float64)
     p: NDArray[np.float64]
     if suppressed is not None:
         log_p[:, suppressed] = -np.inf
-    if style.temp == 0:
+    if config.temp == 0:
         p = np.zeros_like(log_p)
         p[np.arange(len(p)), log_p.argmax(axis=1)] = 1
         return p
-    with np.errstate(over="ignore"):  # a temperature so low that only the likeliest is left
-        p = np.exp((log_p - log_p.max(axis=1, keepdims=True)) / style.temp)
-    if style.top_k and style.top_k < p.shape[1]:
+    with np.errstate(over="ignore"):  # at a tiny temperature, logits overflow to -inf
+        p = np.exp((log_p - log_p.max(axis=1, keepdims=True)) / config.temp)
+    if config.top_k and config.top_k < p.shape[1]:
         order = np.argsort(-p, axis=1, kind="stable")
-        np.put_along_axis(p, order[:, style.top_k :], 0, axis=1)
+        np.put_along_axis(p, order[:, config.top_k :], 0, axis=1)
     p /= p.sum(axis=1, keepdims=True)
-    if style.top_p < 1:
+    if config.top_p < 1:
         order = np.argsort(-p, axis=1, kind="stable")
         sorted_p = np.take_along_axis(p, order, axis=1)
-        resolved_fields = np.cumsum(sorted_p, axis=1) - sorted_p >= style.top_p
-        np.put_along_axis(p, order, np.where(resolved_fields, 0, sorted_p), axis=1)
+        outside = np.cumsum(sorted_p, axis=1) - sorted_p >= config.top_p
+        np.put_along_axis(p, order, np.where(outside, 0, sorted_p), axis=1)
         p /= p.sum(axis=1, keepdims=True)
     return p
 
@@ -67,19 +71,19 @@ def write(
     seed: Ids,
     length: int,
     rngs: Sequence[np.random.Generator],
-    style: SamplingConfig | None = None,
+    config: SamplingConfig | None = None,
     suppressed: int | None = None,
 ) -> Iterator[Ids]:
     """Continue `seed` `(N,)`, which may be empty, by `length` symbols.
 
-    One sample per random generator, drawn side by side; sample n depends on generator n alone.
-    Yields the next symbol of every sample, `(len(rngs),)`, as soon as it is drawn. `suppressed` is
-    a symbol that is never drawn.
+    Draws one sample per random generator, all in one batch; sample n depends on generator n alone.
+    Yields the next symbol of every sample, `(len(rngs),)`, as soon as it is drawn. The symbol
+    `suppressed` is never drawn.
     """
-    style = style or SamplingConfig()
+    config = config or SamplingConfig()
     log_p, state = None, model.initial_state(1)
-    for at in range(0, len(seed), 256):
-        after, state = model.read(seed[at : at + 256, None], state)
+    for start in range(0, len(seed), 256):
+        after, state = model.read(seed[start : start + 256, None], state)
         log_p = after[-1]
     if log_p is None:
         log_p = model.predict(state)
@@ -87,7 +91,7 @@ def write(
     log_p = np.repeat(log_p, count, axis=0)
     state = tuple(np.repeat(s, count, axis=0) for s in state)
     for n in range(length):
-        p = distribution(log_p, style, suppressed)
+        p = distribution(log_p, config, suppressed)
         cumulative = np.cumsum(p, axis=1)
         cumulative /= cumulative[:, -1:]  # the last entry is exactly 1, above every draw
         draws = np.array([rng.random() for rng in rngs])

@@ -1,9 +1,10 @@
-"""A trained model with its vocabulary: text in, text out. What `import charrnn` users hold."""
+"""A trained model with its vocabulary: strings in, strings out."""
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,70 +16,78 @@ from charrnn.language.evaluate import Loss, evaluate, surprisal
 from charrnn.language.sampling import SamplingConfig, write
 from charrnn.language.score import Score, score
 from charrnn.models import LanguageModel
+from charrnn.models.summary import summary
 from charrnn.nn.params import Ids
 
 
 class TextModel:
-    """A language model that speaks in strings."""
+    """A language model that takes and returns strings."""
 
     def __init__(self, model: LanguageModel, vocabulary: Vocabulary) -> None:
         self.model = model
         self.vocabulary = vocabulary
+
+    def __repr__(self) -> str:
+        return f"TextModel({summary(self.model, self.vocabulary)})"
 
     def generate(
         self,
         seed_text: str = "",
         length: int = 1000,
         *,
-        temp: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
         stop: str = "",
         seed: int = 0,
+        sampling: SamplingConfig | None = None,
+        **options: Any,
     ) -> Iterator[str]:
         """Continue `seed_text` by `length` symbols, or up to (and without) `stop`, piece by piece.
 
-        The same `seed` gives the same text. A ConfigError names a value that makes no sense, a
-        VocabularyError a character of `seed_text` that the model never saw.
+        How symbols are drawn is set by `sampling`, by the fields of `SamplingConfig` as keywords
+        (`temp=0.8, top_k=40`), or by both; a keyword overrides the field. The same `seed` gives the
+        same text. A ConfigError names a value out of range, a VocabularyError a character of
+        `seed_text` that is not in the vocabulary.
         """
         if length < 1 or seed < 0:
             raise ConfigError(
-                f"length is {length} and seed {seed}; they must be 1, and 0, or more."
+                f"length is {length} and seed {seed}; they must be at least 1 and at least 0."
             )
-        ids = self.beginning(seed_text)
-        style = SamplingConfig(temp, top_k, top_p)
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for piece in self.stream(ids, length, [seed], style, stop):
-            yield decoder.decode(piece[0])
-        yield decoder.decode(b"", True)
+        sampling = replace(sampling or SamplingConfig(), **options)
+        pieces = self.stream(self.beginning(seed_text), length, [seed], sampling, stop)
+        return codecs.iterdecode((sample for (sample,) in pieces), "utf-8", "replace")
 
     def beginning(self, seed_text: str, *, skip_unknown: bool = False) -> Ids:
-        """What is read before the first symbol is drawn: the ids of the seed text, or where there
-        is none, of the end of a line, since a text rarely begins in the midst of a word.
+        """The ids the model reads before the first draw: those of the seed text.
+
+        Without a seed text it reads a line end, so that the text starts like a new line.
         """
         ids = self.vocabulary.encode(seed_text, skip_unknown=skip_unknown)
         return ids if len(ids) else self.vocabulary.encode("\n", skip_unknown=True)
 
     def stream(
-        self, ids: Ids, length: int, seeds: Sequence[Any], style: SamplingConfig, stop: str = ""
+        self,
+        ids: Ids,
+        length: int,
+        seeds: Sequence[Any],
+        sampling: SamplingConfig,
+        stop: str = "",
     ) -> Iterator[list[bytes]]:
-        """Continue ids `(N,)` once for every seed, side by side.
+        """Continue ids `(N,)` once for every seed, as one batch.
 
-        Yields, symbol by symbol, the new bytes (UTF-8, or raw for a byte vocabulary) of every
-        sample: nothing for one that has met `stop`. Ends when all have.
+        Yields, symbol by symbol, the new bytes of every sample (UTF-8, or raw for a byte
+        vocabulary), which are empty after a sample has reached `stop`. Ends when all have.
         """
         rngs = [np.random.default_rng(seed) for seed in seeds]
         if not isinstance(self.vocabulary, Words):
-            self.vocabulary.encode(stop)  # a character that is never written is a mistake
-        stops, written = [_Stop(stop.encode()) for _ in seeds], self.vocabulary.token_bytes
-        for drawn in write(self.model, ids, length, rngs, style, self.vocabulary.unknown_id):
-            yield [s.feed(written[n]) for s, n in zip(stops, drawn.tolist(), strict=True)]
-            if all(s.met for s in stops):
+            self.vocabulary.encode(stop)  # raises for a character the model can never write
+        filters, token_bytes = [_Stop(stop.encode()) for _ in seeds], self.vocabulary.token_bytes
+        for drawn in write(self.model, ids, length, rngs, sampling, self.vocabulary.unknown_id):
+            yield [f.feed(token_bytes[n]) for f, n in zip(filters, drawn.tolist(), strict=True)]
+            if all(f.reached for f in filters):
                 return
-        yield [s.held for s in stops]
+        yield [f.held for f in filters]
 
     def surprisal(self, text: str, *, skip_unknown: bool = False) -> NDArray[np.float64]:
-        """-log P of every symbol given all before it: `(N,)` nats."""
+        """-log P(symbol | all before it) of every symbol of a text: `(N,)` nats."""
         return surprisal(self.model, self._encode(text, skip_unknown))
 
     def evaluate(self, text: str, *, skip_unknown: bool = False) -> Loss:
@@ -86,16 +95,17 @@ class TextModel:
         return evaluate(self.model, self._encode(text, skip_unknown), self.vocabulary)
 
     def perplexity(self, text: str) -> float:
-        """e^(mean nats per character): between how many symbols the model hesitates."""
+        """e^(mean nats per character)."""
         return self.evaluate(text).perplexity
 
     def score(
         self, lines: str | Iterable[str], *, context: bool = False, skip_unknown: bool = False
     ) -> list[Score]:
-        """The surprise of each line (or of each line of a text), and of each of its characters.
+        """The surprisal of each line, or of each line of a text, and of each of its characters.
 
-        Every line stands alone, begun as a new line and with its end counted, or with `context` is
-        read with all the lines before it. A VocabularyError names a character never seen.
+        Every line is read from the start state, as a new line, and its end is counted. With
+        `context` it is read after all the lines before it. A VocabularyError names a character that
+        is not in the vocabulary.
         """
         if isinstance(lines, str):
             lines = lines.removesuffix("\n").split("\n")
@@ -112,24 +122,24 @@ class TextModel:
 
 
 class _Stop:
-    """Watches one sample for the stop sequence, holding back what may become part of it."""
+    """Cuts one sample off at the stop sequence; holds back bytes that may be part of it."""
 
     def __init__(self, sequence: bytes) -> None:
         self.sequence = sequence
         self.held = b""
-        self.met = False
+        self.reached = False
 
-    def feed(self, written: bytes) -> bytes:
-        """What may be shown now that this was written."""
-        if self.met or not self.sequence:
-            return b"" if self.met else written
-        held = self.held + written
-        at = held.find(self.sequence)
-        if at >= 0:
-            self.held, self.met = b"", True
-            return held[:at]
-        keep = min(len(held), len(self.sequence) - 1)
-        while not self.sequence.startswith(held[len(held) - keep :]):
-            keep -= 1
-        self.held = held[len(held) - keep :]
-        return held[: len(held) - keep]
+    def feed(self, new: bytes) -> bytes:
+        """Add new bytes; return those that are certainly not part of the stop sequence."""
+        if self.reached or not self.sequence:
+            return b"" if self.reached else new
+        held = self.held + new
+        start = held.find(self.sequence)
+        if start >= 0:
+            self.held, self.reached = b"", True
+            return held[:start]
+        overlap = min(len(held), len(self.sequence) - 1)
+        while not self.sequence.startswith(held[len(held) - overlap :]):
+            overlap -= 1
+        self.held = held[len(held) - overlap :]
+        return held[: len(held) - overlap]

@@ -1,4 +1,4 @@
-"""Several models that predict as one."""
+"""Several language models that predict as one."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from charrnn.nn.params import Array, Ids, State
 class Ensemble:
     """P(w | h) = (P_1(w | h) + ... + P_M(w | h)) / M
 
-    The mean of the probabilities of M models of the same symbols, of whatever kinds. By Jensen's
-    inequality its loss is at most the mean of theirs; where they err in different places it is
-    below that of the best.
+    The mean of the probabilities of M language models of any kind with the same vocabulary. By
+    Jensen's inequality its loss is at most the mean of their losses; if their errors differ, it is
+    often below the best of them.
 
-    Its state is those of its members, one after the other.
+    The state is the concatenation of the states of the members.
     """
 
     def __init__(self, members: Sequence[LanguageModel]) -> None:
-        """One member at least. A ValueError if they do not know equally many vocab_size."""
+        """Takes at least one member. A ValueError if their vocabularies differ in size."""
         self.members = tuple(members)
         sizes = sorted({m.vocab_size for m in self.members})
         if len(sizes) != 1:
-            raise ValueError(f"these models know {sizes} symbols, not all the same")
+            raise ValueError(f"the vocabularies of these models differ in size: {sizes}")
         ends = np.cumsum([len(m.initial_state(1)) for m in self.members])
-        self._parts = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
+        self._slices = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
 
     @property
     def vocab_size(self) -> int:
@@ -38,13 +38,13 @@ class Ensemble:
         return tuple(s for m in self.members for s in m.initial_state(batch))
 
     def predict(self, state: State) -> Array:
-        pairs = zip(self.members, self._parts, strict=True)
-        return _mean([m.predict(state[part]) for m, part in pairs])
+        members = zip(self.members, self._slices, strict=True)
+        return _mean([m.predict(state[part]) for m, part in members])
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
-        pairs = zip(self.members, self._parts, strict=True)
-        found = [m.read(ids, state[part]) for m, part in pairs]
-        return _mean([log_p for log_p, _ in found]), tuple(s for _, new in found for s in new)
+        members = zip(self.members, self._slices, strict=True)
+        log_p, states = zip(*(m.read(ids, state[part]) for m, part in members), strict=True)
+        return _mean(log_p), tuple(array for state in states for array in state)
 
 
 def _mean(log_p: Sequence[Array]) -> Array:

@@ -59,7 +59,7 @@ class Task(ABC):
     several_texts: ClassVar[bool] = False
     """Whether `eval` takes several files."""
 
-    def __init__(self, dataset: Any, resolved: Resolved) -> None:
+    def __init__(self, dataset: Any, resolved: Resolved[Any]) -> None:
         self.dataset = dataset
         self.config: Any = resolved.config
         self.chosen = resolved.chosen

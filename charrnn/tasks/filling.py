@@ -15,7 +15,7 @@ from charrnn.data.batches import Windows
 from charrnn.data.corpus import Corpus
 from charrnn.data.masking import hidden_in_text, hide
 from charrnn.data.reading import Source
-from charrnn.filling.gaps import by_certainty, measure
+from charrnn.filling.gaps import evaluate_masked, fill_by_confidence
 from charrnn.filling.text_filler import TextFiller
 from charrnn.language.evaluate import Loss
 from charrnn.models import MaskedLanguageModel, NetworkConfig
@@ -75,7 +75,7 @@ class Filling(Task):
     def evaluate(self, model: MaskedLanguageModel, part: str, limit: int | None = None) -> Loss:
         vocabulary = self.dataset.vocabulary
         ids = vocabulary.up_to(self.dataset.parts[part], limit)
-        return measure(model, ids, self.config.mask, vocabulary=vocabulary).loss
+        return evaluate_masked(model, ids, self.config.mask, vocabulary=vocabulary).loss
 
     def running_loss(self, nats: float, symbols: int) -> Loss:
         return per_char(self.dataset, nats, symbols)
@@ -89,7 +89,7 @@ class Filling(Task):
         ids = vocabulary.up_to(text[at : at + _SAMPLE_LENGTH], _SAMPLE_LENGTH)
         places = hidden_in_text(len(ids), self.config.mask, step)
         filled = hide(ids, places, model.mask_id)
-        for guess in by_certainty(model, filled, vocabulary.unwritten):
+        for guess in fill_by_confidence(model, filled, vocabulary.unwritten):
             filled[guess.at] = guess.symbol
         shown = [vocabulary.decode([n]) for n in ids]
         gaps = [" " * (len(s) > 1 and s[0] == " ") + _GAP for s in shown]
@@ -117,7 +117,7 @@ class Filling(Task):
         ids, skipped, remarks = encode_text(models, source, encoding, skip_unknown)
         share = models.checkpoint.record.config.get("mask", FillConfig.mask)
         started = time.perf_counter()
-        restored = measure(model, ids, share, _SEED, vocabulary)
+        restored = evaluate_masked(model, ids, share, _SEED, vocabulary)
         seconds = time.perf_counter() - started
         details = {
             "accuracy": restored.accuracy, "mask": share, "mask_seed": _SEED, "skipped": skipped

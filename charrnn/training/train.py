@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.dataset import Dataset
@@ -25,6 +25,7 @@ from charrnn.training.parallel.group import ProcessGroup
 from charrnn.training.resume import stored_run
 from charrnn.training.trainer import Trainer
 
+Config = TypeVar("Config", bound=TrainConfig)
 Find = Callable[[str | Path | Source], Source]
 """Finds a text by its name, see `data.sources.find_source`."""
 
@@ -141,7 +142,7 @@ def named_text(
     return Text(tuple(map(find, names)), config, valid, test)
 
 
-def located(config: TrainConfig, find: Find = find_source) -> TrainConfig:
+def located(config: Config, find: Find = find_source) -> Config:
     """The same options, with `valid` and `test` named so that any working directory finds them."""
     valid, test = (find(name).location if name else name for name in (config.valid, config.test))
     return replace(config, valid=valid, test=test)

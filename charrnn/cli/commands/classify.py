@@ -9,11 +9,12 @@ from itertools import islice
 from typing import Any
 
 import click
+from rich.bar import Bar
 from rich.table import Table
 from rich.text import Text
 
 from charrnn.cli.inputs import is_checkpoint, json_option, open_models, stdin_is_tty
-from charrnn.cli.views.display import bar, clean, echo_err, print_drawing
+from charrnn.cli.views.display import clean, echo_err, print_drawing
 from charrnn.data.labelled import lines_of
 from charrnn.data.reading import Source, TextOptions
 from charrnn.errors import CorpusError
@@ -99,6 +100,6 @@ def _show(text: str, classes: dict[str, float]) -> None:
     print_drawing(Text(text, style="bold"))
     table = Table.grid(padding=(0, 1))
     for n, (name, p) in enumerate(classes.items()):
-        drawn = Text(bar(p, _BAR), style="dim" if n else "green")
-        table.add_row("", Text(name), Text(f"{p:6.1%}"), drawn)
+        bar = Bar(1, 0, p, width=_BAR, color="default" if n else "green")
+        table.add_row("", Text(name), Text(f"{p:6.1%}"), bar)
     print_drawing(table)

@@ -187,6 +187,7 @@ def _comparison(
         raise ConfigError("Give --params or --hidden; the one follows from the other.")
     params = None if "hidden" in given else options["params"] or _PARAMS
     config = make_config(given, origin)
+    assert isinstance(config, LanguageModelConfig)
     plan = Plan(
         located(config, corpus_source), _names(options["cells"]), options["seeds"],
         _orders(options["ngram"]), params,

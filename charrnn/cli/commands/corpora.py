@@ -8,9 +8,10 @@ from dataclasses import asdict
 import click
 
 from charrnn.cli.inputs import json_option, write_bytes
-from charrnn.cli.texts import fetched
+from charrnn.cli.texts import download_with_bar
 from charrnn.cli.views.display import echo_err, print_table
 from charrnn.data import catalogue
+from charrnn.data.sources import corpus_file
 from charrnn.errors import CorpusError
 
 
@@ -26,14 +27,14 @@ Examples:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @json_option
 def command(action: str, names: tuple[str, ...], as_json: bool) -> None:
-    """List the corpora that can be named, `show` one, or `fetch` some now.
+    """List the corpora that charrnn knows by name, `show` one, or `fetch` some.
 
-    Wherever a command takes a text file it takes one of these names too, and fetches it if need
-    be. Fetched texts are checked against their SHA-256 and kept in the user's cache folder.
+    Every command that takes a text file also takes one of these names, and fetches the text if it
+    is missing. Fetched texts are verified by SHA-256 and stored in the user's cache folder.
     """
     if action == "list":
         if names:
-            raise click.UsageError("To see a corpus: charrnn corpora show NAME.")
+            raise click.UsageError("To show a corpus: charrnn corpora show NAME.")
         _list(as_json)
         return
     if not names:
@@ -43,7 +44,7 @@ def command(action: str, names: tuple[str, ...], as_json: bool) -> None:
         if entry is None:
             known = ", ".join(e.name for e in catalogue.entries())
             raise CorpusError(f"There is no corpus '{name}'; there are: {known}.")
-        source = fetched(entry)
+        source = corpus_file(entry, download_with_bar)
         if as_json:
             click.echo(json.dumps(_record(entry), ensure_ascii=False))
         elif action == "show":
@@ -69,4 +70,4 @@ def _list(as_json: bool) -> None:
         for e in entries
     ]
     print_table(("name", "bytes", "licence", "here", "what"), rows, right=("bytes",))
-    echo_err("\nCorpora that are not here yet are fetched when they are first used.")
+    echo_err("\nA corpus that is not here yet is fetched when it is first used.")

@@ -1,4 +1,4 @@
-"""`charrnn gradcheck`: do the gradients agree?"""
+"""`charrnn gradcheck`: compare hand-written gradients with numerical ones."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ from charrnn.nn.layers import OUTPUTS
 
 _SYMBOLS = 6
 _WHY = (
-    "analytic: what the backward pass says of L, a random weighting of all outputs, along a "
-    "direction d.",
-    f"numeric: central differences, (L(p + eps d) - L(p - eps d)) / (2 eps), eps = {EPS:.0e}; they "
-    "need the forward pass alone.",
-    "float64: rounding costs 1e-16 / eps = 1e-11 there. In float32 it would be 1e-7 / eps = 1e-2, "
-    "enough to hide a wrong gradient.",
-    "0.W is the W of layer 0, x the input, state the one before the first step.",
+    "analytic: the derivative of L, a random weighting of all outputs, along a direction d, from "
+    "the backward pass.",
+    f"numeric: the central difference (L(p + eps d) - L(p - eps d)) / (2 eps), eps = {EPS:.0e}, "
+    "which needs only the forward pass.",
+    "Both are in float64, where rounding costs 1e-16 / eps = 1e-11. In float32 it would cost 1e-7 "
+    "/ eps = 1e-2, enough to hide a wrong gradient.",
+    "0.W is the W of layer 0, x the input, state the initial state.",
 )
 _WHY_RTRL = (
-    "BPTT, RTRL: lengths of the gradient of a text's loss by backpropagation through time, and by "
-    "real-time recurrent learning, which carries it forward with the state and never goes back "
-    "(Williams and Zipser 1989). error is the length of their difference, from rounding alone."
+    "BPTT, RTRL: the norms of the gradient of a text's loss by backpropagation through time and by "
+    "real-time recurrent learning, which carries the gradient forward with the state (Williams and "
+    "Zipser 1989). error: the norm of their difference, which is rounding alone."
 )
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What was found of one cell."""
+class CellCheck:
+    """The results for one cell."""
 
     cell: str
     layers: dict[str, Agreement]
     rtrl: dict[str, Match]
-    """Empty for a cell whose equation RTRL does not know."""
+    """Empty for a cell that RTRL is not implemented for."""
 
     @property
     def disagreeing(self) -> list[str]:
-        """What disagrees, in words."""
+        """The gradients that disagree, with their values."""
         return [
             f"{self.cell} {n} ({a.analytic:.6g}, not {a.numeric:.6g})"
             for n, a in self.layers.items()
@@ -64,9 +64,9 @@ class Checked:
 
 @click.command(
     "gradcheck",
-    help="Check the derivatives written by hand, in float64: of each parameter, of the input and "
-    "of the initial state, against central differences; for the Elman network (rnn) also against "
-    "real-time recurrent learning. Leaves with exit code 1 if any disagrees.",
+    help="Check the hand-written derivatives with respect to each parameter, the input and the "
+    "initial state against central differences, in float64; for the Elman network (rnn) also "
+    "against real-time recurrent learning. The exit code is 1 if any of them disagrees.",
     epilog="""\b
 Examples:
   charrnn gradcheck --cell lstm
@@ -79,83 +79,83 @@ Examples:
 @click.option("--layers", type=click.IntRange(1), default=1, show_default=True,
               help="Recurrent layers, stacked.")  # fmt: skip
 @click.option("--seq", "--steps", type=click.IntRange(1), default=12, show_default=True,
-              help="Steps in time.")  # fmt: skip
+              help="Time steps.")  # fmt: skip
 @click.option("--batch", type=click.IntRange(1), default=3, show_default=True,
-              help="Sequences side by side.")  # fmt: skip
+              help="Batch size: sequences processed in parallel.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True,
               help="Random seed.")  # fmt: skip
 @json_option
 def command(
     cell: str | None, hidden: int, layers: int, seq: int, batch: int, seed: int, as_json: bool
 ) -> None:
-    found = []
+    checks = []
     for name in [cell] if cell else (*CELLS, *OUTPUTS):
-        found.append(_check(NetworkConfig(_SYMBOLS, name, hidden, layers), seq, batch, seed))
+        checks.append(_check(NetworkConfig(_SYMBOLS, name, hidden, layers), seq, batch, seed))
         if not as_json:
-            _print_cell(found[-1], f"{name} {layers}x{hidden}, {batch} sequences of {seq} steps")
-    wrong = [words for checked in found for words in checked.disagreeing]
+            _print_cell(checks[-1], f"{name} {layers}x{hidden}, {batch} sequences of {seq} steps")
+    wrong = [gradient for check in checks for gradient in check.disagreeing]
     if as_json:
         sizes = {"hidden": hidden, "layers": layers, "seq": seq, "batch": batch, "seed": seed}
-        data = {**sizes, "agree": not wrong, "cells": [_plain(c) for c in found]}
+        data = {**sizes, "agree": not wrong, "cells": [_to_json(c) for c in checks]}
         click.echo(json.dumps(data, ensure_ascii=False))
     else:
-        print_words(*_WHY, *[_WHY_RTRL] * any(c.rtrl for c in found))
+        print_words(*_WHY, *[_WHY_RTRL] * any(c.rtrl for c in checks))
         echo_err("")
     if wrong:
         count = f"{len(wrong)} gradient{'s' * (len(wrong) > 1)} disagree{'s' * (len(wrong) == 1)}"
         raise GradientError(f"{count}: {'; '.join(wrong[:8])}{' ...' * (len(wrong) > 8)}.")
     if not as_json:
-        click.echo(_verdict(found))
+        click.echo(_verdict(checks))
 
 
-def _check(config: NetworkConfig, seq: int, batch: int, seed: int) -> Checked:
+def _check(config: NetworkConfig, seq: int, batch: int, seed: int) -> CellCheck:
     rng = np.random.default_rng(seed)
-    with np.errstate(all="ignore"):  # a wrong gradient may be no number; it does not agree
+    with np.errstate(all="ignore"):  # a wrong gradient may be NaN, which does not agree
         agreements = check_network(config, seq, batch, rng)
         matches = check_rtrl(config, seq, batch, rng) if config.cell == rtrl.CELL else {}
-    return Checked(config.cell, agreements, matches)
+    return CellCheck(config.cell, agreements, matches)
 
 
-def _print_cell(found: Checked, title: str) -> None:
+def _print_cell(check: CellCheck, title: str) -> None:
     click.echo(title)
     rows = [
         (n, f"{a.analytic:#.8g}", f"{a.numeric:#.8g}", f"{a.relative_error:.0e}")
-        for n, a in found.layers.items()
+        for n, a in check.layers.items()
     ]
     print_table(("", "analytic", "numeric", "error"), rows, right=("analytic", "numeric", "error"))
     click.echo()
-    if found.rtrl:
+    if check.rtrl:
         rows = [
             (n, f"{m.bptt:#.8g}", f"{m.rtrl:#.8g}", f"{m.relative_error:.0e}")
-            for n, m in found.rtrl.items()
+            for n, m in check.rtrl.items()
         ]
         print_table(("", "BPTT", "RTRL", "error"), rows, right=("BPTT", "RTRL", "error"))
         click.echo()
 
 
-def _verdict(found: list[Checked]) -> str:
-    errors = [a.relative_error for c in found for a in c.layers.values()]
-    words = (
+def _verdict(checks: list[CellCheck]) -> str:
+    errors = [a.relative_error for c in checks for a in c.layers.values()]
+    verdict = (
         f"All {len(errors)} gradients agree: relative errors up to {max(errors):.0e} "
         f"(allowed: {TOLERANCE:.0e})."
     )
-    if matches := [m.relative_error for c in found for m in c.rtrl.values()]:
-        words += f" RTRL too: up to {max(matches):.0e} (allowed: {RTRL_TOLERANCE:.0e})."
-    return words
+    if matches := [m.relative_error for c in checks for m in c.rtrl.values()]:
+        verdict += f" RTRL too: up to {max(matches):.0e} (allowed: {RTRL_TOLERANCE:.0e})."
+    return verdict
 
 
-def _plain(found: Checked) -> dict[str, Any]:
-    """Plain data for JSON."""
+def _to_json(check: CellCheck) -> dict[str, Any]:
+    """The results for one cell under their documented keys."""
     layers = [
         {"of": n, "analytic": finite(a.analytic), "numeric": finite(a.numeric), **_outcome(a)}
-        for n, a in found.layers.items()
+        for n, a in check.layers.items()
     ]
     matches = [
         {"of": n, "bptt": finite(m.bptt), "rtrl": finite(m.rtrl), **_outcome(m)}
-        for n, m in found.rtrl.items()
+        for n, m in check.rtrl.items()
     ]
-    return {"cell": found.cell, "gradients": layers, "rtrl": matches}
+    return {"cell": check.cell, "gradients": layers, "rtrl": matches}
 
 
-def _outcome(of: Agreement | Match) -> dict[str, Any]:
-    return {"relative_error": finite(of.relative_error), "agree": of.agrees}
+def _outcome(result: Agreement | Match) -> dict[str, Any]:
+    return {"relative_error": finite(result.relative_error), "agree": result.agrees}

@@ -1,4 +1,4 @@
-"""`charrnn gradflow`: how far back the gradient reaches."""
+"""`charrnn gradflow`: how far back in the text the gradient of a prediction reaches."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from pathlib import Path
 import click
 import numpy as np
 
-from charrnn.cli.inputs import json_option, open_checkpoint, unknown_option
-from charrnn.cli.texts import corpus_source, encode_source, kept
-from charrnn.cli.views.gradient_norms import Curve, plain, print_curves
-from charrnn.config.train_config import TrainConfig
+from charrnn.cli.inputs import json_option, open_models, unknown_option
+from charrnn.cli.texts import corpus_source, rereadable
+from charrnn.cli.views.gradient_norms import Curve, print_curves, to_json
 from charrnn.data.corpus import Corpus
 from charrnn.data.reading import Source, TextOptions
 from charrnn.data.split import Split
@@ -21,20 +20,24 @@ from charrnn.diagnostics.gradient_norms import gradient_flow, windows
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.models import NETWORKS, CharRNN
 from charrnn.plots.picture import Line, Picture
+from charrnn.runs.loaded import encode_source
+from charrnn.tasks import LanguageModelConfig
 from charrnn.training.events import Stepped
-from charrnn.training.network_trainer import NetworkTrainer
+from charrnn.training.train import make_trainer
 
-_USUAL: list[str] = ["rnn", "relu", "lstm", "gru"]
+_DEFAULT_CELLS: list[str] = ["rnn", "relu", "lstm", "gru"]
 
 
 @click.command(
     "gradflow",
-    help="Show how far back in a text (a file, `-`, or the name of a corpus) the gradient of a "
-    "prediction reaches: the norm of dLoss(T)/dh(T-k), where Loss(T) is the cross-entropy of the "
-    "last prediction alone, for every k; before training, and after it with --train or --runs.\n\n"
-    "h is the output of the recurrent layers; the gradient by the whole state, with the c of an "
-    "LSTM, is in the JSON. Norms are over all units and layers, then the root mean square over "
-    "windows spread evenly over the text, each read from the start state, in float64.",
+    help="Show how far back in a text (a file, `-` or the name of a corpus) the gradient of a "
+    "prediction reaches: the norm of dLoss(T)/dh(T-k) for every k, where Loss(T) is the "
+    "cross-entropy of the last prediction alone. Networks are measured before training and, with "
+    "--train or --runs, after it.\n\n"
+    "h is the output of the recurrent layers. The gradient with respect to the whole state, which "
+    "includes the c of an LSTM, is in the JSON. Norms are over all units and layers, then the root "
+    "mean square over windows spread evenly over the text, each read from the start state, in "
+    "float64.",
     epilog="""\b
 Examples:
   charrnn gradflow elizabethan
@@ -45,7 +48,7 @@ Examples:
 @click.option(
     "--cells",
     metavar="NAMES",
-    help=f"Cells, with commas.  [default: {','.join(_USUAL)}; none with --runs]",
+    help=f"Cells, separated by commas.  [default: {','.join(_DEFAULT_CELLS)}; none with --runs]",
 )
 @click.option(
     "--hidden",
@@ -55,7 +58,7 @@ Examples:
     help="Hidden size of these cells.",
 )
 @click.option(
-    "--layers", type=click.IntRange(1), default=1, show_default=True, help="Their layers."
+    "--layers", type=click.IntRange(1), default=1, show_default=True, help="Layers of these cells."
 )
 @click.option(
     "--train",
@@ -63,23 +66,23 @@ Examples:
     type=click.IntRange(0),
     default=0,
     metavar="STEPS",
-    help="Train them as charrnn train would, and measure them again.",
+    help="Train these cells as charrnn train does for so many updates, and measure them again.",
 )
 @click.option(
     "--runs",
     multiple=True,
     metavar="RUN",
-    help="Measure a trained run, and a fresh network like it; repeatable.",
+    help="Measure a trained run and an untrained network of its shape; repeatable.",
 )
 @click.option(
     "--seq",
     type=click.IntRange(2),
     default=100,
     show_default=True,
-    help="Steps: k goes from 0 to one less.",
+    help="Characters in a window: k goes from 0 to SEQ - 1.",
 )
 @click.option(
-    "--batch", type=click.IntRange(1), default=100, show_default=True, help="Windows of the text."
+    "--batch", type=click.IntRange(1), default=100, show_default=True, help="Number of windows."
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Random seed.")
 @click.option("--encoding", help="Encoding of the text.  [default: utf-8, or that of the run]")
@@ -88,7 +91,7 @@ Examples:
     "--plot",
     type=Path,
     metavar="FILE",
-    help="Draw a .png, .svg or .pdf too; needs the extra charrnn[plots].",
+    help="Also draw a .png, .svg or .pdf; needs the extra charrnn[plots].",
 )
 @json_option
 def command(
@@ -109,50 +112,51 @@ def command(
     picture = Picture(plot) if plot else None
     names = _cells(cells, bool(runs))
     if updates and not names:
-        raise click.UsageError("--train trains the cells of --cells; name some beside --runs.")
-    source = kept(corpus_source(corpus))
+        raise click.UsageError("--train trains the cells of --cells; beside --runs, give --cells.")
+    source = rereadable(corpus_source(corpus))
     configs = [
-        TrainConfig(cell=name, hidden=hidden, layers=layers, steps=updates or 1, seed=seed,
+        LanguageModelConfig(cell=name, hidden=hidden, layers=layers, steps=updates or 1, seed=seed,
                     eval_chars=2000, sample_every=0)
         for name in names
     ]  # fmt: skip
-    found: list[Curve] = []
+    curves: list[Curve] = []
     if configs:
         options = TextOptions(encoding=encoding or "utf-8")
         text = Corpus.read([source], split=Split(1, 0, 0), options=options)
         for config in configs:
-            found += _of_cell(text, config, updates, seq, batch)
+            curves += _cell_curves(text, config, updates, seq, batch)
     for run in runs:
-        found += _of_run(run, source, encoding, unknown, seq, batch, seed)
+        curves += _run_curves(run, source, encoding, unknown, seq, batch, seed)
     if as_json:
         sizes = {"text": source.name, "seq": seq, "batch": batch, "seed": seed}
-        data = {**sizes, "flows": [plain(c) for c in found]}
+        data = {**sizes, "flows": [to_json(c) for c in curves]}
         click.echo(json.dumps(data, ensure_ascii=False))
     else:
-        print_curves(found, source.name, batch)
+        print_curves(curves, source.name, batch)
     if picture:
-        picture.draw_norms([Line(c.label, c.shape, c.updates > 0, c.flow.h) for c in found])
+        picture.draw_norms([Line(c.label, c.shape, c.updates > 0, c.norms.h) for c in curves])
 
 
-def _cells(given: str | None, with_runs: bool) -> list[str]:
-    if given is None:
-        return [] if with_runs else _USUAL
-    names = list(dict.fromkeys(name.strip() for name in given.split(",")))
+def _cells(names_option: str | None, with_runs: bool) -> list[str]:
+    """The names in `--cells`, or its default."""
+    if names_option is None:
+        return [] if with_runs else _DEFAULT_CELLS
+    names = list(dict.fromkeys(name.strip() for name in names_option.split(",")))
     for name in names:
         if name not in NETWORKS:
             raise ConfigError(f"There is no cell '{name}'; there are: {', '.join(NETWORKS)}.")
     return names
 
 
-def _of_cell(
-    text: Corpus, config: TrainConfig, updates: int, seq: int, batch: int
+def _cell_curves(
+    text: Corpus, config: LanguageModelConfig, updates: int, seq: int, batch: int
 ) -> Iterator[Curve]:
-    """A fresh network, and the same after some training."""
-    read = windows(text.train, seq, batch)
-    trainer = NetworkTrainer(text, config)
+    """The curve of an untrained network and, with `updates`, of the same network after them."""
+    ids_and_targets = windows(text.train, seq, batch)
+    trainer = make_trainer(text, config)
     model = trainer.model
     assert isinstance(model, CharRNN)
-    yield Curve(model.config, gradient_flow(model, *read), 0)
+    yield Curve(model.config, gradient_flow(model, *ids_and_targets), 0)
     if not updates:
         return
     name = f"Training {config.cell} {config.layers}x{config.hidden}"
@@ -160,22 +164,22 @@ def _of_cell(
         for event in trainer.events():
             if isinstance(event, Stepped):
                 bar.update(1)
-    yield Curve(model.config, gradient_flow(model, *read), updates)
+    yield Curve(model.config, gradient_flow(model, *ids_and_targets), updates)
 
 
-def _of_run(
+def _run_curves(
     run: str, source: Source, encoding: str | None, unknown: str, seq: int, batch: int, seed: int
 ) -> Iterator[Curve]:
-    """A fresh network of the shape of a run's, and the run's."""
-    path, found = open_checkpoint(run)
-    model = found.model
+    """The curves of an untrained network of the shape of a run, and of the run."""
+    models = open_models(run)
+    model = models.model
     if not isinstance(model, CharRNN):
         raise CheckpointError(
-            f"{path} holds no network that predicts text; gradflow looks into these alone."
+            f"{models} holds no network that predicts the next character; gradflow needs one."
         )
-    ids, _ = encode_source(found, source, encoding, unknown)
-    read = windows(ids, seq, batch)
+    ids, _ = encode_source(models.checkpoint, source, encoding, skip_unknown=unknown == "skip")
+    ids_and_targets = windows(ids, seq, batch)
     fresh = CharRNN.initialised(model.config, np.random.default_rng(seed))
-    updates = found.meta.get("position", {}).get("step", 0)
-    yield Curve(model.config, gradient_flow(fresh, *read), 0)
-    yield Curve(model.config, gradient_flow(model, *read), updates, str(path))
+    updates = models.checkpoint.record.step
+    yield Curve(model.config, gradient_flow(fresh, *ids_and_targets), 0)
+    yield Curve(model.config, gradient_flow(model, *ids_and_targets), updates, str(models))

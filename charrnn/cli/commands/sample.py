@@ -12,16 +12,19 @@ import click
 
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
-    LoadedModels,
     ensemble_option,
     json_option,
     open_models,
     unknown_option,
     write_bytes,
 )
+from charrnn.cli.options import record_options
+from charrnn.cli.texts import corpus_source
 from charrnn.language.sampling import SamplingConfig
 from charrnn.language.text_model import TextModel
 from charrnn.nn.params import Ids
+from charrnn.runs.loaded import LoadedModels, encode_source
+from charrnn.tasks import LanguageModeling
 
 
 @click.command(
@@ -36,16 +39,12 @@ Examples:
   echo "My lord" | charrnn sample --seed-file - --stop "." --json""",
 )
 @click.argument("checkpoint", required=False)
-@click.option("--temp", type=click.FloatRange(min=0), default=0.8, show_default=True,
-              help="Temperature: 0 takes the likeliest character, 1 draws as is.")  # fmt: skip
+@record_options(SamplingConfig)
 @click.option("--length", type=click.IntRange(min=1), default=1000, show_default=True,
               help="Characters to write; of a model of words, words.")  # fmt: skip
 @click.option("--seed-text", default="", metavar="TEXT", help="Text to continue.")
 @click.option("--seed-file", metavar="FILE", help="Read the text to continue from a file, or - .")
 @click.option("--encoding", help="Encoding of files that are read.  [default: as in training]")
-@click.option("--top-k", type=click.IntRange(min=1), help="Draw from the K likeliest characters.")
-@click.option("--top-p", type=click.FloatRange(min=0, max=1, min_open=True), default=1.0,
-              help="Only the likeliest characters with this probability together.")  # fmt: skip
 @click.option("--stop", default="", metavar="STRING", help="End before this text.")
 @click.option("--count", type=click.IntRange(min=1), default=1, show_default=True,
               help="Samples to write; sample n has the seed plus n - 1.")  # fmt: skip
@@ -56,13 +55,10 @@ Examples:
 @json_option
 def command(
     checkpoint: str | None,
-    temp: float,
     length: int,
     seed_text: str,
     seed_file: str | None,
     encoding: str | None,
-    top_k: int | None,
-    top_p: float,
     stop: str,
     count: int,
     seed: int | None,
@@ -70,76 +66,76 @@ def command(
     ensemble: tuple[str, ...],
     unknown: str,
     as_json: bool,
+    **options: Any,
 ) -> None:
     if seed_text and seed_file:
         raise click.UsageError("Give --seed-text or --seed-file, not both.")
     if novelty == seed_file == "-":
         raise click.UsageError("--seed-file and --novelty cannot both read standard input.")
-    opened = open_models(checkpoint, ensemble)
-    model = TextModel(opened.model, opened.checkpoint.vocabulary)
-    context, shown = _seed(opened, model, seed_text, seed_file, encoding, unknown)
-    judge = None
+    models = open_models(checkpoint, ensemble)
+    model = LanguageModeling.text_model(models)
+    context, shown = _seed(models, model, seed_text, seed_file, encoding, unknown == "skip")
+    report = None
     if novelty:
-        # Imported only now: reading files costs 2 ms, and most people name none.
+        # Takes 2 ms to import, and most commands do not need it.
         from charrnn.cli.views.novelty import NoveltyReport  # noqa: PLC0415
 
-        judge = NoveltyReport(novelty, opened.checkpoint, encoding)
+        report = NoveltyReport(novelty, models.checkpoint, encoding)
     first = secrets.randbelow(1 << 31) if seed is None else seed
     seeds = list(range(first, first + count))
-    drawn = model.stream(context, length, seeds, SamplingConfig(temp, top_k or 0, top_p), stop)
-    if judge:
-        drawn = judge.watch(drawn, count)
+    sampling = SamplingConfig(**{n: value for n, value in options.items() if value is not None})
+    drawn = model.stream(context, length, seeds, sampling, stop)
+    if report:
+        drawn = report.watch(drawn, count)
     if as_json:
         data = {
-            **opened.names(),
+            **models.names(),
             "seed_text": shown.decode("utf-8", "replace"),
             "samples": _collect(drawn, seeds),
         }
-        if judge:
-            data["novelty"] = judge.plain()
+        if report:
+            data["novelty"] = report.to_json()
         click.echo(json.dumps(data, ensure_ascii=False))
         return
     _print_text(drawn, shown, count)
-    if judge:
-        judge.show()
+    if report:
+        report.show()
     if seed is None and sys.stderr.isatty():
         click.echo(f"(seed {first})", err=True)
 
 
 def _seed(
-    opened: LoadedModels,
+    models: LoadedModels,
     model: TextModel,
     seed_text: str,
     seed_file: str | None,
     encoding: str | None,
-    unknown: str,
+    skip_unknown: bool,
 ) -> tuple[Ids, bytes]:
-    """What is read before anything is drawn, and what is shown of it."""
-    found, skip = opened.checkpoint, unknown == "skip"
+    """The ids that the model reads before the first draw, and the seed text as it is shown."""
+    vocabulary = models.vocabulary
     if seed_file:
-        # Imported only now, as above.
-        from charrnn.cli.texts import corpus_source, encode_source  # noqa: PLC0415
-
-        ids, _ = encode_source(found, corpus_source(seed_file), encoding, unknown)
+        source = corpus_source(seed_file)
+        ids, _ = encode_source(models.checkpoint, source, encoding, skip_unknown=skip_unknown)
         context = ids if len(ids) else model.beginning("")
-        return context, found.vocabulary.decode_bytes(ids)
-    context = model.beginning(seed_text, skip_unknown=skip)
-    ids = found.vocabulary.encode(seed_text, skip_unknown=skip)
-    return context, found.vocabulary.decode_bytes(ids) if skip else seed_text.encode()
+        return context, vocabulary.decode_bytes(ids)
+    context = model.beginning(seed_text, skip_unknown=skip_unknown)
+    ids = vocabulary.encode(seed_text, skip_unknown=skip_unknown)
+    return context, vocabulary.decode_bytes(ids) if skip_unknown else seed_text.encode()
 
 
 def _print_text(drawn: Iterator[list[bytes]], seed_text: bytes, count: int) -> None:
-    """The first sample as it is written, the others after it, a blank line between two."""
+    """Print the first sample as it is drawn, then the others, with blank lines between."""
     later: list[list[bytes]] = [[] for _ in range(count - 1)]
     write_bytes(seed_text)
     for first, *others in drawn:
         if first:
             write_bytes(first)
-        for kept, piece in zip(later, others, strict=True):
-            kept.append(piece)
+        for sample, piece in zip(later, others, strict=True):
+            sample.append(piece)
     write_bytes(b"\n")
-    for kept in later:
-        write_bytes(b"\n" + seed_text + b"".join(kept) + b"\n")
+    for sample in later:
+        write_bytes(b"\n" + seed_text + b"".join(sample) + b"\n")
 
 
 def _collect(drawn: Iterator[list[bytes]], seeds: list[int]) -> list[dict[str, Any]]:

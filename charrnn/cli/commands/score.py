@@ -1,4 +1,4 @@
-"""`charrnn score`: how surprising each line of a text is, and each character of a line."""
+"""`charrnn score`: the surprisal of each line of a text, and of each character of a line."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ from charrnn.cli.inputs import (
     stdin_is_tty,
     unknown_option,
 )
-from charrnn.cli.texts import corpus_source, read_codes
-from charrnn.cli.views.display import cells, echo_err, symbols_of, units
+from charrnn.cli.texts import corpus_source
+from charrnn.cli.views.display import cells, echo_err, units
 from charrnn.cli.views.shading import print_scores
 from charrnn.errors import CorpusError
 from charrnn.language.evaluate import Loss
 from charrnn.language.score import Score, score
 from charrnn.nn.params import Ids
+from charrnn.runs.loaded import read_codes
 
 
 @click.command(
     "score",
     help="Show how surprising each line of a TEXT is to a model: nats and perplexity per "
-    "character, the line's number, the line. TEXT is a file, the name of a corpus, or `-`, which "
-    "may be left out where text is piped in.\n\nEvery line stands alone: it is read as the first "
-    "of a text. Its end counts as a character.\n\n" + CHECKPOINT_HELP,
+    "character, the line number, the line. TEXT is a file, the name of a corpus or `-` for "
+    "standard input, which is the default for piped text.\n\nEach line is scored as if it were the "
+    "first of the text. Its end counts as a character.\n\n" + CHECKPOINT_HELP,
     epilog="""\b
 Examples:
   charrnn score elizabethan --top 5
@@ -44,13 +45,13 @@ Examples:
   printf 'The king hath sent.\\nThe knig hath sent.\\n' | charrnn score --show""",
 )
 @click.argument("arguments", nargs=-1, metavar="[CHECKPOINT] [TEXT]")
-@click.option("--rank", is_flag=True, help="The most surprising line first.")
+@click.option("--rank", is_flag=True, help="Show the most surprising line first.")
 @click.option("--top", type=click.IntRange(min=1), metavar="N",
-              help="Only the N most surprising lines; implies --rank.")  # fmt: skip
+              help="Show only the N most surprising lines; implies --rank.")  # fmt: skip
 @click.option("--show", is_flag=True,
-              help="Colour every character by its surprise; where there is no colour, write its "
-              "nats beneath.")  # fmt: skip
-@click.option("--context", is_flag=True, help="Read each line with all the text before it.")
+              help="Colour every character by its surprisal; in a terminal without colours, print "
+              "its nats below it.")  # fmt: skip
+@click.option("--context", is_flag=True, help="Score each line after all the text before it.")
 @ensemble_option
 @click.option("--encoding", help="Encoding of the text.  [default: as in training]")
 @unknown_option
@@ -67,22 +68,21 @@ def command(
     as_json: bool,
 ) -> None:
     if show and as_json:
-        raise click.UsageError("--show is for people and --json for programs; give one of them.")
+        raise click.UsageError("Give --show or --json, not both.")
     where, name = checkpoint_and_text(arguments)
-    opened = open_models(where, ensemble)
-    found = opened.checkpoint
+    models = open_models(where, ensemble)
     source = corpus_source(name)
     if source.content is None and stdin_is_tty():
         echo_err("Type lines; Ctrl-D ends them.")
-    lines = _lines(read_codes(found, source, encoding))
+    lines = _lines(read_codes(models.checkpoint, source, encoding))
     if not lines:
         raise CorpusError(f"{source.name} has no lines to score.")
     started = time.perf_counter()
     total = _Total()
     scores: Iterable[Score] = total.over(
         score(
-            opened.model,
-            found.vocabulary,
+            models.language_model,
+            models.vocabulary,
             lines,
             context=context,
             skip_unknown=unknown == "skip",
@@ -91,42 +91,42 @@ def command(
     if rank or top:
         scores = islice(sorted(scores, key=lambda s: -s.loss.nats_per_char), top)
     if as_json:
-        shown = [_to_json(s) for s in scores]
+        scored = [_to_json(s) for s in scores]  # adds up the total
         seconds = time.perf_counter() - started
         data = {
-            **opened.names(),
+            **models.names(),
             "text": source.name,
             "context": context,
             **total.loss.to_json(),
             "skipped": total.skipped,
-            "parameters": opened.parameters,
+            "parameters": models.num_parameters,
             "chars_per_second": total.loss.chars / seconds,
             "seconds": seconds,
-            "lines": shown,
+            "lines": scored,
         }
         click.echo(json.dumps(data, ensure_ascii=False))
         return
-    echo_err(f"{opened} on {source.name}")
+    echo_err(f"{models} on {source.name}")
     if show or sys.stdout.isatty():
-        print_scores(scores, len(lines), opened.model.vocab_size if show else None)
+        print_scores(scores, len(lines), models.language_model.vocab_size if show else None)
     else:
         _write_rows(scores)
     count = f"{len(lines):,} line{'s' * (len(lines) != 1)}, {total.loss.chars:,} characters"
     echo_err(f"{count}: {units(total.loss)}")
     if total.skipped:
-        what = symbols_of(found.vocabulary)
-        echo_err(f"{total.skipped:,} {what} that the model has never seen were skipped.")
+        symbols = models.vocabulary.plural
+        echo_err(f"{total.skipped:,} {symbols} that the model has never seen were skipped.")
 
 
 def _write_rows(scores: Iterable[Score]) -> None:
-    """For programs: numbers and the line as it is, a tab between two."""
+    """Write tab-separated fields for programs: nats, perplexity, line number, line."""
     for s in scores:
         nats, _, perplexity = cells(s.loss)
         sys.stdout.write(f"{nats}\t{perplexity}\t{s.line}\t{s.text}\n")
 
 
 def _lines(codes: Ids) -> list[Ids]:
-    """A text cut at its line ends, which are left out; the last may lack one."""
+    """The lines of a text without their ends; the last line may lack one."""
     newline = ord("\n")
     lines = np.split(codes, np.flatnonzero(codes == newline) + 1)
     if not len(lines[-1]):
@@ -135,7 +135,7 @@ def _lines(codes: Ids) -> list[Ids]:
 
 
 class _Total:
-    """Adds up the lines that pass by."""
+    """The total loss of the scores that were drawn from `over`."""
 
     def __init__(self) -> None:
         self.loss = Loss(0.0, 0)
@@ -149,7 +149,7 @@ class _Total:
 
 
 def _to_json(s: Score) -> dict[str, Any]:
-    """A line's numbers; a character's are rounded to a millionth of a nat."""
+    """A line under its documented keys; nats of characters are rounded to a millionth."""
     return {
         "line": s.line,
         "text": s.text,

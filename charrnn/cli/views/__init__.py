@@ -1,1 +1,1 @@
-"""."""
+"""What commands print: tables, plots, progress and marked-up text."""

@@ -11,14 +11,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.cli.views.display import PART_NAMES, cells, choice, clock, echo_err, units
+from charrnn.cli.views.display import cells, choice, clock, echo_err, units
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.results import ModelSummary
 from charrnn.compare.trial import Trial, TrialProgress
 from charrnn.config.resolve import filled_in
-from charrnn.config.train_config import TrainConfig
+from charrnn.data.split import PART_NAMES
 from charrnn.language.evaluate import Loss
 from charrnn.models import NGram, parameters
+from charrnn.tasks import LanguageModelConfig
 
 _REMINDER = 60.0  # seconds between two plain lines that say how far it is
 
@@ -137,7 +138,7 @@ class LiveTable(Plain):
             table.add_row(Text(row.title), *(Text(row.cells[n], styles[n]) for n in shown))
         return table
 
-    def _row(self, model: TrainConfig) -> _Row:
+    def _row(self, model: LanguageModelConfig) -> _Row:
         c = self.comparison
         of = [t for t in c.trials if t.config.model_name == model.model_name]
         ended = [c.results[t] for t in of if t in c.results]
@@ -190,7 +191,7 @@ def opening(comparison: Comparison, workers: int) -> list[str]:
     return [*lines, last]
 
 
-def _size(model: TrainConfig, symbols: int) -> str:
+def _size(model: LanguageModelConfig, symbols: int) -> str:
     """How many parameters a network has; of n-grams nobody knows before they are counted."""
     if model.cell == NGram.kind:
         return ""

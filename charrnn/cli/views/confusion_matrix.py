@@ -1,4 +1,4 @@
-"""Which classes are taken for which, in the width of a terminal."""
+"""A confusion matrix that fits the width of the terminal."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rich.text import Text
 from charrnn.classification.text_classifier import ConfusionMatrix
 from charrnn.cli.views.display import print_drawing, print_table
 
-_NAME = 10  # columns for the name of a class where room is short
-_NOTABLE = 10  # per cent of a class that makes a mistake stand out
+_NAME = 10  # most columns for the name of a class
+_NOTABLE = 10  # errors of at least this percentage of a class are highlighted
 
 
 def print_confusion(confusion: ConfusionMatrix) -> None:
-    """A row for each class: its texts, F1, and the per cent that were given each name; where there
-    are too many classes for that, the names most often given instead.
+    """Print the matrix with the number of texts and F1 of each class. If it is too wide for the
+    terminal, print the most frequent errors of each class instead.
     """
     console = Console(highlight=False)
     width = console.width if console.is_terminal else 1 << 30
@@ -32,34 +32,35 @@ def print_confusion(confusion: ConfusionMatrix) -> None:
         _print_mistakes(confusion)
 
 
-def _per_cent(confusion: ConfusionMatrix) -> NDArray[np.float64]:
-    """Of the texts of each class (a row), those given each name (a column)."""
+def _percentages(confusion: ConfusionMatrix) -> NDArray[np.float64]:
+    """Of the texts of each class (a row), the percentage predicted as each class (a column)."""
     texts = np.maximum(1, confusion.counts.sum(axis=1, keepdims=True))
     return np.asarray(100 * confusion.counts / texts)
 
 
 def _matrix(confusion: ConfusionMatrix) -> Iterator[Text]:
-    """The table line by line. Columns are headed by letters, or by numbers if these run out."""
+    """The table, line by line. Letters mark the columns, or numbers if there are more than 26."""
     count = len(confusion.classes)
     marks = (
         list(string.ascii_lowercase[:count]) if count <= 26 else [*map(str, range(1, count + 1))]
     )
-    wide = max(3, len(marks[-1]) + 1)
-    name = max(min(_NAME, cell_len(each)) for each in confusion.classes)
+    mark_width = len(marks[-1])
+    column_width = max(3, mark_width + 1)
+    name_width = max(min(_NAME, cell_len(name)) for name in confusion.classes)
     texts = confusion.counts.sum(axis=1)
-    number = max(5, len(str(texts.max())))
-    lead = len(marks[-1]) + 1 + name
-    yield Text("A row is a class, a column the per cent of its texts that were taken for:")
-    heads = "".join(f"{mark:>{wide}}" for mark in marks)
-    yield Text(f"{'':{lead}} {'texts':>{number}}  F1 {heads}", style="dim")
-    rows = zip(marks, confusion.classes, texts, confusion.f1, _per_cent(confusion), strict=True)
-    for n, (mark, label, many, f1, shares) in enumerate(rows):
-        line = Text(f"{mark:>{len(marks[-1])}} {set_cell_size(label, name)} {many:>{number}} ")
-        line.append(f"{_hundredths(f1)} ")
-        for k, share in enumerate(shares):
-            style = "bold green" if k == n else "yellow" if share >= _NOTABLE else ""
-            drawn = f"{share:.0f}" if confusion.counts[n, k] else "."
-            line.append(f"{drawn:>{wide}}", style=style if drawn != "." else "dim")
+    count_width = max(5, len(str(texts.max())))
+    indent = mark_width + 1 + name_width
+    yield Text("Rows: true class. Columns: percentage of its texts predicted as each class.")
+    headings = "".join(f"{mark:>{column_width}}" for mark in marks)
+    yield Text(f"{'':{indent}} {'texts':>{count_width}}  F1 {headings}", style="dim")
+    rows = zip(marks, confusion.classes, texts, confusion.f1, _percentages(confusion), strict=True)
+    for n, (mark, label, total, f1, percentages) in enumerate(rows):
+        name = set_cell_size(label, name_width)
+        line = Text(f"{mark:>{mark_width}} {name} {total:>{count_width}} {_hundredths(f1)} ")
+        for k, percentage in enumerate(percentages):
+            style = "bold green" if k == n else "yellow" if percentage >= _NOTABLE else ""
+            cell = f"{percentage:.0f}" if confusion.counts[n, k] else "."
+            line.append(f"{cell:>{column_width}}", style=style if cell != "." else "dim")
         yield line
 
 
@@ -69,13 +70,13 @@ def _hundredths(f1: float) -> str:
 
 
 def _print_mistakes(confusion: ConfusionMatrix) -> None:
-    """The three names most often given to the texts of each class, by mistake."""
+    """Print the three classes that each class is most often confused with."""
     rows = []
-    shares, texts = _per_cent(confusion), confusion.counts.sum(axis=1)
+    percent, texts = _percentages(confusion), confusion.counts.sum(axis=1)
     for n, label in enumerate(confusion.classes):
-        others = [k for k in np.argsort(-shares[n]) if k != n and shares[n, k]][:3]
-        taken = ", ".join(f"{confusion.classes[k]} {shares[n, k]:.0f}%" for k in others)
-        right = f"{shares[n, n]:.0f}%" if texts[n] else "-"
-        rows.append((label, str(texts[n]), _hundredths(confusion.f1[n]), right, taken))
-    heads = ("class", "texts", "F1", "right", "taken for")
-    print_table(heads, rows, right=("texts", "F1", "right"))
+        others = [k for k in np.argsort(-percent[n]) if k != n and percent[n, k]][:3]
+        errors = ", ".join(f"{confusion.classes[k]} {percent[n, k]:.0f}%" for k in others)
+        correct = f"{percent[n, n]:.0f}%" if texts[n] else "-"
+        rows.append((label, str(texts[n]), _hundredths(confusion.f1[n]), correct, errors))
+    headings = ("class", "texts", "F1", "correct", "confused with")
+    print_table(headings, rows, right=("texts", "F1", "correct"))

@@ -1,7 +1,7 @@
-"""Tables, curves and lines, and how a number is written.
+"""Tables, sparklines and wrapped text, and the formats of numbers.
 
-Text and JSON belong on standard output; what is drawn besides goes to standard error, but for the
-tables that a command was asked for.
+Results go to standard output: text, JSON and the tables of a command. Progress and explanations go
+to standard error.
 """
 
 from __future__ import annotations
@@ -15,75 +15,65 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.data.vocabulary import Vocabulary
+from charrnn.data.split import PART_NAMES
 from charrnn.language.evaluate import Loss
 
-_BARS = "▁▂▃▄▅▆▇█"
+_HEIGHTS = "▁▂▃▄▅▆▇█"
 _PER_SYMBOL = ("nats", "bits")
-_COUNTED = {"char": "characters", "example": "texts"}
-PART_NAMES = {"train": "training", "valid": "validation", "test": "test"}
 
 
 def echo_err(message: str) -> None:
-    """One line on standard error."""
+    """Print one line on standard error."""
     click.echo(message, err=True)
 
 
 def finite(value: float) -> float | None:
-    """A number for JSON, which has neither infinity nor NaN: null in their place."""
+    """A number for JSON; infinity and NaN, which JSON lacks, become null."""
     return float(value) if math.isfinite(value) else None
 
 
 def print_words(*paragraphs: str) -> None:
-    """Explanations, to standard error, folded to the width of the terminal."""
+    """Print paragraphs on standard error, wrapped to the width of the terminal."""
     width = min(100, Console(stderr=True).width)
     for words in paragraphs:
         echo_err(textwrap.fill(words, width, break_on_hyphens=False))
 
 
-def symbols_of(vocabulary: Vocabulary) -> str:
-    """What to call several symbols."""
-    return {"byte": "bytes", "word": "words"}.get(vocabulary.unit, "characters")
-
-
-def bar(share: float, width: int) -> str:
-    """A bar that is `width` characters long where the share is 1, to an eighth of a character."""
-    whole, eighths = divmod(round(share * width * 8), 8)
-    return "█" * whole + " ▏▎▍▌▋▊▉"[eighths].strip()
-
-
-def curve(values: Sequence[float], width: int) -> str:
-    """A line of little bars, the newest at the right; the axis runs from the least to the most."""
+def sparkline(values: Sequence[float], width: int) -> str:
+    """At most `width` bars, scaled so that the smallest value is the lowest bar and the largest the
+    highest.
+    """
     if width <= 0:
         return ""
     if len(values) > width:
         values = [values[round(n * (len(values) - 1) / max(1, width - 1))] for n in range(width)]
     low, high = min(values), max(values)
     span = (high - low) or 1.0
-    return "".join(_BARS[round((v - low) / span * (len(_BARS) - 1))] for v in values)
+    return "".join(_HEIGHTS[round((v - low) / span * (len(_HEIGHTS) - 1))] for v in values)
 
 
 def loss_table(losses: dict[str, Loss], width: int) -> Table:
-    """Losses in the three units, with the number of characters each is over; of words also how
-    many, the perplexity per word and the share of unknown ones. In a terminal too narrow for that,
-    nats and perplexity alone.
+    """A table of losses, by the name of the part, with the number of characters each is over.
+
+    For a word vocabulary it also has the number of words, the perplexity per word and the fraction
+    of unknown words. A table that does not fit `width` is reduced to nats and perplexity.
     """
     names = [PART_NAMES.get(name, name) for name in losses]
     first = next(iter(losses.values()))
-    heads = [f"{f}/{first.per}" if f in _PER_SYMBOL else f for f in first.figures]
-    heads.append(_COUNTED[first.per])
+    headings = [f"{f}/{first.per}" if f in _PER_SYMBOL else f for f in first.figures]
+    headings.append(first.counted)
     if any(loss.words for loss in losses.values()):
-        heads += ["words", "ppl/word", "unknown"]
-    wide = max(map(len, names)) + (48 if len(heads) == 4 else 80)
-    shown = range(len(heads)) if width >= wide else (0, 2)
+        headings += ["words", "ppl/word", "unknown"]
+    full_width = max(map(len, names)) + (48 if len(headings) == 4 else 80)
+    shown = range(len(headings)) if width >= full_width else (0, 2)
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("", overflow="fold", min_width=min(10, max(map(len, names))))
     for n in shown:
-        table.add_column(heads[n], justify="right", no_wrap=True, min_width=len(heads[n]))
+        table.add_column(headings[n], justify="right", no_wrap=True, min_width=len(headings[n]))
     for name, loss in zip(names, losses.values(), strict=True):
         row = [*cells(loss), f"{loss.chars:,}"]
-        share = loss.unknown / max(1, loss.words)
-        row += [f"{loss.words:,}", f"{loss.perplexity_per_symbol:,.1f}", f"{share:.2%}"]
+        unknown = loss.unknown / max(1, loss.words)
+        row += [f"{loss.words:,}", f"{loss.perplexity_per_symbol:,.1f}", f"{unknown:.2%}"]
         table.add_row(Text(name), *(row[n] for n in shown))
     return table
 
@@ -91,7 +81,7 @@ def loss_table(losses: dict[str, Loss], width: int) -> Table:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
 ) -> None:
-    """A plain table on standard output. Where there is no room, text is folded, never numbers."""
+    """Print a table on standard output. Columns in `right` are right-aligned and never wrapped."""
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for name in columns:
         if name in right:
@@ -108,13 +98,13 @@ def print_table(
 
 
 def print_losses(losses: dict[str, Loss]) -> None:
-    """A table of losses on standard output."""
+    """Print a table of losses on standard output."""
     console = Console(highlight=False)
     print_drawing(loss_table(losses, console.width if console.is_terminal else 1000))
 
 
 def print_drawing(drawing: Table | Text) -> None:
-    """To standard output; where that is no terminal, nothing is folded or padded."""
+    """Print on standard output. Outside a terminal nothing is wrapped or padded."""
     console = Console(highlight=False)
     if console.is_terminal:
         console.print(drawing)
@@ -127,7 +117,7 @@ def print_drawing(drawing: Table | Text) -> None:
 
 
 def units(loss: Loss) -> str:
-    """The figures of a loss, in words."""
+    """The figures of a loss on one line: `1.5000 nats 2.1640 bits perplexity 4.482`."""
     text = " ".join(
         f"{cell} {figure}" if figure in _PER_SYMBOL else f"{figure} {cell}"
         for figure, cell in zip(loss.figures, cells(loss), strict=True)
@@ -139,7 +129,7 @@ def units(loss: Loss) -> str:
 
 
 def cells(loss: Loss) -> tuple[str, str, str]:
-    """The three figures of a loss: nats, bits and perplexity, or what else it has."""
+    """The three figures of a loss, formatted: nats, bits and perplexity for a language model."""
     first, second, third = (_cell(figure, value) for figure, value in loss.figures.items())
     return first, second, third
 
@@ -162,11 +152,11 @@ def clock(seconds: float) -> str:
 
 
 def clean(text: str) -> str:
-    """A text without control characters, which would upset a terminal."""
+    """A text with control characters, which a terminal would obey, replaced by spaces."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def choice(chosen: Mapping[str, float]) -> str:
-    """A line that says which options were chosen, as they would be stdin_is_tty."""
+    """A line with the options that were chosen automatically, as they would be typed."""
     options = " ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in chosen.items())
     return f"Chosen for this text and budget: {options}"

@@ -1,4 +1,4 @@
-"""Fetching a corpus, with a bar that shows how far it is."""
+"""Fetching a corpus with a progress bar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from charrnn.data.fetch import fetch
 
 
 def download(entry: Entry) -> None:
-    """Fetch a corpus into the cache; where there is no terminal, a line instead of the bar."""
+    """Fetch a corpus into the cache. Outside a terminal, print one line instead of a bar."""
     console = Console(stderr=True)
     if not console.is_terminal:
         echo_err(f"Fetching {entry.name} ({entry.bytes:,} bytes).")

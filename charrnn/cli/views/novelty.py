@@ -1,4 +1,4 @@
-"""How much of what is written is copied from a corpus, in words and for JSON."""
+"""How much of the samples is copied from a corpus, as sentences and for JSON."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.cli.texts import code_blocks, corpus_source
+from charrnn.cli.texts import corpus_source
 from charrnn.cli.views.display import clean, print_words
 from charrnn.data.code_points import code_points, text_of
 from charrnn.language.novelty import Novelty, novelty
 from charrnn.nn.params import Ids
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.loaded import code_blocks
 
-_SHOWN = 60  # symbols of a longer run, half of them its beginning and half its end
+_SHOWN = 60  # symbols shown of a longer run: half from its beginning, half from its end
 
 
 class NoveltyReport:
-    """Keeps what is written and then compares it with a corpus."""
+    """Collects samples while they are written, then compares them with a corpus."""
 
-    def __init__(self, corpus: str, found: Checkpoint, encoding: str | None) -> None:
-        """A CorpusError where the corpus, or its beginning, cannot be read."""
+    def __init__(self, corpus: str, checkpoint: Checkpoint, encoding: str | None) -> None:
+        """Reads the first block. A CorpusError if the corpus cannot be read."""
         self.corpus = corpus_source(corpus)
-        self.unit = found.vocabulary.unit
-        blocks = code_blocks(found, self.corpus, encoding)
+        self.unit = checkpoint.vocabulary.unit
+        blocks = code_blocks(checkpoint, self.corpus, encoding)
         self.blocks = chain(list(islice(blocks, 1)), blocks)
         self.written: list[bytearray] = []
 
     def watch(self, drawn: Iterator[list[bytes]], count: int) -> Iterator[list[bytes]]:
-        """The same pieces of `count` samples, of which a copy is kept."""
+        """Pass the pieces of `count` samples through and record them."""
         self.written = [bytearray() for _ in range(count)]
         for pieces in drawn:
             for sample, piece in zip(self.written, pieces, strict=True):
@@ -39,38 +40,38 @@ class NoveltyReport:
             yield pieces
 
     @cached_property
-    def found(self) -> Novelty:
-        """What is copied, now that all is written."""
+    def result(self) -> Novelty:
+        """The comparison, made when all samples are written."""
         samples = [self._codes(bytes(sample)) for sample in self.written]
         return novelty(samples, self.blocks)
 
-    def plain(self) -> dict[str, Any]:
-        """For JSON."""
+    def to_json(self) -> dict[str, Any]:
+        """The comparison under its documented keys."""
         return {
             "corpus": self.corpus.name,
-            "longest": len(self.found.longest),
-            "run": self._text(self.found.longest),
-            "copied": {str(length): share for length, share in self.found.copied.items()},
+            "longest": len(self.result.longest),
+            "run": self._text(self.result.longest),
+            "copied": {str(length): x for length, x in self.result.copied.items()},
         }
 
     def show(self) -> None:
-        """For a person, on standard error."""
+        """Print the comparison on standard error."""
         print_words(*self.in_words())
 
     def in_words(self) -> Iterator[str]:
-        """The longest run that is copied; of those of each length the share that is."""
-        longest, name = self.found.longest, self.corpus.name
+        """The longest copied run, and the fraction of runs of each length that are copied."""
+        longest, name = self.result.longest, self.corpus.name
         if not len(longest):
             yield f"Nothing is copied from {name}."
             return
-        what = "byte" if self.unit == "byte" else "character"
-        count = f"{len(longest):,} {what}{'s' * (len(longest) != 1)}"
+        unit = "byte" if self.unit == "byte" else "character"
+        count = f"{len(longest):,} {unit}{'s' * (len(longest) != 1)}"
         yield f'The longest run copied from {name} has {count}: "{self._shortened(longest)}"'
-        shares = [(length, x) for length, x in self.found.copied.items() if x is not None]
-        if shares:
-            (length, share), *more = shares
-            rest = "".join(f", {share:.1%} of those of {length}" for length, share in more)
-            yield f"Copied: {share:.1%} of the runs of {length} {what}s{rest}."
+        copied = [(length, x) for length, x in self.result.copied.items() if x is not None]
+        if copied:
+            (length, fraction), *longer = copied
+            rest = "".join(f", {x:.1%} of those of {n}" for n, x in longer)
+            yield f"Copied: {fraction:.1%} of the runs of {length} {unit}s{rest}."
 
     def _shortened(self, run: Ids) -> str:
         text = self._text(run)

@@ -13,16 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from charrnn.cli.views.display import (
-    PART_NAMES,
     cells,
     choice,
     clean,
     clock,
-    curve,
     echo_err,
     loss_table,
+    sparkline,
     units,
 )
+from charrnn.data.split import PART_NAMES
 from charrnn.training.events import (
     Evaluated,
     Event,
@@ -39,7 +39,7 @@ from charrnn.training.trainer import Trainer
 
 
 class Reporter:
-    """Shows the events of training, inside a `with` block. The base, for `--quiet`, shows nothing."""
+    """Shows the events of training, inside a `with` block. This one shows nothing (`--quiet`)."""
 
     def show(self, event: Event, trainer: Trainer) -> None:
         """Show an event."""
@@ -163,7 +163,7 @@ class LiveView(PlainLines):
         known = self.trainer.best if self.trainer else None
         if valid and (newest := self.evaluated[-1].valid):
             best = Text(f"best {known or min(valid):.4f} ", style="dim")
-            bars = Text(curve(valid, max(0, min(24, self.console.width - 54))), style="green")
+            bars = Text(sparkline(valid, max(0, min(24, self.console.width - 54))), style="green")
             rows.append(("validation", *cells(newest), best + bars))
         for row in rows:
             table.add_row(*(row[:-1] if self._narrow else row))
@@ -178,9 +178,7 @@ def _opening(event: Started, trainer: Trainer) -> str:
     parts = ", ".join(f"{n:,} {PART_NAMES[p]}" for p, n in event.chars.items() if n)
     resumed = f", resumed at step {event.step:,}" if event.step else ""
     if trainer.share >= 1:
-        resumed += (
-            ", where its budget ends; give a larger --steps, --epochs or --minutes to continue"
-        )
+        resumed += ", the end of its budget; give a larger --steps, --epochs or --minutes"
     return (
         f"{trainer.dataset.name}: {trainer.model.name}, {event.parameters:,} parameters; "
         f"{parts} {trainer.dataset.contents}{resumed}"
