@@ -90,6 +90,11 @@ class Task(ABC):
     def evaluate(self, model: Any, part: str, limit: int | None = None) -> Loss:
         """The loss on a part that is not empty, or on about its first `limit` characters."""
 
+    @property
+    def reset(self) -> float:
+        """The probability of resetting the state of a stream before a chunk."""
+        return 0.0
+
     def running_loss(self, nats: float, symbols: int) -> Loss:
         """The loss of `symbols` symbols of the training part, from their mean in nats."""
         return self.loss(nats, symbols)

@@ -71,6 +71,10 @@ class LanguageModeling(Task):
         shape = self.config.network(len(self.dataset.vocabulary))
         return CharRNN.initialised(shape, rng)
 
+    @property
+    def reset(self) -> float:
+        return self.config.reset
+
     def batches(self) -> Streams:
         return Streams.of(self.dataset.train, self.config.batch, self.config.seq)
 

@@ -134,7 +134,7 @@ class TrainingStep:
         and a network with saturated carried states is lost when it meets it.
         """
         rng = np.random.default_rng([1, self.config.seed, self.position.step])
-        fresh = rng.random(self.batches.batch) < self.config.reset
+        fresh = rng.random(self.batches.batch) < self.task.reset
         if self.position.chunk == 0:
             fresh[:] = True
         fresh = fresh[self.parallel.own]
