@@ -27,6 +27,7 @@ from charrnn.errors import ConfigError, DivergedError
 from charrnn.language.sampling import write
 from charrnn.models import CharRNN
 from charrnn.nn.functional import log_softmax
+from charrnn.nn.layers.base import state_zeros_like
 from charrnn.nn.params import Array, Ids, Params, State
 
 _CHUNKS = 500  # of its own text that s is a mean over
@@ -108,7 +109,7 @@ def _read(
     dlogits = np.exp(log_p)
     dlogits[here] -= 1
     dlogits /= len(nats)
-    backward(grads, dlogits[:, None])
+    backward(grads, dlogits[:, None], state_zeros_like(state))
     return nats, state
 
 

@@ -107,37 +107,7 @@ class Params:
         return Params(self.shapes, self.flat.astype(dtype))
 
 
-def redraw_weights(params: Params, init: Init, rng: np.random.Generator) -> None:
-    """Draw every matrix anew, leaving biases alone."""
-    for name in params:
-        if params[name].ndim > 1:
-            params[name][...] = init(rng, params[name].shape)
-
-
 def prefixed(name: str, specs: Iterable[Spec]) -> Iterator[Spec]:
     """The same specs, each name with `name.` before it."""
     for spec in specs:
         yield spec._replace(name=f"{name}.{spec.name}")
-
-
-def constant(value: float) -> Init:
-    """Every entry the same."""
-    return lambda rng, shape: np.full(shape, value)
-
-
-def uniform(bound: float) -> Init:
-    """Evenly between -bound and bound."""
-    return lambda rng, shape: rng.uniform(-bound, bound, shape)
-
-
-def orthogonal(rng: np.random.Generator, shape: Shape) -> Array:
-    """Blocks of square orthogonal matrices side by side (Saxe, McClelland and Ganguli 2014).
-
-    For a recurrent matrix `(H, gates * H)`: each gate's `(H, H)` block preserves the length of h.
-    """
-    rows, columns = shape
-    blocks = []
-    for _ in range(columns // rows):
-        q, r = np.linalg.qr(rng.standard_normal((rows, rows)))
-        blocks.append(q * np.sign(np.diagonal(r)))
-    return np.concatenate(blocks, axis=1)

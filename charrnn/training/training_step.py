@@ -20,7 +20,8 @@ from charrnn.config.defaults import resolve_defaults
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.language.evaluate import Loss
-from charrnn.nn.params import Array, redraw_weights, uniform
+from charrnn.nn.initializers import redraw_weights, uniform
+from charrnn.nn.params import Array
 from charrnn.optim.optimizers import (
     OPTIMIZERS,
     SCHEDULES,

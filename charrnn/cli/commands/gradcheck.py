@@ -24,7 +24,7 @@ from charrnn.diagnostics.gradcheck import (
 from charrnn.errors import GradientError
 from charrnn.models import NETWORKS, NetworkConfig
 from charrnn.nn.cells import CELLS
-from charrnn.nn.layers import OUTPUTS
+from charrnn.nn.layers import JORDAN
 
 _SYMBOLS = 6
 _WHY = (
@@ -89,7 +89,7 @@ def command(
     cell: str | None, hidden: int, layers: int, seq: int, batch: int, seed: int, as_json: bool
 ) -> None:
     found = []
-    for name in [cell] if cell else (*CELLS, *OUTPUTS):
+    for name in [cell] if cell else (*CELLS, *JORDAN):
         found.append(_check(NetworkConfig(_SYMBOLS, name, hidden, layers), seq, batch, seed))
         if not as_json:
             _print_cell(found[-1], f"{name} {layers}x{hidden}, {batch} sequences of {seq} steps")

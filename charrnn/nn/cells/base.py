@@ -18,7 +18,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from charrnn.nn.params import Array, Params, Spec, constant, orthogonal, uniform
+from charrnn.nn.initializers import constant, orthogonal, uniform
+from charrnn.nn.params import Array, Params, Spec
 
 Cache = dict[str, Array]
 """All that the forward pass keeps of a sequence of T steps.
@@ -44,16 +45,16 @@ class Cell:
     saved: ClassVar[Mapping[str, int]] = {}
     """What else of each step the derivative needs, with its width in units of H."""
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
         """W `(inputs, gates * H)`, U `(H, gates * H)`, b `(gates * H,)`, and what a cell adds.
 
         `fan_in` is how many inputs are not zero at a time: entries of W have the variance
         1 / fan_in, so that the drive starts with a variance like that of its input.
         """
-        width = self.gates * hidden
-        yield Spec("W", (inputs, width), uniform(np.sqrt(3.0 / fan_in)))
+        width = self.gates * hidden_size
+        yield Spec("W", (input_size, width), uniform(np.sqrt(3.0 / fan_in)))
         if self.recurrent:
-            yield Spec("U", (hidden, width), orthogonal)
+            yield Spec("U", (hidden_size, width), orthogonal)
         yield Spec("b", (width,), constant(0.0))
 
     def step_views(self, cache: Cache) -> Iterable[Step]:

@@ -28,9 +28,9 @@ class Coupled(Cell):
     state: ClassVar[tuple[str, ...]] = ("h", "c")
     saved: ClassVar[Mapping[str, int]] = {"tanh_c": 1}
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        W, U, b = super().specs(inputs, hidden, fan_in)
-        forget = np.repeat([1.0, 0.0, 0.0], hidden)
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        W, U, b = super().specs(input_size, hidden_size, fan_in)
+        forget = np.repeat([1.0, 0.0, 0.0], hidden_size)
         yield from (W, U, b._replace(init=lambda *_: forget))
 
     def step_views(self, cache: Cache) -> Iterable[Step]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from charrnn.nn.cells.base import Cache, Cell, Step
 from charrnn.nn.functional import sigmoid
-from charrnn.nn.params import Array, Params, Spec, constant, orthogonal
+from charrnn.nn.initializers import constant, orthogonal
+from charrnn.nn.params import Array, Params, Spec
 
 
 class CTRNN(Cell):
@@ -29,12 +30,12 @@ class CTRNN(Cell):
     gates: ClassVar[int] = 1
     state: ClassVar[tuple[str, ...]] = ("h", "y")
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        W, U, b = super().specs(inputs, hidden, fan_in)
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        W, U, b = super().specs(input_size, hidden_size, fan_in)
         steep = lambda rng, shape: 4 * orthogonal(rng, shape)  # noqa: E731  a sigmoid's slope is 1/4
         yield from (W, U._replace(init=steep), b)
-        yield Spec("theta", (hidden,), constant(0.0))
-        yield Spec("w", (hidden,), lambda rng, shape: rng.uniform(0, 4, shape))
+        yield Spec("theta", (hidden_size,), constant(0.0))
+        yield Spec("w", (hidden_size,), lambda rng, shape: rng.uniform(0, 4, shape))
 
     def step_views(self, cache: Cache) -> Iterable[Step]:
         y = cache["y"]

@@ -9,7 +9,8 @@ import numpy as np
 
 from charrnn.nn.cells.base import Cache, Cell, Step
 from charrnn.nn.functional import blocks, sigmoid
-from charrnn.nn.params import Array, Params, Spec, constant
+from charrnn.nn.initializers import constant
+from charrnn.nn.params import Array, Params, Spec
 
 
 class GRU(Cell):
@@ -27,9 +28,9 @@ class GRU(Cell):
     gates: ClassVar[int] = 3
     saved: ClassVar[Mapping[str, int]] = {"rz": 2, "m": 1, "dn": 1}
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        yield from super().specs(inputs, hidden, fan_in)
-        yield Spec("q", (hidden,), constant(0.0))
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        yield from super().specs(input_size, hidden_size, fan_in)
+        yield Spec("q", (hidden_size,), constant(0.0))
 
     def step_views(self, cache: Cache) -> Iterable[Step]:
         h, a, rz = cache["h"], cache["z"], cache["rz"]

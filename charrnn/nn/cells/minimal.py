@@ -85,9 +85,9 @@ class MinLSTM(Minimal):
     gates: ClassVar[int] = 3
     saved: ClassVar[Mapping[str, int]] = {"f": 1, "ig": 1, "total": 1}
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        W, b = super().specs(inputs, hidden, fan_in)
-        forget = np.repeat([1.0, 0.0, 0.0], hidden)
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        W, b = super().specs(input_size, hidden_size, fan_in)
+        forget = np.repeat([1.0, 0.0, 0.0], hidden_size)
         yield from (W, b._replace(init=lambda *_: forget))
 
     def gate(self, cache: Cache) -> None:

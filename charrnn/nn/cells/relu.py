@@ -24,8 +24,8 @@ class ReLU(Cell):
     name: ClassVar[str] = "relu"
     gates: ClassVar[int] = 1
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        W, U, b = super().specs(inputs, hidden, fan_in)
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        W, U, b = super().specs(input_size, hidden_size, fan_in)
         yield from (W, U._replace(init=_half_identity), b)
 
     def step_views(self, cache: Cache) -> Iterable[Step]:
