@@ -8,19 +8,19 @@ from charrnn.nn.params import Array, Init, Params, Shape
 
 
 def constant(value: float) -> Init:
-    """Every entry the same."""
+    """All entries equal `value`."""
     return lambda rng, shape: np.full(shape, value)
 
 
 def uniform(bound: float) -> Init:
-    """Evenly between -bound and bound."""
+    """Entries uniform in [-bound, bound]."""
     return lambda rng, shape: rng.uniform(-bound, bound, shape)
 
 
 def orthogonal(rng: np.random.Generator, shape: Shape) -> Array:
-    """Blocks of square orthogonal matrices side by side (Saxe, McClelland and Ganguli 2014).
+    """Square orthogonal blocks side by side (Saxe, McClelland and Ganguli 2014).
 
-    For a recurrent matrix `(H, gates * H)`: each gate's `(H, H)` block preserves the length of h.
+    In a recurrent matrix `(H, gates * H)`, the `(H, H)` block of each gate preserves the norm of h.
     """
     rows, columns = shape
     blocks = []
@@ -31,7 +31,7 @@ def orthogonal(rng: np.random.Generator, shape: Shape) -> Array:
 
 
 def redraw_weights(params: Params, init: Init, rng: np.random.Generator) -> None:
-    """Draw every matrix anew, leaving biases alone."""
+    """Reinitialise all matrices with `init`. Vectors, such as biases, stay as they are."""
     for name in params:
         if params[name].ndim > 1:
             params[name][...] = init(rng, params[name].shape)

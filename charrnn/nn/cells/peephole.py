@@ -1,4 +1,4 @@
-"""Long short-term memory whose gates see the memory itself."""
+"""Long short-term memory with peephole connections from the cell state to the gates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Peephole(LSTM):
     o = sigmoid(a_o + u_o + p_o c')      output gate
     h' = o tanh(c')
 
-    with a weight p of its own for each unit. Gers and Schmidhuber, "Recurrent nets that time and
+    with one weight per unit in each p. Gers and Schmidhuber, "Recurrent nets that time and
     count" (2000); Graves, "Generating sequences with recurrent neural networks" (2013).
     """
 
