@@ -59,7 +59,7 @@ def the_gradient_is_that_of_one_process():
     ids, targets = rng.integers(0, 7, (2, 9, 8))
     start = tuple(rng.standard_normal(s.shape) for s in model.initial_state(8))
     alone, shared = model.params.zeros_like(), model.params.zeros_like()
-    loss, after = model.gradient(ids, targets, start, alone)
+    loss, after = model.loss_and_gradient(ids, targets, start, alone)
     team = DataParallel(model, 8, 2, group)
     own = tuple(s[team.own] for s in start)
     part, new = team.gradient(ids, targets, own, shared, np.random.default_rng)

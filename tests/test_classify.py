@@ -65,7 +65,7 @@ def test_the_training_gradient_is_that_of_the_loss(cell, bidirectional, rng):
 
     def loss(eps, into):
         model.params.flat[:] = at + eps * direction
-        return model.gradient(texts, labels, (), into, np.random.default_rng(4))[0]
+        return model.loss_and_gradient(texts, labels, (), into, np.random.default_rng(4))[0]
 
     loss(0, grads)
     numeric = (loss(1e-6, grads.zeros_like()) - loss(-1e-6, grads.zeros_like())) / 2e-6
@@ -84,9 +84,10 @@ def test_padding_changes_nothing(cell, bidirectional, rng):
     longer = np.concatenate([side_by_side, np.full((4, 5), PAD)])
     np.testing.assert_allclose(model.classify(longer), alone, atol=1e-12)
     together, apart = model.params.zeros_like(), model.params.zeros_like()
-    loss, _ = model.gradient(longer, labels, (), together)
+    loss, _ = model.loss_and_gradient(longer, labels, (), together)
     losses = [
-        model.gradient(t[:, None], labels[n : n + 1], (), apart)[0] for n, t in enumerate(texts)
+        model.loss_and_gradient(text[:, None], labels[n : n + 1], (), apart)[0]
+        for n, text in enumerate(texts)
     ]
     assert loss == pytest.approx(np.mean(losses), rel=1e-12)
     np.testing.assert_allclose(together.flat, apart.flat / len(texts), atol=1e-12)
@@ -106,7 +107,7 @@ def test_workers_compute_the_gradient_of_one(rng):
     model = model_of(rng, bidirectional=True, weights=(0.5, 1.0, 4.0))
     texts, labels = padded(texts_of(rng, range(1, 9))), rng.integers(0, K, 8)
     alone, shared = model.params.zeros_like(), model.params.zeros_like()
-    loss, state = model.gradient(texts, labels, model.initial_state(8), alone)
+    loss, state = model.loss_and_gradient(texts, labels, model.initial_state(8), alone)
     found, after = DataParallel(model, 8, 3).gradient(
         texts, labels, (), shared, np.random.default_rng
     )
@@ -154,7 +155,7 @@ def test_the_loss_is_weighted_as_in_training(rng):
     found, confusion = evaluate_classifier(model, texts, labels)
     assert found.nats_per_char == pytest.approx((4 * nats[0] + 0.5 * nats[1] + 4 * nats[2]) / 8.5)
     assert found.accuracy == confusion.accuracy == np.mean(log_p.argmax(axis=1) == labels)
-    loss, _ = model.gradient(padded(texts), labels, (), model.params.zeros_like())
+    loss, _ = model.loss_and_gradient(padded(texts), labels, (), model.params.zeros_like())
     assert loss == pytest.approx((4 * nats[0] + 0.5 * nats[1] + 4 * nats[2]) / 3)
 
 

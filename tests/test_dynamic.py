@@ -64,7 +64,7 @@ def test_each_chunk_is_predicted_and_then_learned_by_the_equation(rng):
         log_p, _ = learned.read(x, state)
         wanted += [-log_p[t, 0, symbol] for t, symbol in enumerate(y[:, 0])]
         grads = learned.params.zeros_like()
-        _, state = learned.gradient(x, y, state, grads)
+        _, state = learned.loss_and_gradient(x, y, state, grads)
         w = learned.params.flat
         r = s / s.mean()
         w += np.minimum(0.3 * r, 1) * (w0 - w) - 0.01 * grads.flat / (s + s.mean() / 25)

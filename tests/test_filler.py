@@ -106,7 +106,7 @@ def test_the_gradient_is_that_of_the_loss(cell, layers, residual, rng):
 
     def loss(eps, into):
         model.params.flat[:] = at + eps * direction
-        return model.gradient(inputs, targets, (), into, np.random.default_rng(4))[0]
+        return model.loss_and_gradient(inputs, targets, (), into, np.random.default_rng(4))[0]
 
     loss(0, grads)
     numeric = (loss(1e-6, grads.zeros_like()) - loss(-1e-6, grads.zeros_like())) / 2e-6
@@ -115,7 +115,7 @@ def test_the_gradient_is_that_of_the_loss(cell, layers, residual, rng):
 
 def test_the_loss_is_over_hidden_symbols_alone(rng):
     model, inputs, targets = example(rng)
-    loss, state = model.gradient(inputs, targets, (), model.params.zeros_like())
+    loss, state = model.loss_and_gradient(inputs, targets, (), model.params.zeros_like())
     log_p = model.predict(inputs)
     assert log_p.shape == (targets.size, V)
     truth = targets.T.ravel()
@@ -126,9 +126,9 @@ def test_the_loss_is_over_hidden_symbols_alone(rng):
 def test_the_gradient_of_lanes_is_the_mean_of_theirs(rng):
     model, inputs, targets = example(rng)
     whole, each = model.params.zeros_like(), model.params.zeros_like()
-    loss, _ = model.gradient(inputs, targets, (), whole)
+    loss, _ = model.loss_and_gradient(inputs, targets, (), whole)
     streams = [slice(n, n + 1) for n in range(B)]
-    losses = [model.gradient(inputs[:, n], targets[:, n], (), each)[0] for n in streams]
+    losses = [model.loss_and_gradient(inputs[:, n], targets[:, n], (), each)[0] for n in streams]
     assert loss == pytest.approx(np.mean(losses))
     np.testing.assert_allclose(whole.flat, each.flat / B, atol=1e-12)
 

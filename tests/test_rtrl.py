@@ -28,8 +28,8 @@ def test_rtrl_reads_the_same_text_to_the_same_loss(rng):
     model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 2), rng, np.float64)
     ids, targets = rng.integers(0, 5, (2, 9, 3))
     state = tuple(rng.standard_normal(s.shape) for s in model.initial_state(3))
-    wanted, _ = model.gradient(ids, targets, state, model.params.zeros_like())
-    loss, _ = rtrl.gradient(model.params, ids, targets, state[:-1])
+    wanted, _ = model.loss_and_gradient(ids, targets, state, model.params.zeros_like())
+    loss, _ = rtrl.loss_and_gradient(model.params, ids, targets, state[:-1])
     assert loss == pytest.approx(wanted, rel=1e-13)
 
 
@@ -37,6 +37,6 @@ def test_rtrl_leaves_its_arguments_as_they_were(rng):
     model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 1), rng, np.float64)
     before, state = model.params.flat.copy(), (rng.standard_normal((2, 4)),)
     kept = state[0].copy()
-    rtrl.gradient(model.params, *rng.integers(0, 5, (2, 6, 2)), state)
+    rtrl.loss_and_gradient(model.params, *rng.integers(0, 5, (2, 6, 2)), state)
     np.testing.assert_array_equal(model.params.flat, before)
     np.testing.assert_array_equal(state[0], kept)

@@ -288,7 +288,7 @@ def test_workers_gradients_are_exact_in_double_precision(rng):
     model = CharRNN.initialised(NetworkConfig(7, "lstm", 6, 2), rng, np.float64)
     ids, targets = rng.integers(0, 7, (2, 9, 8))
     alone, shared = model.params.zeros_like(), model.params.zeros_like()
-    loss, state = model.gradient(ids, targets, model.initial_state(8), alone)
+    loss, state = model.loss_and_gradient(ids, targets, model.initial_state(8), alone)
     team = DataParallel(model, 8, 3)
     found, after = team.gradient(
         ids, targets, model.initial_state(8), shared, np.random.default_rng

@@ -1,29 +1,29 @@
-"""Real-time recurrent learning: the gradient of an Elman network, carried forward with its state.
+"""Real-time recurrent learning (RTRL): the gradient of an Elman network, computed forward in time.
 
-Backpropagation through time reads a sequence, remembers all of it, and goes back over it. RTRL
-never goes back. One network on one text, with
+Backpropagation through time stores a whole sequence and then goes back over it. RTRL never goes
+back. For a layer with the parameters
 
-    theta = [W; U; b]        (K, H), K = inputs + H + 1: all parameters of a layer
-    e = [x, h, 1]            (K,): what they multiply
+    theta = [W; U; b]        (K, H), K = inputs + H + 1
+    e = [x, h, 1]            (K,), the vector that theta multiplies
 
-carries beside its state h `(H,)` the influence of every parameter on it, P `(H, K, H)`:
+it carries, besides the state h `(H,)`, the derivative of h by every parameter, P `(H, K, H)`:
 
     P[j, k, l] = dh_j / dtheta_kl
 
-which by the chain rule goes along from step to step:
+By the chain rule, one step of one network on one text is
 
     h'                = tanh(e theta)
     P'[j, k, l]       = (1 - h'_j^2) (sum_i U_ij P[i, k, l] + e_k [j = l])
     dLoss/dtheta_kl  += sum_j dLoss'/dh'_j P'[j, k, l]
 
-with Loss' the loss of this step's prediction alone. In a stack the input x of a layer is the h' of
-the one below, on which the parameters further below have an influence too: their P' gains
+where Loss' is the loss of this step's prediction alone. In a stack, the input x of a layer is the
+h' of the layer below, which also depends on the parameters below: their P' gains the term
 sum_i W_ij P'below[i, k, l].
 
-Cost: P has H^2 K numbers, and every step multiplies them by U. That is O(H^4) operations a
-character and O(H^3) memory, however long the text, against O(H^2) operations and O(T H) memory for
-backpropagation. Nobody trains so, but it shares nothing with the layers' backward pass, not even
-their forward pass, and yet must come to the same gradient.
+Cost: P has H^2 K entries and every step multiplies them by U. That is O(H^4) operations per
+character and O(H^3) memory for a text of any length, against O(H^2) operations and O(T H) memory
+for backpropagation. RTRL is therefore no practical training method, but an independent check: it
+uses neither the forward nor the backward pass of the layers and must give the same gradient.
 
 Williams and Zipser, "A learning algorithm for continually running fully recurrent neural networks",
 Neural Computation 1 (1989).
@@ -36,14 +36,14 @@ import numpy as np
 from charrnn.nn.params import Array, Ids, Params, State
 
 CELL = "rnn"
-"""The cell whose equation is written here."""
+"""The only cell that this module supports."""
 
 
-def gradient(params: Params, ids: Ids, targets: Ids, state: State) -> tuple[float, Params]:
+def loss_and_gradient(params: Params, ids: Ids, targets: Ids, state: State) -> tuple[float, Params]:
     """The mean cross-entropy of a text, in nats per symbol, and its gradient.
 
-    params are those of a `CharRNN` of the cell `CELL`; ids and targets `(T, B)`; state the h
-    `(B, H)` of each layer at the beginning. To be used in float64.
+    `params` belong to a `CharRNN` of the cell `CELL`; ids and targets are `(T, B)`; `state` holds
+    the initial h `(B, H)` of each layer. Use float64.
     """
     grads, loss = params.zeros_like(), 0.0
     for stream in range(ids.shape[1]):
@@ -54,7 +54,7 @@ def gradient(params: Params, ids: Ids, targets: Ids, state: State) -> tuple[floa
 
 
 def _one_text(params: Params, ids: Ids, targets: Ids, h: list[Array], grads: Params) -> float:
-    """Add the gradient of the summed loss of one text to `grads`, reading it once."""
+    """Add the gradient of the summed loss of one text to `grads`. Returns that loss."""
     parts = [params.scope(str(n)) for n in range(len(h))]
     theta = [np.vstack([p["W"], p["U"], p["b"]]) for p in parts]
     dtheta = [np.zeros_like(t) for t in theta]
@@ -67,7 +67,7 @@ def _one_text(params: Params, ids: Ids, targets: Ids, h: list[Array], grads: Par
         for n, p in enumerate(parts):
             e = np.concatenate([x, h[n], [1.0]])
             h[n] = np.tanh(e @ theta[n])
-            for m in range(n + 1):  # the influence of layer m's parameters on layer n
+            for m in range(n + 1):  # dh of layer n by the parameters of layer m
                 change = np.tensordot(p["U"].T, P[n, m], 1)
                 if m < n:
                     change += np.tensordot(p["W"].T, P[n - 1, m], 1)
@@ -75,10 +75,10 @@ def _one_text(params: Params, ids: Ids, targets: Ids, h: list[Array], grads: Par
                     change[width, :, width] += e
                 P[n, m] = (1 - h[n] ** 2)[:, None, None] * change
             x = h[n]
-        likely = np.exp(x @ V + c)
-        likely /= likely.sum()
-        loss -= float(np.log(likely[target]))
-        dz = likely - np.eye(len(c))[target]
+        p_next = np.exp(x @ V + c)
+        p_next /= p_next.sum()
+        loss -= float(np.log(p_next[target]))
+        dz = p_next - np.eye(len(c))[target]
         out["V"][...] += np.outer(x, dz)
         out["c"][...] += dz
         for m in range(len(h)):

@@ -1,4 +1,4 @@
-"""What a model is: to a checkpoint (`Model`), and to sampling and evaluation (`LanguageModel`)."""
+"""Interfaces: `Model` for checkpoints, `Trainable` for training, `LanguageModel` for prediction."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from charrnn.nn.params import Array, Ids, Params, State
 
 
 class Model(Protocol):
-    """What can be stored and shown. A kind of model is a class of its own, listed in `MODELS`."""
+    """A model that checkpoints can store. `MODELS` lists the classes that implement it."""
 
     kind: ClassVar[str]
-    """Its name in a checkpoint; never changed, since files bear it."""
+    """Its name in checkpoints. Never change it: existing files contain it."""
     task: ClassVar[str]
     """The task it was trained for, as `--task` calls it."""
     purpose: ClassVar[str]
@@ -24,43 +24,47 @@ class Model(Protocol):
 
     @property
     def vocab_size(self) -> int:
-        """How many distinct symbols it knows, V."""
+        """Number of distinct symbols, V."""
         ...
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers it has learned."""
+        """Number of learned values."""
         ...
 
     @property
     def name(self) -> str:
-        """What it is, in a word or two: `gru 2x192`."""
+        """A short description: `gru 2x192`."""
         ...
 
     def config_json(self) -> dict[str, Any]:
-        """Its shape as plain data: all that `restore` needs besides the arrays."""
+        """Its config as JSON data: together with the arrays, all that `restore` needs."""
         ...
 
     def arrays(self) -> Mapping[str, Array]:
-        """What it has learned, by name."""
+        """The learned values, by name."""
         ...
 
     @classmethod
     def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Model:
-        """The model that these describe. A KeyError, TypeError or ValueError if they are none."""
+        """The model with this config and these arrays. A KeyError, TypeError or ValueError if they
+        do not describe one.
+        """
         ...
 
 
 class Trainable(Model, Protocol):
-    """A model that is trained by gradients."""
+    """A model that is trained by gradient descent."""
 
     params: Params
 
     def initial_state(self, batch: int) -> State:
-        """What `batch` streams carry into their first chunk; nothing if chunks stand alone."""
+        """The state of `batch` streams before their first chunk; `()` if no state is carried from
+        chunk to chunk.
+        """
         ...
 
-    def gradient(
+    def loss_and_gradient(
         self,
         inputs: Ids,
         targets: Ids,
@@ -68,23 +72,23 @@ class Trainable(Model, Protocol):
         grads: Params,
         rng: np.random.Generator | None = None,
     ) -> tuple[float, State]:
-        """Add the gradient of the mean loss of these streams to `grads`. Returns that loss, in
-        nats, and what the streams carry on. With `rng` dropout is on.
+        """Add the gradient of the mean loss of these streams to `grads`. Returns the loss, in nats,
+        and the final state. With `rng` dropout is on.
         """
         ...
 
 
 @runtime_checkable
 class LanguageModel(Protocol):
-    """A distribution over the next symbol, given all before it. Logarithms are natural."""
+    """A distribution over the next symbol, given all symbols before it. Logarithms are natural."""
 
     @property
     def vocab_size(self) -> int:
-        """How many distinct symbols it knows, V."""
+        """Number of distinct symbols, V."""
         ...
 
     def initial_state(self, batch: int) -> State:
-        """The state of `batch` streams that have read nothing."""
+        """The state of `batch` streams before their first symbol."""
         ...
 
     def predict(self, state: State) -> Array:
@@ -92,7 +96,7 @@ class LanguageModel(Protocol):
         ...
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
-        """Read ids `(T, B)`. Returns log P(next symbol) after each of them `(T, B, V)`, the last
-        of which is what `predict` says of the new state, and the new state.
+        """Read ids `(T, B)`. Returns log P(next symbol) after each symbol `(T, B, V)` and the final
+        state. The last step equals `predict` of the final state.
         """
         ...

@@ -1,9 +1,9 @@
-"""The character-level recurrent language model: a stack of recurrent layers and a softmax."""
+"""Recurrent networks: what all of them share, and the character-level language model."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -15,40 +15,46 @@ from charrnn.errors import ConfigError
 from charrnn.nn.cells import CELLS, Cell
 from charrnn.nn.functional import cross_entropy, log_softmax
 from charrnn.nn.layers import (
-    OUTPUTS,
+    INFERENCE,
+    JORDAN,
+    Backward,
     Bidirectional,
+    Context,
+    Dense,
     Dropout,
+    Jordan,
     Layer,
-    Output,
     Recurrent,
     Residual,
     Sequential,
 )
-from charrnn.nn.params import Array, Ids, Params, Spec, State, prefixed
+from charrnn.nn.layers.base import state_zeros_like
+from charrnn.nn.params import Array, Ids, Params, Spec, State
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since Python 3.11
 
-NETWORKS = (*CELLS, *OUTPUTS)
-"""What a network can be made of, by the name that `--cell` takes."""
-Backward = Callable[[Params, Array], None]
+NETWORKS = (*CELLS, *JORDAN)
+"""The cells and networks that `--cell` takes for a language model."""
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The shape of a network: all that is needed, besides its parameters, to build it."""
+    """The architecture of a network: everything that builds it, apart from its parameters."""
 
     vocab_size: int
     """Size of the vocabulary, V."""
     cell: str = "lstm"
     hidden: int = 128
+    """Units per layer and direction, H."""
     layers: int = 2
+    """Number of recurrent layers."""
     dropout: float = 0.0
-    """Share of entries dropped between layers and before the output, in training."""
+    """Dropout rate between layers and before the output."""
     residual: bool = False
-    """Whether each layer above the first adds to its input instead of replacing it."""
+    """Whether every layer above the first has a residual (skip) connection."""
     weight_dropout: float = 0.0
-    """Share of the recurrent weights dropped, in training."""
+    """Dropout rate of the recurrent weights."""
 
 
 _KEYS = {"vocab_size": "symbols"}
@@ -57,25 +63,33 @@ Config = TypeVar("Config", bound=NetworkConfig)
 
 
 class Network(ABC, Generic[Config]):
-    """What every network is: the shape it was built by, and its parameters."""
+    """A network: its config, its parameters and the layer that they belong to.
 
-    shape: ClassVar[type[NetworkConfig]] = NetworkConfig
-    """What `config_json` describes."""
+    It is itself a layer, from ids `(T, B)` to logits, that holds its parameters.
+    """
+
+    config_class: ClassVar[type[NetworkConfig]] = NetworkConfig
 
     def __init__(self, config: Config, params: Params) -> None:
         self.config = config
         self.params = params
+        self.layers = self.build(config)
 
     @staticmethod
     @abstractmethod
-    def specs(config: Any) -> Iterator[Spec]:
-        """The parameters of such a network."""
+    def build(config: Any) -> Layer:
+        """All layers, from ids to logits, as one. A ConfigError if there is no such cell."""
+
+    @classmethod
+    def specs(cls, config: Config) -> Iterator[Spec]:
+        """The parameters of a network with this config."""
+        return cls.build(config).specs()
 
     @classmethod
     def initialised(
         cls, config: Config, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> Self:
-        """A network with fresh random parameters. A ConfigError if there is no such cell."""
+        """A network with random parameters. A ConfigError if there is no such cell."""
         return cls(config, Params.initialised(cls.specs(config), rng, dtype))
 
     @staticmethod
@@ -93,8 +107,45 @@ class Network(ABC, Generic[Config]):
 
     @property
     def num_parameters(self) -> int:
-        """The number of parameters."""
         return self.params.flat.size
+
+    def initial_state(self, batch: int) -> State:
+        return self.layers.initial_state(batch, self.params.flat.dtype)
+
+    def forward(
+        self, ids: Ids, state: State, context: Context = INFERENCE
+    ) -> tuple[Array, State, Backward]:
+        """The logits for ids `(T, B)`, the final state, and the backward pass.
+
+        `backward(grads, dlogits, dstate)` is that of a layer: it adds to `grads` and returns None,
+        for the ids, and the gradient of the initial state. Call it at most once.
+        """
+        context = Context(context.rng, context.lengths, ids)
+        return self.layers.forward(self.params, ids, state, context)
+
+    def loss(self, logits: Array, targets: Ids) -> tuple[float, Array]:
+        """The mean cross-entropy, in nats per prediction, and dlogits, which overwrites logits."""
+        loss, dlogits = cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.ravel())
+        return loss, dlogits.reshape(logits.shape)
+
+    def loss_and_gradient(
+        self,
+        inputs: Ids,
+        targets: Ids,
+        state: State,
+        grads: Params,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[float, State]:
+        """One chunk of truncated BPTT (Williams and Peng 1990): no gradient comes from later
+        chunks.
+
+        Reads inputs `(T, B)` from `state` on and adds the gradient of the loss to `grads`. Returns
+        the loss, in nats per prediction, and the final state. With `rng` dropout is on.
+        """
+        logits, final, backward = self.forward(inputs, state, Context(rng))
+        loss, dlogits = self.loss(logits, targets)
+        backward(grads, dlogits, state_zeros_like(final))
+        return loss, final
 
     def config_json(self) -> dict[str, Any]:
         return {_KEYS.get(name, name): value for name, value in asdict(self.config).items()}
@@ -105,32 +156,40 @@ class Network(ABC, Generic[Config]):
     @classmethod
     def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Self:
         names = {key: name for name, key in _KEYS.items()}
-        config: Any = cls.shape(**{names.get(key, key): value for key, value in shape.items()})
+        config: Any = cls.config_class(**{names.get(k, k): value for k, value in shape.items()})
         return cls(config, Params.from_arrays(cls.specs(config), arrays))
 
 
 class CharRNN(Network[NetworkConfig]):
-    """A stack of recurrent layers read by a softmax, p = softmax(h V + c).
+    """Recurrent layers and a softmax: p = softmax(h V + c), with h the output of the top layer.
 
-    Its state is that of the layers followed by h `(B, H)`, what the output read last, so that
-    `predict` needs nothing else. At the start h is zero and the prediction softmax(c).
+    The state holds the states of the layers and, last, the newest h `(B, H)`, from which `predict`
+    computes the next prediction. At the start h is zero and the prediction is softmax(c).
     """
 
     kind: ClassVar[str] = "network"
     task: ClassVar[str] = "lm"
     purpose: ClassVar[str] = "predicts text"
     command: ClassVar[str] = "sample"
+    layers: Sequential
 
     def __init__(self, config: NetworkConfig, params: Params) -> None:
         super().__init__(config, params)
-        self.stack = _stack(config)
         self.output = _output(config)
 
     @staticmethod
-    def specs(config: NetworkConfig) -> Iterator[Spec]:
-        """The parameters of such a network."""
-        yield from _stack(config).specs()
-        yield from prefixed("out", _output(config).specs())
+    def build(config: NetworkConfig) -> Sequential:
+        """`layers` recurrent layers and the output `out`. A Jordan layer is both the top recurrent
+        layer and the output; the layers below it are Elman layers.
+        """
+        if config.cell not in CELLS and config.cell not in JORDAN:
+            raise ConfigError(
+                f"There is no cell '{config.cell}'; there are: {', '.join(NETWORKS)}."
+            )
+        jordan = config.cell in JORDAN
+        cell = CELLS["rnn" if jordan else config.cell]
+        layers = recurrent_layers(config, cell, config.layers - jordan, config.vocab_size)
+        return Sequential({**layers, "out": _output(config)})
 
     @staticmethod
     def name_of(config: NetworkConfig) -> str:
@@ -140,97 +199,48 @@ class CharRNN(Network[NetworkConfig]):
         """The same network in another precision."""
         return CharRNN(self.config, self.params.astype(dtype))
 
-    def initial_state(self, batch: int) -> State:
-        dtype = self.params.flat.dtype
-        return (*self.stack.initial_state(batch, dtype), *self.output.initial_state(batch, dtype))
-
     def predict(self, state: State) -> Array:
         return log_softmax(self.output.predict(self.params.scope("out"), state[-1:]))
 
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
-        logits, after, _ = self.forward(ids, state)
-        return log_softmax(logits), after
-
-    def forward(
-        self, ids: Ids, state: State, rng: np.random.Generator | None = None
-    ) -> tuple[Array, State, Backward]:
-        """Read ids `(T, B)` from `state` on: the logits of what comes after each, `(T, B, V)`, the
-        new state, and what adds to gradients `(grads, dlogits)`, to be called once at most.
-
-        With `rng` it is training (dropout is on). Nothing flows back from the next chunk.
-        """
-        y, after, back_stack = self.stack.forward(self.params, ids, state[:-1], rng)
-        out = self.params.scope("out")
-        logits, newest, back_output = self.output.forward(out, y, state[-1:], rng, ids=ids)
-        after += newest
-
-        def backward(grads: Params, dlogits: Array) -> None:
-            cut_here = tuple(np.zeros_like(s) for s in after)
-            dy, _ = back_output(grads.scope("out"), dlogits, cut_here[-1:])
-            if dy is not None:
-                back_stack(grads, dy, cut_here[:-1])
-
-        return logits, after, backward
-
-    def gradient(
-        self,
-        inputs: Ids,
-        targets: Ids,
-        state: State,
-        grads: Params,
-        rng: np.random.Generator | None = None,
-    ) -> tuple[float, State]:
-        """One chunk of truncated BPTT (Williams and Peng 1990).
-
-        Reads inputs `(T, B)` from `state`, predicts targets `(T, B)`, and adds the gradient of the
-        mean cross-entropy to `grads`. Returns that loss, in nats per symbol, and the new state.
-        """
-        logits, after, backward = self.forward(inputs, state, rng)
-        loss, dlogits = cross_entropy(logits.reshape(-1, self.vocab_size), targets.ravel())
-        backward(grads, dlogits.reshape(logits.shape))
-        return loss, after
+        logits, final, _ = self.forward(ids, state)
+        return log_softmax(logits), final
 
 
-def parameters(shape: NetworkConfig) -> int:
-    """How many parameters such a network has. None are made."""
-    return sum(prod(spec.shape) for spec in CharRNN.specs(shape))
-
-
-def _stack(config: NetworkConfig) -> Sequential:
-    """The layers below the output: all of them, but where the output is a network of its own, which
-    stands on Elman layers.
-    """
-    if config.cell not in CELLS and config.cell not in OUTPUTS:
-        raise ConfigError(f"There is no cell '{config.cell}'; there are: {', '.join(NETWORKS)}.")
-    own = config.cell in OUTPUTS
-    cell = CELLS["rnn" if own else config.cell]
-    return Sequential(recurrent_layers(config, cell, config.layers - own, config.vocab_size))
+def parameters(config: NetworkConfig) -> int:
+    """The number of parameters of a language model with this config, without building it."""
+    return sum(prod(spec.shape) for spec in CharRNN.specs(config))
 
 
 def recurrent_layers(
-    config: NetworkConfig, cell: Cell, count: int, vocab_size: int, *, both_ways: bool = False
+    config: NetworkConfig,
+    cell: Cell,
+    count: int,
+    vocab_size: int,
+    *,
+    bidirectional: bool = False,
 ) -> dict[str, Layer]:
-    """`count` layers of a cell, the lowest of which reads so many symbols, with dropout above each.
-
-    With `both_ways` each is two layers of `hidden` units, one that reads backwards.
+    """`count` layers of a cell, the first of which reads `vocab_size` different symbols, with
+    dropout after each. With `bidirectional` each has `hidden` units per direction.
     """
     layers: dict[str, Layer] = {}
-    width = vocab_size
+    size = vocab_size
     for n in range(count):
-        own: dict[str, Any] = {"one_hot": n == 0, "dropped": config.weight_dropout}
-        layer: Layer = Recurrent(cell, width, config.hidden, **own)
-        if both_ways:
-            back = Recurrent(cell, width, config.hidden, **own)
-            layer = Bidirectional(layer, back)
+        options: dict[str, Any] = {"one_hot": n == 0, "weight_dropout": config.weight_dropout}
+        layer: Layer = Recurrent(cell, size, config.hidden, **options)
+        if bidirectional:
+            layer = Bidirectional(layer, Recurrent(cell, size, config.hidden, **options))
         layers[str(n)] = Residual(layer) if n and config.residual else layer
-        width = layer.width
+        size = layer.output_size
         if config.dropout:
-            layers[f"{n}drop"] = Dropout(width, config.dropout)
+            layers[f"{n}drop"] = Dropout(size, config.dropout)
     return layers
 
 
-def _output(config: NetworkConfig) -> Output:
-    alone = config.cell in OUTPUTS and config.layers == 1
-    inputs = config.vocab_size if alone else config.hidden
-    kind = OUTPUTS.get(config.cell, Output)
-    return kind(inputs, config.hidden, config.vocab_size, one_hot=alone)
+def _output(config: NetworkConfig) -> Dense | Jordan:
+    """The layer that computes the logits."""
+    hidden, vocab_size = config.hidden, config.vocab_size
+    if config.cell not in JORDAN:
+        return Dense(hidden, vocab_size, carry=True)
+    alone = config.layers == 1  # without a layer below, it reads the symbols
+    return JORDAN[config.cell](vocab_size if alone else hidden, hidden, vocab_size, one_hot=alone)

@@ -1,1 +1,1 @@
-"""."""
+"""Neural networks in NumPy: parameters, initializers, cells and layers."""

@@ -1,8 +1,8 @@
-"""Parameters: names for the equations, one flat vector for everyone else.
+"""Parameters: named views on one flat vector.
 
-A layer says which parameters it wants (`Spec`). `Params` lays them out in one vector and hands out
-named views: a cell reads `p["U"]`, while the optimiser, the clipping norm and the checkpoint see
-`p.flat`. The gradient of all parameters is a second `Params` of the same layout.
+A layer declares its parameters as `Spec`s. `Params` lays them out in one vector: the equations use
+the views, such as `p["U"]`; the optimiser and the clipping norm use the vector `p.flat`. The
+gradient is a second `Params` with the same layout.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ Array = NDArray[Any]
 Ids = NDArray[Any]
 """An array of symbol numbers, in any integer type."""
 State = tuple[Array, ...]
-"""What a model remembers between two calls: arrays whose first axis is the batch."""
+"""The recurrent state of a model or layer: arrays whose first axis is the batch."""
 Shape = tuple[int, ...]
 Init = Callable[[np.random.Generator, Shape], Array]
+"""An initializer: draws an array of the given shape."""
 
 
 class Spec(NamedTuple):
-    """One parameter: its name, its shape and how it starts."""
+    """The declaration of a parameter: name, shape and initializer."""
 
     name: str
     shape: Shape
@@ -35,15 +36,15 @@ class Spec(NamedTuple):
 class Params:
     """Named views on one flat vector.
 
-    `p["U"]` is an array, `p.scope("0")` the parameters whose names begin with `0.`, themselves a
-    contiguous piece of the same vector. Writing into a view writes into the vector.
+    `p["U"]` is an array. `p.scope("0")` holds the parameters whose names begin with `0.`, a
+    contiguous part of the same vector. Writing to a view writes to the vector.
     """
 
     def __init__(self, shapes: Mapping[str, Shape], flat: Array) -> None:
         self.shapes = dict(shapes)
         self.flat = flat
         self._views: dict[str, Array] = {}
-        self._parts: dict[str, Params] = {}
+        self._scopes: dict[str, Params] = {}
         groups: dict[str, dict[str, Shape]] = {}
         starts: dict[str, int] = {}
         end = 0
@@ -58,11 +59,11 @@ class Params:
             raise ValueError(f"these parameters need a vector of {end}, not of shape {flat.shape}")
         for head, inner in groups.items():
             size = sum(map(prod, inner.values()))
-            self._parts[head] = Params(inner, flat[starts[head] : starts[head] + size])
+            self._scopes[head] = Params(inner, flat[starts[head] : starts[head] + size])
 
     @classmethod
     def zeros(cls, specs: Iterable[Spec], dtype: DTypeLike) -> Params:
-        """Lay the parameters out in the order of `specs`, all zero: a place to put values."""
+        """Parameters in the order of `specs`, all zero."""
         shapes = {s.name: s.shape for s in specs}
         return cls(shapes, np.zeros(sum(map(prod, shapes.values())), dtype))
 
@@ -70,7 +71,7 @@ class Params:
     def initialised(
         cls, specs: Iterable[Spec], rng: np.random.Generator, dtype: DTypeLike
     ) -> Params:
-        """Lay the parameters out in the order of `specs` and draw their first values."""
+        """Parameters in the order of `specs`, drawn by their initializers."""
         specs = list(specs)
         params = cls.zeros(specs, dtype)
         for spec in specs:
@@ -79,13 +80,13 @@ class Params:
 
     @classmethod
     def from_arrays(cls, specs: Iterable[Spec], arrays: Mapping[str, Array]) -> Params:
-        """Lay out these arrays in the order of `specs`, whose shapes they must have: a KeyError or
-        a ValueError names one that is missing or has not.
+        """Copy arrays into one vector in the order of `specs`. A KeyError if an array is missing, a
+        ValueError if it has the wrong shape.
         """
         shapes = {s.name: s.shape for s in specs}
-        for name, wanted in shapes.items():
-            if arrays[name].shape != wanted:
-                raise ValueError(f"{name} is {arrays[name].shape}, not {wanted}")
+        for name, shape in shapes.items():
+            if arrays[name].shape != shape:
+                raise ValueError(f"{name} is {arrays[name].shape}, not {shape}")
         return cls(shapes, np.concatenate([arrays[name].ravel() for name in shapes]))
 
     def __getitem__(self, name: str) -> Array:
@@ -95,49 +96,19 @@ class Params:
         return iter(self._views)
 
     def scope(self, name: str) -> Params:
-        """The parameters named `name.*`; none at all is an empty set, not an error."""
-        return self._parts.get(name) or Params({}, self.flat[:0])
+        """The parameters named `name.*`; empty if there are none."""
+        return self._scopes.get(name) or Params({}, self.flat[:0])
 
     def zeros_like(self) -> Params:
-        """The same layout, all zero: a place to sum gradients."""
+        """Zeros in the same layout, for gradients."""
         return Params(self.shapes, np.zeros_like(self.flat))
 
     def astype(self, dtype: DTypeLike) -> Params:
-        """The same parameters, copied, in another precision."""
+        """A copy in another precision."""
         return Params(self.shapes, self.flat.astype(dtype))
 
 
-def redraw_weights(params: Params, init: Init, rng: np.random.Generator) -> None:
-    """Draw every matrix anew, leaving biases alone."""
-    for name in params:
-        if params[name].ndim > 1:
-            params[name][...] = init(rng, params[name].shape)
-
-
 def prefixed(name: str, specs: Iterable[Spec]) -> Iterator[Spec]:
-    """The same specs, each name with `name.` before it."""
+    """The same specs with `name.` before each name."""
     for spec in specs:
         yield spec._replace(name=f"{name}.{spec.name}")
-
-
-def constant(value: float) -> Init:
-    """Every entry the same."""
-    return lambda rng, shape: np.full(shape, value)
-
-
-def uniform(bound: float) -> Init:
-    """Evenly between -bound and bound."""
-    return lambda rng, shape: rng.uniform(-bound, bound, shape)
-
-
-def orthogonal(rng: np.random.Generator, shape: Shape) -> Array:
-    """Blocks of square orthogonal matrices side by side (Saxe, McClelland and Ganguli 2014).
-
-    For a recurrent matrix `(H, gates * H)`: each gate's `(H, H)` block preserves the length of h.
-    """
-    rows, columns = shape
-    blocks = []
-    for _ in range(columns // rows):
-        q, r = np.linalg.qr(rng.standard_normal((rows, rows)))
-        blocks.append(q * np.sign(np.diagonal(r)))
-    return np.concatenate(blocks, axis=1)

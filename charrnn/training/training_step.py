@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from charrnn.language.evaluate import Loss
-from charrnn.nn.params import Array, redraw_weights, uniform
+from charrnn.nn.initializers import redraw_weights, uniform
+from charrnn.nn.params import Array
 from charrnn.optim.optimizers import (
     OPTIMIZERS,
     SCHEDULES,

@@ -1,4 +1,4 @@
-"""The register of cells. Everything that offers a choice of cell reads it here."""
+"""The registry of cells."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ _CELLS: tuple[Cell, ...] = (
 )  # fmt: skip
 
 CELLS: dict[str, Cell] = {cell.name: cell for cell in _CELLS}
-"""Every cell by the name that `--cell` takes."""
+"""All cells, by the name that `--cell` takes."""
 
 __all__ = ["CELLS", "Cell"]

@@ -1,14 +1,13 @@
-"""What a cell is: elementwise mathematics between two matrix products.
+"""The interface of a cell: elementwise operations between two matrix products.
 
-    input drive      a = x W + b        the layer: all time steps in one product
-    recurrent drive  u = h U            the layer: one product a step
-    cell             (a, u, state) -> state        here, elementwise
+    input drive      a = x W + b        computed by the layer, all steps in one product
+    recurrent drive  u = h U            computed by the layer, one product per step
+    cell             (a, u, state) -> state        elementwise
 
-A cell is written in four short pieces. `forward` is the equation of one step. `local_gradients`
-writes down, for all steps at once, every local derivative that does not depend on the gradient
-flowing back; `backward` is then a few multiplications a step. `parameter_gradients` collects what
-remains when the loop is done. Arrays are `(T, B, width)` over a whole sequence, `(B, width)` within
-a step.
+A cell has four parts. `forward` is the equation of one step. `local_gradients` computes, for all
+steps at once, the local derivatives, which do not depend on the incoming gradient. `backward` then
+needs only a few multiplications per step. `parameter_gradients` runs once after the loop. Arrays
+are `(T, B, width)` for a sequence and `(B, width)` for a step.
 """
 
 from __future__ import annotations
@@ -18,73 +17,74 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from charrnn.nn.params import Array, Params, Spec, constant, orthogonal, uniform
+from charrnn.nn.initializers import constant, orthogonal, uniform
+from charrnn.nn.params import Array, Params, Spec
 
 Cache = dict[str, Array]
-"""All that the forward pass keeps of a sequence of T steps.
+"""What the forward pass stores of a sequence of T steps, by name.
 
-`z` `(T, B, gates * H)`: the input drive, where the cell leaves its gates;
-each state by its name `(T + 1, B, H)`, from the state before the first step to that after the last;
+`z` `(T, B, gates * H)`: the input drive, overwritten by the gates;
+each state `(T + 1, B, H)`, from the initial to the final one;
 each name in `Cell.saved` `(T, B, width * H)`.
 """
 Step = tuple[Any, ...]
-"""One step's views into the trace, in the order the cell wants them."""
+"""Views into the cache for one step, in the order that the cell defines."""
 
 
 class Cell:
-    """A recurrent cell. Subclasses fill in the class variables and the equations."""
+    """A recurrent cell. Subclasses define the class variables and the equations."""
 
     name: ClassVar[str]
     gates: ClassVar[int]
-    """Width of the drives a and u, in units of the hidden size."""
+    """Width of the drives a and u, in multiples of H."""
     recurrent: ClassVar[bool] = True
-    """Whether h enters a product with U. Where it does not there is neither U nor u."""
+    """Whether the cell uses u = h U. If not, it has no U and ignores u."""
     state: ClassVar[tuple[str, ...]] = ("h",)
-    """The names of the state; the first, h, is the output and enters the recurrent product."""
+    """Names of the state arrays. The first, h, is the output and enters the recurrent product."""
     saved: ClassVar[Mapping[str, int]] = {}
-    """What else of each step the derivative needs, with its width in units of H."""
+    """Other arrays that the backward pass needs, with their widths in multiples of H."""
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        """W `(inputs, gates * H)`, U `(H, gates * H)`, b `(gates * H,)`, and what a cell adds.
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        """W `(input_size, gates * H)`, U `(H, gates * H)`, b `(gates * H,)`, and any others.
 
-        `fan_in` is how many inputs are not zero at a time: entries of W have the variance
-        1 / fan_in, so that the drive starts with a variance like that of its input.
+        `fan_in` is the number of inputs that are non-zero at a time. Entries of W have the variance
+        1 / fan_in, so that x W initially has about the variance of x.
         """
-        width = self.gates * hidden
-        yield Spec("W", (inputs, width), uniform(np.sqrt(3.0 / fan_in)))
+        width = self.gates * hidden_size
+        yield Spec("W", (input_size, width), uniform(np.sqrt(3.0 / fan_in)))
         if self.recurrent:
-            yield Spec("U", (hidden, width), orthogonal)
+            yield Spec("U", (hidden_size, width), orthogonal)
         yield Spec("b", (width,), constant(0.0))
 
     def step_views(self, cache: Cache) -> Iterable[Step]:
-        """The views that `forward` works on, step by step."""
+        """The views that `forward` takes, step by step."""
         raise NotImplementedError
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
-        """One step: from the drives and the old state to the new state, all inside the views.
+        """One step, from the drives and the old state to the new state. Writes into the views.
 
-        u `(B, gates * H)` lives until the next step only.
+        u `(B, gates * H)` is overwritten in the next step.
         """
         raise NotImplementedError
 
     def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
-        """The local derivatives of every step, as views from the last step to the first.
+        """The local derivatives of each step, from the last step to the first.
 
-        May overwrite `cache["z"]`; `backward` must leave du, the gradient of u, there.
+        May overwrite `cache["z"]`, where `backward` must write du, the gradient of u.
         """
         raise NotImplementedError
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
-        """One step back: from dh `(B, H)`, the whole gradient of the new h, to du in `cache["z"]`.
+        """One step back, from dh `(B, H)`, the total gradient of the new h, to du in `cache["z"]`.
 
-        `dstate` holds the gradients of the states after h, which are updated in place. Returns
-        what of dh reaches the old h without passing through U, or None where there is no such way.
+        `dstate` holds the gradients of the states other than h; update them in place. Returns the
+        part of the gradient of the old h that does not pass through U, or None if there is none.
         """
         raise NotImplementedError
 
     def parameter_gradients(self, cache: Cache, grads: Params) -> Array:
-        """Called when the loop is done and du has served for dU: add the gradients of the cell's
-        own parameters to `grads` and return da, the gradient of a. Where a and u enter only as
-        their sum, da is du.
+        """Add the gradients of parameters other than W, U and b to `grads` and return da, the
+        gradient of a. Called after the loop, when dU is done. If a and u enter only as their sum,
+        da is du.
         """
         return cache["z"]

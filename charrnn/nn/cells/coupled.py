@@ -1,4 +1,4 @@
-"""Long short-term memory that writes just where it forgets."""
+"""Long short-term memory with coupled input and forget gates."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Coupled(Cell):
     c' = f c + (1 - f) g
     h' = o tanh(c')
 
-    The variant CIFG of Greff et al., "LSTM: a search space odyssey" (2015). The forget bias starts
-    at 1, as in the LSTM.
+    The variant CIFG of Greff et al., "LSTM: a search space odyssey" (2015). The forget gate's bias
+    is initialised to 1, as in the LSTM.
     """
 
     name: ClassVar[str] = "coupled"
@@ -28,9 +28,9 @@ class Coupled(Cell):
     state: ClassVar[tuple[str, ...]] = ("h", "c")
     saved: ClassVar[Mapping[str, int]] = {"tanh_c": 1}
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        W, U, b = super().specs(inputs, hidden, fan_in)
-        forget = np.repeat([1.0, 0.0, 0.0], hidden)
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        W, U, b = super().specs(input_size, hidden_size, fan_in)
+        forget = np.repeat([1.0, 0.0, 0.0], hidden_size)
         yield from (W, U, b._replace(init=lambda *_: forget))
 
     def step_views(self, cache: Cache) -> Iterable[Step]:
@@ -71,5 +71,5 @@ class Coupled(Cell):
         dh_dc *= dh
         dc += dh_dc
         fg *= dc[:, None]  # du_f, du_g
-        dc *= dc_dc  # to the step before: dc = dc' f
+        dc *= dc_dc  # for the previous step: dc = dc' f
         return None

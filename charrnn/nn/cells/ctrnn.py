@@ -9,32 +9,33 @@ import numpy as np
 
 from charrnn.nn.cells.base import Cache, Cell, Step
 from charrnn.nn.functional import sigmoid
-from charrnn.nn.params import Array, Params, Spec, constant, orthogonal
+from charrnn.nn.initializers import constant, orthogonal
+from charrnn.nn.params import Array, Params, Spec
 
 
 class CTRNN(Cell):
     """tau dy/dt = -y + sigmoid(y - theta) U + I(t)        with I = a = x W + b
 
-    in Euler steps of one symbol, where h = sigmoid(y - theta) is what the others see of a unit:
+    in Euler steps of one symbol, with h = sigmoid(y - theta) the output of a unit:
 
     y' = y + (a + u - y) / tau
     h' = sigmoid(y' - theta)
 
     Beer, "On the dynamics of small continuous-time recurrent neural networks" (1995). The time
-    constants are learned: tau = 1 + exp(-w) is above 1 whatever w is, so that no Euler step goes
-    past its mark. They start between 1 and 2 symbols. Before the first symbol y and h are zero.
+    constants are learned: tau = 1 + exp(-w) exceeds 1 for any w, so that no Euler step overshoots.
+    They are initialised between 1 and 2 symbols. Before the first symbol y and h are zero.
     """
 
     name: ClassVar[str] = "ctrnn"
     gates: ClassVar[int] = 1
     state: ClassVar[tuple[str, ...]] = ("h", "y")
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        W, U, b = super().specs(inputs, hidden, fan_in)
-        steep = lambda rng, shape: 4 * orthogonal(rng, shape)  # noqa: E731  a sigmoid's slope is 1/4
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        W, U, b = super().specs(input_size, hidden_size, fan_in)
+        steep = lambda rng, shape: 4 * orthogonal(rng, shape)  # noqa: E731  the slope of a sigmoid is 1/4
         yield from (W, U._replace(init=steep), b)
-        yield Spec("theta", (hidden,), constant(0.0))
-        yield Spec("w", (hidden,), lambda rng, shape: rng.uniform(0, 4, shape))
+        yield Spec("theta", (hidden_size,), constant(0.0))
+        yield Spec("w", (hidden_size,), lambda rng, shape: rng.uniform(0, 4, shape))
 
     def step_views(self, cache: Cache) -> Iterable[Step]:
         y = cache["y"]

@@ -1,4 +1,4 @@
-"""The Elman network, the simplest recurrent cell."""
+"""The cell of the Elman network, the simplest recurrent network."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from charrnn.nn.cells.base import Cache, Cell, Step
 from charrnn.nn.functional import blocks, sigmoid
-from charrnn.nn.params import Array, Params, Spec, constant
+from charrnn.nn.initializers import constant
+from charrnn.nn.params import Array, Params, Spec
 
 
 class GRU(Cell):
@@ -19,17 +20,17 @@ class GRU(Cell):
     h' = (1 - z) n + z h
 
     Cho et al. (2014), in the variant of PyTorch and cuDNN: the reset gate acts after the recurrent
-    product, so the candidate has a recurrent bias q of its own. (The paper's first version resets h
-    before the product.)
+    product, so the candidate has a separate recurrent bias q. (The first version of the paper
+    applies it to h, before the product.)
     """
 
     name: ClassVar[str] = "gru"
     gates: ClassVar[int] = 3
     saved: ClassVar[Mapping[str, int]] = {"rz": 2, "m": 1, "dn": 1}
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        yield from super().specs(inputs, hidden, fan_in)
-        yield Spec("q", (hidden,), constant(0.0))
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        yield from super().specs(input_size, hidden_size, fan_in)
+        yield Spec("q", (hidden_size,), constant(0.0))
 
     def step_views(self, cache: Cache) -> Iterable[Step]:
         h, a, rz = cache["h"], cache["z"], cache["rz"]
@@ -63,7 +64,7 @@ class GRU(Cell):
         du_r *= m
         du_r *= dn  # dh'/du_r = m r (1 - r) dh'/da_n
         s3 = s.reshape(*s.shape[:2], 3, -1)
-        return zip(s3[::-1], dn[::-1], z[::-1], strict=True)  # z = dh'/dh, the way past U
+        return zip(s3[::-1], dn[::-1], z[::-1], strict=True)  # z = dh'/dh, bypassing U
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
         s3, dn, z = step
@@ -75,5 +76,5 @@ class GRU(Cell):
     def parameter_gradients(self, cache: Cache, grads: Params) -> Array:
         du_n = cache["z"][..., -cache["dn"].shape[-1] :]
         grads["q"][...] += du_n.sum(axis=(0, 1))
-        du_n[...] = cache["dn"]  # a_n enters past the reset gate, u_n through it
+        du_n[...] = cache["dn"]  # the reset gate scales u_n but not a_n
         return cache["z"]

@@ -21,7 +21,8 @@ class LSTM(Cell):
     h' = o tanh(c')
 
     Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000),
-    whose bias starts at 1 (Jozefowicz, Zaremba and Sutskever 2015). Gates in PyTorch's order.
+    whose bias is initialised to 1 (Jozefowicz, Zaremba and Sutskever 2015). The gates are in
+    PyTorch's order.
     """
 
     name: ClassVar[str] = "lstm"
@@ -29,9 +30,9 @@ class LSTM(Cell):
     state: ClassVar[tuple[str, ...]] = ("h", "c")
     saved: ClassVar[Mapping[str, int]] = {"tanh_c": 1}
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        W, U, b = super().specs(inputs, hidden, fan_in)
-        forget = np.repeat([0.0, 1.0, 0.0, 0.0], hidden)
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        W, U, b = super().specs(input_size, hidden_size, fan_in)
+        forget = np.repeat([0.0, 1.0, 0.0, 0.0], hidden_size)
         yield from (W, U, b._replace(init=lambda *_: forget))
 
     def step_views(self, cache: Cache) -> Iterable[Step]:
@@ -75,5 +76,5 @@ class LSTM(Cell):
         dh_dc *= dh
         dc += dh_dc
         ifg *= dc[:, None]  # du_i, du_f, du_g
-        dc *= dc_dc  # to the step before: dc = dc' f
+        dc *= dc_dc  # for the previous step: dc = dc' f
         return None

@@ -1,4 +1,4 @@
-"""Cells whose gates see the input only: no product in the loop over time."""
+"""Cells whose gates depend on the input only: the loop over time contains no matrix product."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from charrnn.nn.params import Array, Params, Spec
 
 
 class Minimal(Cell):
-    """h' = f h + i g, where f and i are sums of x alone: a scan along the text, step by step.
+    """h' = f h + i g, where f, i and g depend on x alone.
 
-    Feng et al., "Were RNNs all we needed?" (2024), in the plain form, not in logarithms: the
-    candidate g = a_g may be negative. There is no U, and u is no use.
+    Feng et al., "Were RNNs all we needed?" (2024). This is the version that does not compute in
+    logarithms: the candidate g = a_g may be negative. There is no U, and u is ignored.
     """
 
     recurrent: ClassVar[bool] = False
     saved: ClassVar[Mapping[str, int]] = {"f": 1, "ig": 1}
 
     def gate(self, cache: Cache) -> None:
-        """From the drive of all steps to cache["f"] and cache["ig"], f and the product i g."""
+        """Compute f and the product i g of all steps from the drive: cache["f"], cache["ig"]."""
         raise NotImplementedError
 
     def step_views(self, cache: Cache) -> Iterable[Step]:
@@ -36,7 +36,7 @@ class Minimal(Cell):
         h1 += ig  # h' = f h + i g
 
     def slope(self, cache: Cache) -> None:
-        """Overwrite cache["z"] by dh'/da, which depends on the old h but not on what flows back."""
+        """Overwrite cache["z"] with dh'/da of all steps."""
         raise NotImplementedError
 
     def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
@@ -74,7 +74,7 @@ class MinGRU(Minimal):
 
 
 class MinLSTM(Minimal):
-    """f = sigmoid(a_f)             forget gate, whose bias starts at 1
+    """f = sigmoid(a_f)             forget gate, with its bias initialised to 1
     i = sigmoid(a_i)             input gate
     h' = (f h + i a_g) / (f + i)
 
@@ -85,9 +85,9 @@ class MinLSTM(Minimal):
     gates: ClassVar[int] = 3
     saved: ClassVar[Mapping[str, int]] = {"f": 1, "ig": 1, "total": 1}
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        W, b = super().specs(inputs, hidden, fan_in)
-        forget = np.repeat([1.0, 0.0, 0.0], hidden)
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        W, b = super().specs(input_size, hidden_size, fan_in)
+        forget = np.repeat([1.0, 0.0, 0.0], hidden_size)
         yield from (W, b._replace(init=lambda *_: forget))
 
     def gate(self, cache: Cache) -> None:

@@ -1,4 +1,4 @@
-"""Long short-term memory whose gates see the memory itself."""
+"""Long short-term memory with peephole connections from the cell state to the gates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from charrnn.nn.cells.base import Cache, Step
 from charrnn.nn.cells.lstm import LSTM
 from charrnn.nn.functional import blocks, gate_activation
-from charrnn.nn.params import Array, Params, Spec, constant
+from charrnn.nn.initializers import constant
+from charrnn.nn.params import Array, Params, Spec
 
 
 class Peephole(LSTM):
@@ -21,16 +22,16 @@ class Peephole(LSTM):
     o = sigmoid(a_o + u_o + p_o c')      output gate
     h' = o tanh(c')
 
-    with a weight p of its own for each unit. Gers and Schmidhuber, "Recurrent nets that time and
+    with one weight per unit in each p. Gers and Schmidhuber, "Recurrent nets that time and
     count" (2000); Graves, "Generating sequences with recurrent neural networks" (2013).
     """
 
     name: ClassVar[str] = "peephole"
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        yield from super().specs(inputs, hidden, fan_in)
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        yield from super().specs(input_size, hidden_size, fan_in)
         for name in ("p_i", "p_f", "p_o"):
-            yield Spec(name, (hidden,), constant(0.0))
+            yield Spec(name, (hidden_size,), constant(0.0))
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
         s, z, i, f, g, o, c, c1, tanh_c, h1 = step

@@ -1,4 +1,4 @@
-"""The Elman network with rectified units."""
+"""The Elman network with rectified linear units."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from charrnn.nn.params import Array, Params, Shape, Spec
 
 
 class ReLU(Cell):
-    """h' = max(0, a + u)        with U half the identity at the start
+    """h' = max(0, a + u)        with U initialised to half the identity
 
     Le, Jaitly and Hinton, "A simple way to initialize recurrent networks of rectified linear units"
-    (2015): at first each unit keeps a share of what it has. They start from the whole identity
-    where much must be remembered and from a small part of it for speech. A text has no end at which
-    h could return to zero: from the whole identity, training exploded within 30 updates at every
-    rate from 3e-5 to 4e-3 (Adam, RMSprop and SGD), from half of it at none.
+    (2015). They use the full identity for long-term dependencies and a small multiple of it for
+    speech. A text has no end at which h could be reset: from the full identity, training exploded
+    within 30 updates at every learning rate from 3e-5 to 4e-3 (Adam, RMSprop and SGD); from half
+    the identity it did so at none.
     """
 
     name: ClassVar[str] = "relu"
     gates: ClassVar[int] = 1
 
-    def specs(self, inputs: int, hidden: int, fan_in: int) -> Iterator[Spec]:
-        W, U, b = super().specs(inputs, hidden, fan_in)
+    def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
+        W, U, b = super().specs(input_size, hidden_size, fan_in)
         yield from (W, U._replace(init=_half_identity), b)
 
     def step_views(self, cache: Cache) -> Iterable[Step]:

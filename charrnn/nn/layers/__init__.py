@@ -1,26 +1,27 @@
-"""Layers: every matrix product of a network, in the order and the shape that suits it best."""
+"""Layers: parameterised functions of a sequence, each with a hand-written backward pass."""
 
-from charrnn.nn.layers.base import Backward, Layer
+from charrnn.nn.layers.base import INFERENCE, Backward, Context, Layer
 from charrnn.nn.layers.dense import Dense, Dropout
-from charrnn.nn.layers.output import OUTPUTS, Jordan, JordanForced, Output
-from charrnn.nn.layers.pooling import LastStep, Max, Mean
+from charrnn.nn.layers.jordan import JORDAN, Jordan, JordanForced
+from charrnn.nn.layers.pooling import LastStep, Select
 from charrnn.nn.layers.recurrent import Bidirectional, Recurrent
-from charrnn.nn.layers.sequential import Residual, Sequential
+from charrnn.nn.layers.sequential import Residual, Sequential, Stateless
 
 __all__ = [
-    "OUTPUTS",
+    "INFERENCE",
+    "JORDAN",
     "Backward",
     "Bidirectional",
+    "Context",
     "Dense",
     "Dropout",
     "Jordan",
     "JordanForced",
     "LastStep",
     "Layer",
-    "Max",
-    "Mean",
-    "Output",
     "Recurrent",
     "Residual",
+    "Select",
     "Sequential",
+    "Stateless",
 ]

@@ -1,4 +1,4 @@
-"""Layers that take every step by itself."""
+"""Layers that apply the same function to every step."""
 
 from __future__ import annotations
 
@@ -7,20 +7,30 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.layers.base import Backward, Rng, dropout_mask, flat, linear, linear_backward
-from charrnn.nn.params import Array, Ids, Params, Spec, State, constant, uniform
+from charrnn.nn.initializers import constant, uniform
+from charrnn.nn.layers.base import (
+    INFERENCE,
+    Backward,
+    Context,
+    dropout_mask,
+    flat,
+    linear,
+    linear_backward,
+)
+from charrnn.nn.params import Array, Ids, Params, Spec, State
 
 
 class Dropout:
-    """In training each unit is silent with probability `rate`, else 1 / (1 - rate) as loud.
+    """In training, sets each unit to 0 with probability `rate` and scales it by 1 / (1 - rate)
+    otherwise (Srivastava et al. 2014).
 
-    Srivastava et al. (2014); on the way between layers only, never on the way through time
-    (Zaremba, Sutskever and Vinyals 2014). In a stream the same units are silent from the first step
-    of a chunk to its last (Gal and Ghahramani 2016), so that none can be told from the step before.
+    Dropout is applied between layers, not to the recurrent connections (Zaremba, Sutskever and
+    Vinyals 2014). Each stream has one mask for all steps of a chunk (Gal and Ghahramani 2016), so a
+    dropped unit cannot be inferred from the previous step.
     """
 
-    def __init__(self, width: int, rate: float) -> None:
-        self.width = width
+    def __init__(self, output_size: int, rate: float) -> None:
+        self.output_size = output_size
         self.rate = rate
 
     def specs(self) -> Iterator[Spec]:
@@ -30,43 +40,50 @@ class Dropout:
         return ()
 
     def forward(
-        self,
-        p: Params,
-        x: Array | Ids,
-        state: State,
-        rng: Rng | None = None,
-        lengths: Ids | None = None,
+        self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
     ) -> tuple[Array, State, Backward]:
-        if rng is None or self.rate == 0:
+        if context.rng is None or self.rate == 0:
             return x, (), lambda grads, dy, dstate: (dy, ())
-        mask = dropout_mask(rng, x.shape[1:], self.rate, x.dtype)  # (B, H)
+        mask = dropout_mask(context.rng, x.shape[1:], self.rate, x.dtype)  # (B, H)
         return x * mask, (), lambda grads, dy, dstate: (dy * mask, ())
 
 
 class Dense:
-    """y = x V + c, the same at every step: the output layer."""
+    """y = x V + c, the same at every step.
 
-    def __init__(self, inputs: int, width: int) -> None:
-        self.inputs = inputs
-        self.width = width
+    With `carry` the state is the newest input x `(B, input_size)`, zeros at the start. `predict`
+    then computes the newest output from the state alone.
+    """
+
+    def __init__(self, input_size: int, output_size: int, carry: bool = False) -> None:
+        self.input_size = input_size
+        self.output_size = output_size
+        self.carry = carry
 
     def specs(self) -> Iterator[Spec]:
-        yield Spec("V", (self.inputs, self.width), uniform(1 / np.sqrt(self.inputs)))
-        yield Spec("c", (self.width,), constant(0.0))
+        shape = (self.input_size, self.output_size)
+        yield Spec("V", shape, uniform(1 / np.sqrt(self.input_size)))
+        yield Spec("c", (self.output_size,), constant(0.0))
 
     def initial_state(self, batch: int, dtype: DTypeLike) -> State:
-        return ()
+        return (np.zeros((batch, self.input_size), dtype),) if self.carry else ()
+
+    def predict(self, p: Params, state: State) -> Array:
+        """The output for the newest input, `(B, output_size)`. Needs `carry`."""
+        y: Array = state[0] @ p["V"]
+        y += p["c"]
+        return y
 
     def forward(
-        self,
-        p: Params,
-        x: Array | Ids,
-        state: State,
-        rng: Rng | None = None,
-        lengths: Ids | None = None,
+        self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
     ) -> tuple[Array, State, Backward]:
         def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             grads["c"][...] += flat(dy).sum(axis=0)
-            return linear_backward(x, p["V"], dy, grads["V"]), ()
+            dx = linear_backward(x, p["V"], dy, grads["V"])
+            if not self.carry:
+                return dx, ()
+            assert dx is not None, "a carried input is an array of numbers"
+            dx[-1] += dstate[0]
+            return dx, (np.zeros_like(dstate[0]),)
 
-        return linear(x, p["V"], p["c"]), (), backward
+        return linear(x, p["V"], p["c"]), (x[-1].copy(),) if self.carry else (), backward

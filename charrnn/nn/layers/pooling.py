@@ -1,8 +1,4 @@
-"""Many to one: layers that make a single step of a whole sequence.
-
-y is `(1, B, inputs)`. Each answers for the true steps of a sequence alone, of which there is at
-least one: what follows them within `lengths` is padding.
-"""
+"""Layers that keep only some steps of a sequence. They have no parameters and no state."""
 
 from __future__ import annotations
 
@@ -11,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.layers.base import Backward, Rng
+from charrnn.nn.layers.base import INFERENCE, Backward, Context
 from charrnn.nn.params import Array, Ids, Params, Spec, State
 
 
 class Pooling:
-    """What these layers have in common: no parameters and no state."""
+    """Base class: no parameters, no state, input and output of the same size."""
 
-    def __init__(self, width: int) -> None:
-        self.width = width
+    def __init__(self, output_size: int) -> None:
+        self.output_size = output_size
 
     def specs(self) -> Iterator[Spec]:
         return iter(())
@@ -29,24 +25,21 @@ class Pooling:
 
 
 class LastStep(Pooling):
-    """y = the last step; of what reads backwards the first step, which it reads last.
+    """The last step of each sequence before its padding, y `(1, B, output_size)`.
 
-    Of x `(T, B, width)` the first `ahead` columns read forwards, all others backwards.
+    The first `forward_size` columns of x come from a forward layer. All other columns come from a
+    backward layer, whose last step is step 0.
     """
 
-    def __init__(self, width: int, ahead: int | None = None) -> None:
-        super().__init__(width)
-        self.ahead = width if ahead is None else ahead
+    def __init__(self, output_size: int, forward_size: int | None = None) -> None:
+        super().__init__(output_size)
+        self.forward_size = output_size if forward_size is None else forward_size
 
     def forward(
-        self,
-        p: Params,
-        x: Array | Ids,
-        state: State,
-        rng: Rng | None = None,
-        lengths: Ids | None = None,
+        self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
     ) -> tuple[Array, State, Backward]:
-        streams, half = np.arange(x.shape[1]), self.ahead
+        lengths, half = context.lengths, self.forward_size
+        streams = np.arange(x.shape[1])
         last = np.full(len(streams), len(x) - 1) if lengths is None else lengths - 1
         y = np.concatenate([x[last, streams, :half], x[0, :, half:]], axis=-1)[None]
 
@@ -59,51 +52,26 @@ class LastStep(Pooling):
         return y, (), backward
 
 
-class Mean(Pooling):
-    """y = the mean over all steps."""
+class Select(Pooling):
+    """The steps at which the network reads the symbol `symbol`, y `(1, N, output_size)`.
+
+    N counts these steps over all streams: those of the first stream in order of time, then those of
+    the second, and so on. Needs `context.ids`.
+    """
+
+    def __init__(self, output_size: int, symbol: int) -> None:
+        super().__init__(output_size)
+        self.symbol = symbol
 
     def forward(
-        self,
-        p: Params,
-        x: Array | Ids,
-        state: State,
-        rng: Rng | None = None,
-        lengths: Ids | None = None,
+        self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
     ) -> tuple[Array, State, Backward]:
-        share = _true(x, lengths).astype(x.dtype)
-        share /= share.sum(axis=0)
-
-        def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
-            return share * dy, ()
-
-        return (x * share).sum(axis=0, keepdims=True), (), backward
-
-
-class Max(Pooling):
-    """y = the largest value over all steps, each column by itself (Collobert et al. 2011)."""
-
-    def forward(
-        self,
-        p: Params,
-        x: Array | Ids,
-        state: State,
-        rng: Rng | None = None,
-        lengths: Ids | None = None,
-    ) -> tuple[Array, State, Backward]:
-        at = np.where(_true(x, lengths), x, -np.inf).argmax(axis=0, keepdims=True)  # (1, B, width)
+        assert context.ids is not None
+        stream, step = np.nonzero((context.ids == self.symbol).T)
 
         def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             dx = np.zeros_like(x)
-            np.put_along_axis(dx, at, dy, axis=0)
+            dx[step, stream] = dy[0]
             return dx, ()
 
-        return np.take_along_axis(x, at, axis=0), (), backward
-
-
-def _true(x: Array, lengths: Ids | None) -> Array:
-    """Which steps `(T, B, 1)` are more than padding."""
-    steps, batch = x.shape[:2]
-    if lengths is None:
-        return np.ones((steps, batch, 1), bool)
-    true: Array = (np.arange(steps)[:, None] < lengths)[..., None]
-    return true
+        return x[step, stream][None], (), backward

@@ -1,4 +1,4 @@
-"""Layers of layers."""
+"""Layers made of other layers."""
 
 from __future__ import annotations
 
@@ -7,19 +7,29 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.layers.base import Backward, Layer, Rng
+from charrnn.nn.layers.base import INFERENCE, Backward, Context, Layer, state_zeros_like
 from charrnn.nn.params import Array, Ids, Params, Spec, State, prefixed
 
 
 class Sequential:
-    """Layers one upon the other, each with a name; parameters are called `name.W` and so on."""
+    """Named layers, each applied to the output of the one before.
+
+    Parameters are called `name.W` and so on. The state is that of all layers, one after the other.
+    """
 
     def __init__(self, layers: Mapping[str, Layer]) -> None:
         self.layers = dict(layers)
-        self._states = {
-            name: len(layer.initial_state(0, np.float32)) for name, layer in layers.items()
-        }
-        self.width = list(self.layers.values())[-1].width if layers else 0
+        self.output_size = list(self.layers.values())[-1].output_size
+        self._slices: dict[str, slice] = {}
+        start = 0
+        for name, layer in self.layers.items():
+            end = start + len(layer.initial_state(0, np.float32))
+            self._slices[name] = slice(start, end)
+            start = end
+
+    def split(self, state: State) -> dict[str, State]:
+        """The state of each layer, by the name of the layer."""
+        return {name: state[part] for name, part in self._slices.items()}
 
     def specs(self) -> Iterator[Spec]:
         for name, layer in self.layers.items():
@@ -29,42 +39,36 @@ class Sequential:
         return tuple(s for layer in self.layers.values() for s in layer.initial_state(batch, dtype))
 
     def forward(
-        self,
-        p: Params,
-        x: Array | Ids,
-        state: State,
-        rng: Rng | None = None,
-        lengths: Ids | None = None,
+        self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
     ) -> tuple[Array, State, Backward]:
-        after: State = ()
-        backwards: list[tuple[str, Backward, int]] = []
+        states = self.split(state)
+        final: State = ()
+        backwards: dict[str, Backward] = {}
         for name, layer in self.layers.items():
-            own = self._states[name]
-            x, new, back = layer.forward(
-                p.scope(name), x, state[len(after) : len(after) + own], rng, lengths
-            )
-            after += new
-            backwards.append((name, back, own))
+            x, new, backwards[name] = layer.forward(p.scope(name), x, states[name], context)
+            final += new
 
         def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
+            dfinal = self.split(dstate)
             dx: Array | None = dy
-            before: State = ()
-            for name, back, own in reversed(backwards):
+            dinitial: State = ()
+            for name in reversed(backwards):
                 assert dx is not None, "only the lowest layer reads symbol numbers"
-                cut = len(dstate) - own
-                dx, new = back(grads.scope(name), dx, dstate[cut:])
-                dstate, before = dstate[:cut], new + before
-            return dx, before
+                dx, new = backwards[name](grads.scope(name), dx, dfinal[name])
+                dinitial = new + dinitial
+            return dx, dinitial
 
-        return np.asarray(x), after, backward
+        return np.asarray(x), final, backward
 
 
 class Residual:
-    """y = x + layer(x): a short way past a layer as wide as its input (He et al. 2016)."""
+    """y = x + layer(x), a skip connection around a layer whose output has the size of its input
+    (He et al. 2016).
+    """
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
-        self.width = layer.width
+        self.output_size = layer.output_size
 
     def specs(self) -> Iterator[Spec]:
         return self.layer.specs()
@@ -73,18 +77,39 @@ class Residual:
         return self.layer.initial_state(batch, dtype)
 
     def forward(
-        self,
-        p: Params,
-        x: Array | Ids,
-        state: State,
-        rng: Rng | None = None,
-        lengths: Ids | None = None,
+        self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
     ) -> tuple[Array, State, Backward]:
-        y, after, back = self.layer.forward(p, x, state, rng, lengths)
+        y, final, layer_backward = self.layer.forward(p, x, state, context)
 
         def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
-            dx, before = back(grads, dy, dstate)
-            assert dx is not None, "symbol numbers cannot be added to"
-            return dx + dy, before
+            dx, dinitial = layer_backward(grads, dy, dstate)
+            assert dx is not None, "a residual layer cannot read symbol numbers"
+            return dx + dy, dinitial
 
-        return x + y, after, backward
+        return x + y, final, backward
+
+
+class Stateless:
+    """A layer that starts every sequence from its initial state and discards the final state."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        self.output_size = layer.output_size
+
+    def specs(self) -> Iterator[Spec]:
+        return self.layer.specs()
+
+    def initial_state(self, batch: int, dtype: DTypeLike) -> State:
+        return ()
+
+    def forward(
+        self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
+    ) -> tuple[Array, State, Backward]:
+        initial = self.layer.initial_state(x.shape[1], p.flat.dtype)
+        y, final, layer_backward = self.layer.forward(p, x, initial, context)
+
+        def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
+            dx, _ = layer_backward(grads, dy, state_zeros_like(final))
+            return dx, ()
+
+        return y, (), backward

@@ -52,7 +52,7 @@ def worker_gradient(
     """The loss and, in `place`, the gradient of some streams, weighted as `part` of the batch."""
     place.flat[:] = 0
     with np.errstate(all="ignore"):  # a loss that explodes is seen by whoever asked
-        loss, after = model.gradient(ids, targets, state, place, rng)
+        loss, after = model.loss_and_gradient(ids, targets, state, place, rng)
         if part != 1:
             place.flat *= part
     return part * loss, after
