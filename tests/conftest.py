@@ -51,7 +51,7 @@ LONG_TEXT = "Good morrow, sweet my lord.\r\n白日依山尽，黄河入海流。
 
 
 @pytest.fixture
-def encodings(tmp_path, monkeypatch):
+def encodings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of encodings. Everything above a hundred bytes goes to disk."""
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(token_buffer, "SMALL", 100)
@@ -60,7 +60,7 @@ def encodings(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def long_text(tmp_path):
+def long_text(tmp_path: Path) -> Path:
     """A file that is long for `encodings`."""
     path = tmp_path / "text.txt"
     path.write_bytes(LONG_TEXT.encode())
@@ -68,7 +68,7 @@ def long_text(tmp_path):
 
 
 @pytest.fixture
-def decoded(monkeypatch):
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the sources that were decoded, in order."""
     names, codes = [], Source.code_points
     monkeypatch.setattr(

@@ -1,11 +1,15 @@
 """The classifier: its gradient, what padding does to it (nothing), training, and its verdicts."""
 
 import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import DTypeLike
 
 import charrnn
 from charrnn.classification.text_classifier import (
@@ -26,6 +30,7 @@ from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, Classifier, ClassifierConfig, NetworkConfig
 from charrnn.models.classifier import PAD
 from charrnn.nn.cells import CELLS
+from charrnn.nn.params import Ids, Params
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import Run, find_checkpoint
@@ -33,7 +38,7 @@ from charrnn.tasks.classification import class_weights
 from charrnn.training.events import Evaluated, Sampled, Stepped, to_json
 from charrnn.training.network_trainer import NetworkTrainer
 from charrnn.training.parallel.data_parallel import DataParallel
-from tests.naming import LETTERS, labelled, some_examples, source, words
+from tests.labelled_texts import LETTERS, labelled, some_examples, source, words
 
 V, K = 6, 3
 CLASSES = ("a", "b", "c")
@@ -42,20 +47,24 @@ SMALL = TrainConfig(
 )
 
 
-def model_of(rng, cell="gru", dtype=np.float64, **more):
+def model_of(
+    rng: np.random.Generator, cell: str = "gru", dtype: DTypeLike = np.float64, **more: Any
+) -> Classifier:
     config = ClassifierConfig(V, cell, 4, classes=CLASSES, **({"layers": 1} | more))
     model = Classifier.initialised(config, rng, dtype)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters).astype(dtype)
     return model
 
 
-def texts_of(rng, lengths):
+def texts_of(rng: np.random.Generator, lengths: Iterable[int]) -> list[Ids]:
     return [rng.integers(0, V, n) for n in lengths]
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_training_gradient_is_that_of_the_loss(cell, bidirectional, rng):
+def test_the_training_gradient_is_that_of_the_loss(
+    cell: str, bidirectional: bool, rng: np.random.Generator
+) -> None:
     """Two layers, texts of several lengths, dropout, weighted classes."""
     model = model_of(rng, cell, layers=2, dropout=0.3, bidirectional=bidirectional,
                      weights=(0.5, 1.5, 2.0))  # fmt: skip
@@ -63,7 +72,7 @@ def test_the_training_gradient_is_that_of_the_loss(cell, bidirectional, rng):
     grads, direction = model.params.zeros_like(), rng.standard_normal(model.num_parameters)
     at = model.params.flat.copy()
 
-    def loss(eps, into):
+    def loss(eps: float, into: Params) -> float:
         model.params.flat[:] = at + eps * direction
         return model.gradient(texts, labels, (), into, np.random.default_rng(4))[0]
 
@@ -74,7 +83,7 @@ def test_the_training_gradient_is_that_of_the_loss(cell, bidirectional, rng):
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
-def test_padding_changes_nothing(cell, bidirectional, rng):
+def test_padding_changes_nothing(cell: str, bidirectional: bool, rng: np.random.Generator) -> None:
     """Neither the answer, nor the loss, nor the gradient: side by side texts are as if alone."""
     model = model_of(rng, cell, layers=2, bidirectional=bidirectional)
     texts, labels = texts_of(rng, [1, 6, 3, 9, 2]), np.array([0, 1, 2, 1, 0])
@@ -93,7 +102,7 @@ def test_padding_changes_nothing(cell, bidirectional, rng):
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_every_symbol_of_a_text_counts(bidirectional, rng):
+def test_every_symbol_of_a_text_counts(bidirectional: bool, rng: np.random.Generator) -> None:
     model = model_of(rng, bidirectional=bidirectional)
     text = rng.integers(0, V, 5)
     for n in range(len(text)):
@@ -102,7 +111,7 @@ def test_every_symbol_of_a_text_counts(bidirectional, rng):
         assert not np.allclose(model.classify(text[:, None]), model.classify(other[:, None]))
 
 
-def test_workers_compute_the_gradient_of_one(rng):
+def test_workers_compute_the_gradient_of_one(rng: np.random.Generator) -> None:
     model = model_of(rng, bidirectional=True, weights=(0.5, 1.0, 4.0))
     texts, labels = padded(texts_of(rng, range(1, 9))), rng.integers(0, K, 8)
     alone, shared = model.params.zeros_like(), model.params.zeros_like()
@@ -115,7 +124,9 @@ def test_workers_compute_the_gradient_of_one(rng):
     np.testing.assert_allclose(shared.flat, alone.flat, atol=1e-14)
 
 
-def test_texts_are_answered_in_their_order_whatever_is_read_side_by_side(rng):
+def test_texts_are_answered_in_their_order_whatever_is_read_side_by_side(
+    rng: np.random.Generator,
+) -> None:
     model = model_of(rng)
     texts = texts_of(rng, rng.integers(1, 30, 40))
     few, many = (log_probabilities(model, texts, symbols=n) for n in (1, 10**6))
@@ -124,7 +135,7 @@ def test_texts_are_answered_in_their_order_whatever_is_read_side_by_side(rng):
     np.testing.assert_allclose(many[7], model.classify(texts[7][:, None])[0], atol=1e-12)
 
 
-def counted(true, named, k):
+def counted(true: list[int], named: list[int], k: int) -> float:
     """F1 from its definition."""
     right = sum(t == n == k for t, n in zip(true, named, strict=True))
     if not right:
@@ -134,7 +145,7 @@ def counted(true, named, k):
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1))
-def test_a_confusion_counts_right(pairs):
+def test_a_confusion_counts_right(pairs: list[tuple[int, int]]) -> None:
     true, named = map(list, zip(*pairs, strict=True))
     found = ConfusionMatrix.of(tuple("abcd"), np.array(true), np.array(named))
     assert found.counts.sum() == len(pairs)
@@ -145,7 +156,7 @@ def test_a_confusion_counts_right(pairs):
     assert np.isnan(found.f1).sum() == 4 - len(met)
 
 
-def test_the_loss_is_weighted_as_in_training(rng):
+def test_the_loss_is_weighted_as_in_training(rng: np.random.Generator) -> None:
     weights = (0.5, 1.0, 4.0)
     model = model_of(rng, weights=weights)
     texts, labels = texts_of(rng, [3, 3, 3]), np.array([2, 0, 2])
@@ -158,7 +169,7 @@ def test_the_loss_is_weighted_as_in_training(rng):
     assert loss == pytest.approx((4 * nats[0] + 0.5 * nats[1] + 4 * nats[2]) / 3)
 
 
-def test_balanced_weights_have_every_class_count_the_same_and_their_roots_are_between():
+def test_balanced_weights_have_every_class_count_the_same_and_their_roots_are_between() -> None:
     examples = Examples.read([source(labelled(40) + labelled(300).replace("cow", "bird"))])
     count = np.bincount(examples.labels[examples.parts["train"]])
     balanced, root = (np.array(class_weights(examples, power)) for power in (1.0, 0.5))
@@ -169,21 +180,23 @@ def test_balanced_weights_have_every_class_count_the_same_and_their_roots_are_be
     assert class_weights(examples, 0) == ()
 
 
-def train(examples, run=None, **changes):
+def train(
+    examples: Examples, run: Run | None = None, **changes: Any
+) -> tuple[NetworkTrainer, list[Any]]:
     trainer = NetworkTrainer(examples, dataclasses.replace(SMALL, **changes), run)
     return trainer, list(trainer.events())
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_every_cell_learns_to_tell_classes_apart(cell, bidirectional):
+def test_every_cell_learns_to_tell_classes_apart(cell: str, bidirectional: bool) -> None:
     _, events = train(
         some_examples(), cell=cell, hidden=24, steps=None, epochs=25, bidirectional=bidirectional
     )
     assert events[-1].losses["test"].accuracy == 1
 
 
-def test_the_events_tell_nats_per_example_and_accuracy():
+def test_the_events_tell_nats_per_example_and_accuracy() -> None:
     trainer, events = train(some_examples())
     keys = {"nats_per_example", "accuracy", "macro_f1", "examples"}
     evaluated = next(e for e in events if isinstance(e, Evaluated))
@@ -200,7 +213,7 @@ def test_the_events_tell_nats_per_example_and_accuracy():
     assert len(sampled.text.splitlines()) == 3
 
 
-def test_the_best_model_is_that_of_the_lowest_validation_loss(tmp_path):
+def test_the_best_model_is_that_of_the_lowest_validation_loss(tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
     _, events = train(some_examples(), run, steps=60, eval_every=5, lr=0.1, schedule="constant")
     losses = {e.step: e.valid.nats_per_char for e in events if isinstance(e, Evaluated)}
@@ -211,7 +224,7 @@ def test_the_best_model_is_that_of_the_lowest_validation_loss(tmp_path):
 
 
 @pytest.mark.parametrize("stop_at", [1, 11, 17])
-def test_a_run_that_was_stopped_goes_on_bit_for_bit(stop_at, tmp_path):
+def test_a_run_that_was_stopped_goes_on_bit_for_bit(stop_at: int, tmp_path: Path) -> None:
     examples = some_examples()
     whole, _ = train(examples)
     run = Run.create(tmp_path, "r")
@@ -225,7 +238,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(stop_at, tmp_path):
     np.testing.assert_array_equal(resumed.best_flat, whole.best_flat)
 
 
-def test_a_part_is_measured_on_some_of_all_its_classes():
+def test_a_part_is_measured_on_some_of_all_its_classes() -> None:
     trainer, _ = train(some_examples())
     few = trainer.task.evaluate(trainer.model, "train", 100)
     assert 10 < few.chars < 40
@@ -233,13 +246,13 @@ def test_a_part_is_measured_on_some_of_all_its_classes():
     assert all_of_it.chars == len(trainer.corpus.parts["train"])
 
 
-def saved(tmp_path, name="names", **changes):
+def saved(tmp_path: Path, name: str = "names", **changes: Any) -> Run:
     run = Run.create(tmp_path, name)
     train(some_examples(), run, **changes)
     return run
 
 
-def test_a_stored_classifier_names_classes(tmp_path):
+def test_a_stored_classifier_names_classes(tmp_path: Path) -> None:
     run = saved(tmp_path, hidden=24, steps=300)
     model = load_classifier(run.path)
     assert model.classes == tuple(LETTERS)
@@ -258,7 +271,7 @@ def test_a_stored_classifier_names_classes(tmp_path):
     )
 
 
-def test_a_character_that_was_never_met_is_read_as_unknown(tmp_path):
+def test_a_character_that_was_never_met_is_read_as_unknown(tmp_path: Path) -> None:
     model = load_classifier(saved(tmp_path).path)
     assert model.unknown(model.encode("mōō")) == 2
     assert model.classify("mōo") == model.classify("mēo")
@@ -268,13 +281,17 @@ def test_a_character_that_was_never_met_is_read_as_unknown(tmp_path):
         model.classify(" ")
 
 
-def test_only_the_beginning_of_a_long_text_is_read(tmp_path, rng):
+def test_only_the_beginning_of_a_long_text_is_read(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
     vocabulary = Vocabulary(b"abcde", unknown=True)
     model = TextClassifier(model_of(rng, longest=4), vocabulary)
     assert model.classify("abcdee") == model.classify("abcd") != model.classify("abc")
 
 
-def test_what_writes_and_measures_texts_refuses_a_classifier_and_the_other_way_round(tmp_path, rng):
+def test_what_writes_and_measures_texts_refuses_a_classifier_and_the_other_way_round(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
     run = saved(tmp_path)
     message = r"names the class of a text and cannot write or score a text.*charrnn classify\."
     with pytest.raises(CheckpointError, match=message):
@@ -286,7 +303,7 @@ def test_what_writes_and_measures_texts_refuses_a_classifier_and_the_other_way_r
     assert isinstance(charrnn.load(tmp_path / "lm"), TextModel)
 
 
-def test_the_newest_run_of_a_kind_is_found(tmp_path, rng):
+def test_the_newest_run_of_a_kind_is_found(tmp_path: Path, rng: np.random.Generator) -> None:
     runs = tmp_path / "checkpoints"
     with pytest.raises(CheckpointError, match="no run with --task classify"):
         find_checkpoint(None, runs, ["classify"])
@@ -298,7 +315,7 @@ def test_the_newest_run_of_a_kind_is_found(tmp_path, rng):
     assert find_checkpoint(None, runs, ["lm"]) == find_checkpoint(None, runs) == lm.best
 
 
-def test_a_damaged_shape_is_told(tmp_path, rng):
+def test_a_damaged_shape_is_told(tmp_path: Path, rng: np.random.Generator) -> None:
     model = model_of(rng, dtype=np.float32)
     shape = model.config_json() | {"classes": ["a", "b"]}
     with pytest.raises(ValueError, match="is \\(4, 3\\), not \\(4, 2\\)"):
@@ -316,17 +333,17 @@ def test_a_damaged_shape_is_told(tmp_path, rng):
         ({"class_weights": "some"}, "no class weights 'some'"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options, message):
+def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TrainConfig.from_mapping({"task": "classify", **options}, "")
 
 
-def test_options_of_classifiers_mean_nothing_to_language_models():
+def test_options_of_classifiers_mean_nothing_to_language_models() -> None:
     with pytest.raises(ConfigError, match="--task lm has no use for --bidirectional"):
         TrainConfig.from_mapping({"bidirectional": False}, "")
 
 
-def test_defaults_depend_on_the_task():
+def test_defaults_depend_on_the_task() -> None:
     lm, classify = TrainConfig(), TrainConfig(task="classify")
     assert (lm.hidden, lm.layers, lm.split) == (None, None, "0.9,0.05,0.05")
     assert (classify.layers, classify.split) == (1, "0.8,0.1,0.1")
@@ -334,7 +351,7 @@ def test_defaults_depend_on_the_task():
     assert resolve_defaults(classify, 1000).budgets != resolve_defaults(lm, 1000).budgets
 
 
-def test_a_recognition_is_a_loss_of_texts():
+def test_a_recognition_is_a_loss_of_texts() -> None:
     found = ClassificationLoss(0.5, 10, 0.9, 0.8)
     assert list(found.figures) == ["nats", "macro F1", "accuracy"]
     assert found.to_json()["examples"] == 10

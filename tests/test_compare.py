@@ -1,8 +1,11 @@
 """Comparisons: the same for all, whoever does the runs and however often they are interrupted."""
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,27 +13,28 @@ import pytest
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.experiment import Plan
 from charrnn.compare.results import rank
-from charrnn.compare.trial import TrialProgress, learn
+from charrnn.compare.trial import Trial, TrialProgress, learn
 from charrnn.data.reading import Source
 from charrnn.errors import CheckpointError, CorpusError, WorkerError
 from charrnn.language.evaluate import evaluate
 from charrnn.language.text_model import load
+from charrnn.nn.params import Array
 from charrnn.runs import checkpoint
 from charrnn.training.network_trainer import NetworkTrainer
-from tests.comparing import CONFIG, PLAN, TEXT, Here, compared
 from tests.conftest import VERSE
+from tests.small_comparison import CONFIG, PLAN, TEXT, Here, compared
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Comparison:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     return compared(tmp_path_factory.mktemp("whole") / "experiment")
 
 
-def bits(comparison):
+def bits(comparison: Comparison) -> dict[str, Mapping[str, Array]]:
     return {t.path.name: checkpoint.load(t.run.best).model.arrays() for t in comparison.trials}
 
 
-def assert_same_bits(one, other):
+def assert_same_bits(one: Comparison, other: Comparison) -> None:
     one, other = bits(one), bits(other)
     assert one.keys() == other.keys()
     for name, arrays in one.items():
@@ -38,7 +42,7 @@ def assert_same_bits(one, other):
             np.testing.assert_array_equal(other[name][key], array, err_msg=f"{name} {key}")
 
 
-def test_every_model_has_its_runs_in_folders_that_say_what_they_are(whole):
+def test_every_model_has_its_runs_in_folders_that_say_what_they_are(whole: Comparison) -> None:
     assert [t.path.name for t in whole.trials] == [
         "ngram-1", "ngram-3", "rnn-1x8-seed1", "gru-1x8-seed1", "rnn-1x8-seed2", "gru-1x8-seed2"
     ]  # fmt: skip
@@ -50,7 +54,7 @@ def test_every_model_has_its_runs_in_folders_that_say_what_they_are(whole):
     assert len(text) == 5
 
 
-def test_losses_are_those_of_the_best_model_on_the_test_part(whole):
+def test_losses_are_those_of_the_best_model_on_the_test_part(whole: Comparison) -> None:
     for trial, result in whole.results.items():
         best = checkpoint.load(trial.run.best)
         wanted = evaluate(best.language_model, whole.corpus.test)
@@ -67,7 +71,9 @@ def test_losses_are_those_of_the_best_model_on_the_test_part(whole):
             assert [p.seconds for p in result.curve] == sorted(p.seconds for p in result.curve)
 
 
-def test_who_does_the_runs_and_how_many_at_a_time_changes_no_bit(whole, tmp_path):
+def test_who_does_the_runs_and_how_many_at_a_time_changes_no_bit(
+    whole: Comparison, tmp_path: Path
+) -> None:
     comparison = Comparison(PLAN, TEXT, tmp_path / "three")
     with ThreadPoolExecutor(3) as pool:
         ended = [trial for trial in comparison.events(pool) if trial]
@@ -76,8 +82,8 @@ def test_who_does_the_runs_and_how_many_at_a_time_changes_no_bit(whole, tmp_path
 
 
 def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
-    whole, tmp_path, monkeypatch
-):
+    whole: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Stopped in the midst of every run, again and again."""
     monkeypatch.setattr("charrnn.compare.trial._EVERY", 0.0)
     out, rounds, steps = tmp_path / "often", 0, []
@@ -88,7 +94,13 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
         rounds += 1
         tell, seen = type(comparison.trials[0]).tell, []
 
-        def stop_soon(trial, progress, tell=tell, seen=seen, comparison=comparison):
+        def stop_soon(
+            trial: Trial,
+            progress: TrialProgress | None,
+            tell: Callable[[Trial, TrialProgress | None], None] = tell,
+            seen: list[float] = seen,
+            comparison: Comparison = comparison,
+        ) -> None:
             tell(trial, progress)
             if progress and progress.share:
                 seen.append(progress.share)
@@ -109,7 +121,7 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
     assert ours == theirs
 
 
-def test_a_stop_that_comes_before_it_begins_is_not_lost(tmp_path):
+def test_a_stop_that_comes_before_it_begins_is_not_lost(tmp_path: Path) -> None:
     comparison = Comparison(PLAN, TEXT, tmp_path / "x")
     comparison.stop()
     assert not [trial for trial in comparison.events(Here()) if trial]
@@ -117,7 +129,7 @@ def test_a_stop_that_comes_before_it_begins_is_not_lost(tmp_path):
     assert not list(comparison.folder.rglob(".*"))
 
 
-def test_a_run_that_was_trained_further_is_not_taken_for_the_old_one(tmp_path):
+def test_a_run_that_was_trained_further_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
     plan = replace(PLAN, cells=("rnn",), seeds=1, orders=())
     (trial,) = compared(tmp_path / "x", plan).trials
     run = trial.run
@@ -128,7 +140,7 @@ def test_a_run_that_was_trained_further_is_not_taken_for_the_old_one(tmp_path):
         compared(tmp_path / "x", plan)
 
 
-def test_a_text_that_changes_in_between_is_told(tmp_path):
+def test_a_text_that_changes_in_between_is_told(tmp_path: Path) -> None:
     file = tmp_path / "verse.txt"
     file.write_text(VERSE[:4000], "utf-8")
     comparison = Comparison(PLAN, replace(TEXT, sources=(Source.of(file),)), tmp_path / "out")
@@ -138,7 +150,7 @@ def test_a_text_that_changes_in_between_is_told(tmp_path):
     assert not (comparison.folder / ".stop").exists()
 
 
-def test_a_run_that_diverges_is_told_and_ends_nothing(tmp_path):
+def test_a_run_that_diverges_is_told_and_ends_nothing(tmp_path: Path) -> None:
     wild = replace(PLAN.config, optimizer="sgd", lr=1e9, clip=0.0)
     comparison = compared(tmp_path / "wild", replace(PLAN, config=wild))
     summaries = rank(comparison.summaries())
@@ -148,7 +160,7 @@ def test_a_run_that_diverges_is_told_and_ends_nothing(tmp_path):
     assert not again.missing
 
 
-def test_models_rank_by_their_mean_and_know_how_far_behind_they_are(whole):
+def test_models_rank_by_their_mean_and_know_how_far_behind_they_are(whole: Comparison) -> None:
     summaries = rank(whole.summaries())
     losses = [s.loss.nats_per_char for s in summaries]
     assert losses == sorted(losses)
@@ -166,7 +178,7 @@ def test_models_rank_by_their_mean_and_know_how_far_behind_they_are(whole):
     assert (ngram.spread, ngram.alone) == ({}, False)
 
 
-def test_time_left_is_that_of_the_runs_alike_shared_among_workers(whole):
+def test_time_left_is_that_of_the_runs_alike_shared_among_workers(whole: Comparison) -> None:
     fresh = Comparison(PLAN, TEXT, whole.folder)
     seconds = {"rnn 1x8": 10.0, "gru 1x8": 30.0}
     for trial, result in list(fresh.results.items()):
@@ -184,9 +196,9 @@ def test_time_left_is_that_of_the_runs_alike_shared_among_workers(whole):
     assert fresh.time_left(1) is None
 
 
-def test_a_worker_that_is_no_more_is_a_clear_error(tmp_path):
+def test_a_worker_that_is_no_more_is_a_clear_error(tmp_path: Path) -> None:
     class Broken(Here):
-        def submit(self, fn, /, *args, **kwargs):
+        def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
             done = Future()
             done.set_exception(BrokenProcessPool("killed"))
             return done
@@ -195,7 +207,7 @@ def test_a_worker_that_is_no_more_is_a_clear_error(tmp_path):
         list(Comparison(PLAN, TEXT, tmp_path / "x").events(Broken()))
 
 
-def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path):
+def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path: Path) -> None:
     plan = replace(PLAN, cells=("rnn",), seeds=1, orders=())
     (trial,) = Comparison(plan, TEXT, tmp_path / "x").trials
     assert trial.look() is None
@@ -209,7 +221,7 @@ def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path):
     assert not trial.run.log_file.exists()
 
 
-def test_the_state_that_was_best_in_validation_is_measured_not_the_last(tmp_path):
+def test_the_state_that_was_best_in_validation_is_measured_not_the_last(tmp_path: Path) -> None:
     wild = replace(CONFIG, lr=1.0, eval_every=1, schedule="constant", weight_decay=0.0)
     comparison = compared(tmp_path / "x", Plan(wild, ("rnn",), 1))
     ((trial, result),) = comparison.results.items()
@@ -219,7 +231,7 @@ def test_the_state_that_was_best_in_validation_is_measured_not_the_last(tmp_path
     assert result.loss.nats_per_char == pytest.approx(wanted.nats_per_char, rel=1e-12)
 
 
-def test_words_have_their_losses_per_character(tmp_path):
+def test_words_have_their_losses_per_character(tmp_path: Path) -> None:
     """So that models of words and of characters can be compared on a text."""
     plan = Plan(replace(CONFIG, unit="word"), ("rnn",), 1, (2,))
     words = compared(tmp_path / "words", plan, replace(TEXT, config=plan.config))

@@ -12,21 +12,21 @@ from pathlib import Path
 import pytest
 
 from charrnn.runs import checkpoint
-from tests.comparing import COMMAND
 from tests.conftest import VERSE
+from tests.small_comparison import COMMAND
 
 LONG = ["--steps", "100000", "--ngram", "none"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("work")
     (path / "verse.txt").write_text(VERSE[:5000], "utf-8")
     return path
 
 
 @pytest.fixture
-def start(folder) -> Iterator[Callable[..., subprocess.Popen]]:
+def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen]]:
     """Starts comparisons, each in a process group of its own, as a shell would."""
     started = []
 
@@ -45,7 +45,7 @@ def start(folder) -> Iterator[Callable[..., subprocess.Popen]]:
                 os.kill(left, signal.SIGKILL)
 
 
-def wait_until(condition) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     """However long it takes, within reason: this machine may have other things to do."""
     until = time.monotonic() + 200
     while not condition():
@@ -88,7 +88,7 @@ def workers(process: subprocess.Popen) -> list[int]:
     return [p for p, line in group(process).items() if "spawn_main" in line]
 
 
-def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder, start):
+def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder: Path, start: Start) -> None:
     arguments = [*LONG, "--eval-every", "50", "--out", "long", "--workers", "2"]
     process = start(*arguments)
     wait_for_work(folder / "long", 2)
@@ -113,7 +113,7 @@ def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder, start):
     wait_for_nobody(process)
 
 
-def test_a_second_ctrl_c_ends_at_once(folder, start):
+def test_a_second_ctrl_c_ends_at_once(folder: Path, start: Start) -> None:
     process = start(*LONG, "--out", "hasty")
     wait_for_work(folder / "hasty")
     for worker in workers(process):
@@ -128,7 +128,7 @@ def test_a_second_ctrl_c_ends_at_once(folder, start):
     wait_for_nobody(process)
 
 
-def test_nobody_is_left_behind_by_a_kill(folder, start):
+def test_nobody_is_left_behind_by_a_kill(folder: Path, start: Start) -> None:
     process = start(*LONG, "--out", "killed")
     wait_for_work(folder / "killed")
     process.kill()
@@ -136,7 +136,7 @@ def test_nobody_is_left_behind_by_a_kill(folder, start):
     wait_for_nobody(process)
 
 
-def test_a_worker_that_is_killed_is_one_clear_line(folder, start):
+def test_a_worker_that_is_killed_is_one_clear_line(folder: Path, start: Start) -> None:
     process = start(*LONG, "--out", "shot", "--workers", "1", "--quiet")
     wait_for_work(folder / "shot")
     for worker in workers(process):

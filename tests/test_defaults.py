@@ -21,40 +21,46 @@ shares = st.floats(1e-6, 1e6)
 
 
 @given(n=lengths, each=shares, e=reads, more=reads)
-def test_more_is_dropped_where_a_text_is_read_oftener_or_the_network_is_larger(n, each, e, more):
+def test_more_is_dropped_where_a_text_is_read_oftener_or_the_network_is_larger(
+    n: int, each: float, e: float, more: float
+) -> None:
     here = defaults.dropout(each, n, e)
     assert 0 <= here <= defaults.dropout(each, n, e + more) <= defaults.dropout(each, n, None) < 1
     assert here <= defaults.dropout(2 * each, n, e)
 
 
 @given(n=lengths, minutes=reads, more=reads, layers=st.integers(1, 4))
-def test_with_more_time_the_network_is_no_narrower(n, minutes, more, layers):
+def test_with_more_time_the_network_is_no_narrower(
+    n: int, minutes: float, more: float, layers: int
+) -> None:
     here, later = (defaults.hidden(n, layers, m) for m in (minutes, minutes + more))
     assert 192 <= here <= later <= 512
     assert defaults.hidden(n, layers + 1, minutes) <= here
 
 
-def test_with_an_hour_there_is_one_layer_more_unless_the_text_is_short():
+def test_with_an_hour_there_is_one_layer_more_unless_the_text_is_short() -> None:
     shapes = [defaults.resolve_defaults(TrainConfig(minutes=m), 1_000_000) for m in (3, 8, 60)]
     assert [(c.layers, c.hidden) for c in shapes] == [(2, 192), (2, 320), (3, 512)]
     assert defaults.resolve_defaults(TrainConfig(minutes=60), 50_000).layers == 2
 
 
 @given(minutes=reads, width=st.integers(1, 999), layers=st.integers(1, 5))
-def test_a_given_width_or_depth_is_kept(minutes, width, layers):
+def test_a_given_width_or_depth_is_kept(minutes: float, width: int, layers: int) -> None:
     wide = defaults.resolve_defaults(TrainConfig(minutes=minutes, hidden=width), 1_000_000)
     deep = defaults.resolve_defaults(TrainConfig(minutes=minutes, layers=layers), 1_000_000)
     assert (wide.layers, wide.hidden, deep.layers) == (2, width, layers)
 
 
 @given(n=lengths)
-def test_without_a_budget_reading_is_neither_endless_nor_once_only(n):
+def test_without_a_budget_reading_is_neither_endless_nor_once_only(n: int) -> None:
     assert 2 <= defaults.epochs(n) <= 40
     assert defaults.epochs(n) * n <= max(30e6, 2 * n)
 
 
 @given(each=shares, updates=st.floats(1, 10**6), rate=st.floats(1e-5, 1))
-def test_weights_shrink_by_as_much_in_an_epoch_whatever_the_text_and_the_rate(each, updates, rate):
+def test_weights_shrink_by_as_much_in_an_epoch_whatever_the_text_and_the_rate(
+    each: float, updates: float, rate: float
+) -> None:
     decay = defaults.weight_decay(each, updates, rate)
     assert 0 <= decay * rate <= 0.004 + 1e-4 * rate
     assert defaults.weight_decay(2 * each, updates, rate) >= decay
@@ -63,7 +69,7 @@ def test_weights_shrink_by_as_much_in_an_epoch_whatever_the_text_and_the_rate(ea
 
 
 @given(n=lengths, epochs=st.floats(0.1, 100))
-def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n, epochs):
+def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n: int, epochs: float) -> None:
     resolve_defaults = defaults.resolve_defaults(TrainConfig(hidden=7, epochs=epochs), n)
     assert (resolve_defaults.hidden, resolve_defaults.epochs) == (7, epochs)
     assert resolve_defaults.dropout is not None
@@ -80,14 +86,14 @@ def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n, epochs):
         ({}, {"epochs"}),
     ],
 )
-def test_every_budget_leads_to_a_network(budget, units):
+def test_every_budget_leads_to_a_network(budget: dict[str, float], units: set[str]) -> None:
     resolve_defaults = defaults.resolve_defaults(TrainConfig(**budget), 1_000_000)
     assert resolve_defaults.network(65).hidden == resolve_defaults.hidden
     assert set(resolve_defaults.budgets) == units
 
 
 @given(n=lengths)
-def test_with_much_time_a_text_is_read_a_little_oftener_than_is_best_and_no_more(n):
+def test_with_much_time_a_text_is_read_a_little_oftener_than_is_best_and_no_more(n: int) -> None:
     assert (
         1
         <= defaults.resolve_defaults(TrainConfig(minutes=1e9), n).epochs / defaults.times(n)
@@ -95,7 +101,7 @@ def test_with_much_time_a_text_is_read_a_little_oftener_than_is_best_and_no_more
     )
 
 
-def test_a_text_counts_by_the_part_that_is_learned():
+def test_a_text_counts_by_the_part_that_is_learned() -> None:
     corpus = Corpus.of_text("to be or not to be " * 40)
     trainer = NetworkTrainer(corpus, TrainConfig(steps=1, layers=1))
     wanted = defaults.resolve_defaults(TrainConfig(steps=1, layers=1), len(corpus.train))
@@ -106,25 +112,27 @@ def test_a_text_counts_by_the_part_that_is_learned():
 
 
 @given(hidden=st.integers(1, 5000), optimizer=st.sampled_from(["adam", "sgd"]))
-def test_a_wide_network_learns_at_a_lower_rate_unless_one_is_given(hidden, optimizer):
+def test_a_wide_network_learns_at_a_lower_rate_unless_one_is_given(
+    hidden: int, optimizer: str
+) -> None:
     usual = defaults.resolve_defaults(TrainConfig(hidden=1, optimizer=optimizer), 1000).rate
     wide = defaults.resolve_defaults(TrainConfig(hidden=hidden, optimizer=optimizer), 1000)
     assert wide.rate == wide.lr == usual * min(1, math.sqrt(384 / hidden))
     assert defaults.resolve_defaults(TrainConfig(hidden=hidden, lr=0.01), 1000).rate == 0.01
 
 
-def test_a_cell_without_recurrent_weights_has_none_to_drop():
+def test_a_cell_without_recurrent_weights_has_none_to_drop() -> None:
     with pytest.raises(ConfigError, match="--cell mingru has no recurrent weights to drop"):
         TrainConfig(cell="mingru", weight_dropout=0.2)
 
 
-def test_n_grams_leave_nothing_open():
+def test_n_grams_leave_nothing_open() -> None:
     config = TrainConfig(cell="ngram")
     assert defaults.resolve_defaults(config, 1000) == config
     assert "hidden" not in dataclasses.replace(config).to_json()
 
 
-def test_what_was_chosen_is_told_as_it_would_be_typed():
+def test_what_was_chosen_is_told_as_it_would_be_typed() -> None:
     assert choice({"weight_decay": 0.05, "hidden": 192}).endswith(
         ": --weight-decay 0.05 --hidden 192"
     )

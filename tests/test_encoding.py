@@ -18,6 +18,7 @@ from charrnn.data import token_buffer
 from charrnn.data.corpus import Corpus, Split
 from charrnn.data.encode import encode
 from charrnn.data.reading import Source, TextOptions
+from charrnn.data.store import Encoded
 from charrnn.data.token_buffer import TokenBuffer, drop_pages
 from charrnn.errors import VocabularyError
 from tests.conftest import LONG_TEXT, as_read
@@ -27,7 +28,7 @@ CHAR = TextOptions()
 ALPHABET = st.sampled_from("ab\r\n\ufeffé天地\U0001f469")
 
 
-def text_of(encoded):
+def text_of(encoded: Encoded) -> str:
     return encoded.vocabulary.decode(encoded.ids)
 
 
@@ -38,8 +39,8 @@ def text_of(encoded):
     unit=st.sampled_from(["char", "byte"]),
 )
 def test_the_ids_are_the_same_from_memory_from_disk_and_from_the_store(
-    texts, least, unit, encodings, monkeypatch
-):
+    texts: list[str], least: int, unit: str, encodings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = TextOptions(unit, min_count=least)
     sources = [Source("a", (t + "ab" * 3).encode()) for t in texts]
     ways = []
@@ -57,7 +58,7 @@ def test_the_ids_are_the_same_from_memory_from_disk_and_from_the_store(
         assert ways[0].ends[0] == len(as_read(sources[0].content))
 
 
-def test_the_ids_of_a_long_text_are_read_from_its_entry(encodings, long_text):
+def test_the_ids_of_a_long_text_are_read_from_its_entry(encodings: Path, long_text: Path) -> None:
     encoded = encode([Source.of(long_text)], CHAR, "text")
     (entry,) = encodings.iterdir()
     drop_pages(encoded.ids)
@@ -69,7 +70,7 @@ def test_the_ids_of_a_long_text_are_read_from_its_entry(encodings, long_text):
     assert text_of(encoded) == as_read(LONG_TEXT.encode())
 
 
-def test_each_part_is_cut_from_the_file_it_was_given(encodings, tmp_path):
+def test_each_part_is_cut_from_the_file_it_was_given(encodings: Path, tmp_path: Path) -> None:
     texts = {"main": "abc" * 70, "valid": "def" * 40, "test": "fgh" * 50}
     paths = {name: tmp_path / name for name in texts}
     for name, path in paths.items():
@@ -80,12 +81,14 @@ def test_each_part_is_cut_from_the_file_it_was_given(encodings, tmp_path):
         assert found == list(texts.values())
 
 
-def test_short_texts_need_no_folder(encodings):
+def test_short_texts_need_no_folder(encodings: Path) -> None:
     encode([Source("a", b"ab" * 50)], CHAR, "a")
     assert not encodings.exists()
 
 
-def test_what_can_be_read_only_once_is_read_once_and_kept(encodings, long_text, tmp_path, decoded):
+def test_what_can_be_read_only_once_is_read_once_and_kept(
+    encodings: Path, long_text: Path, tmp_path: Path, decoded: list[str]
+) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=lambda: pipe.write_bytes(LONG_TEXT.encode()))
@@ -97,7 +100,9 @@ def test_what_can_be_read_only_once_is_read_once_and_kept(encodings, long_text, 
     np.testing.assert_array_equal(piped.ids, found.ids)
 
 
-def test_standard_input_may_be_long(encodings, long_text, monkeypatch):
+def test_standard_input_may_be_long(
+    encodings: Path, long_text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with long_text.open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)
         corpus = Corpus.read(["-"], split=Split(1, 0, 0))
@@ -105,7 +110,9 @@ def test_standard_input_may_be_long(encodings, long_text, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["ascii", "chinese"])
-def test_memory_does_not_grow_with_the_text(kind, encodings, long_text, monkeypatch):
+def test_memory_does_not_grow_with_the_text(
+    kind: str, encodings: Path, long_text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("charrnn.data.reading._BLOCK", 1 << 16)
     monkeypatch.setattr("charrnn.data.store._BLOCK", 1 << 16)
     piece = ("the quick brown fox\n" if kind == "ascii" else "白日依山尽，黄河\n") * 4000
@@ -122,7 +129,9 @@ def test_memory_does_not_grow_with_the_text(kind, encodings, long_text, monkeypa
     assert longer_second < second + 200_000
 
 
-def test_a_spool_gives_back_what_was_written(encodings, rng, monkeypatch):
+def test_a_spool_gives_back_what_was_written(
+    encodings: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kinds = [(50, np.uint8), (0, np.uint8), (30, np.uint32), (70, np.uint16)]
     pieces = [rng.integers(0, 200, n).astype(kind) for n, kind in kinds]
     for small in (0, 60, 1 << 20):
@@ -137,8 +146,8 @@ def test_a_spool_gives_back_what_was_written(encodings, rng, monkeypatch):
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="Linux tells, others do not")
-def test_released_pages_are_given_back_and_read_anew(encodings):
-    def in_files():
+def test_released_pages_are_given_back_and_read_anew(encodings: Path) -> None:
+    def in_files() -> int:
         lines = STATUS.read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))
 
@@ -155,7 +164,9 @@ def test_released_pages_are_given_back_and_read_anew(encodings):
     drop_pages(np.zeros(3))
 
 
-def test_eval_reads_a_long_text_as_it_reads_a_short_one(encodings, tmp_path, monkeypatch):
+def test_eval_reads_a_long_text_as_it_reads_a_short_one(
+    encodings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sonnet = tmp_path / "sonnet.txt"
     sonnet.write_text("Shall I compare thee to a summer's day?\n" * 9)
     found = []

@@ -1,5 +1,7 @@
 """Several models that predict as one."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,7 +20,7 @@ LETTERS = "abcdef\n"
 V = len(LETTERS)
 
 
-def network(cell="gru", seed=0, layers=1, vocab_size=V):
+def network(cell: str = "gru", seed: int = 0, layers: int = 1, vocab_size: int = V) -> CharRNN:
     rng = np.random.default_rng(seed)
     model = CharRNN.initialised(NetworkConfig(vocab_size, cell, 6, layers), rng, np.float64)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
@@ -30,7 +32,7 @@ def mixed() -> Ensemble:
     return Ensemble([network("lstm", 1, 2), counts, network("gru", 3)])
 
 
-def test_the_mean_is_one_of_probabilities(rng):
+def test_the_mean_is_one_of_probabilities(rng: np.random.Generator) -> None:
     model, ids = mixed(), rng.integers(0, V, (12, 3))
     assert isinstance(model, LanguageModel)
     log_p, state = model.read(ids, model.initial_state(3))
@@ -40,7 +42,7 @@ def test_the_mean_is_one_of_probabilities(rng):
     np.testing.assert_allclose(np.exp(log_p).sum(axis=-1), 1)
 
 
-def test_reading_in_chunks_equals_reading_whole(rng):
+def test_reading_in_chunks_equals_reading_whole(rng: np.random.Generator) -> None:
     model, ids = mixed(), rng.integers(0, V, (30, 2))
     whole, _ = model.read(ids, model.initial_state(2))
     first, state = model.read(ids[:11], model.initial_state(2))
@@ -48,7 +50,7 @@ def test_reading_in_chunks_equals_reading_whole(rng):
     np.testing.assert_allclose(np.concatenate([first, second]), whole, atol=1e-12)
 
 
-def test_the_numbers_do_not_depend_on_lanes(rng):
+def test_the_numbers_do_not_depend_on_lanes(rng: np.random.Generator) -> None:
     model, ids = mixed(), rng.integers(0, V, 1500)
     wanted = surprisal(model, ids, streams=1)
     np.testing.assert_allclose(surprisal(model, ids, streams=7, chunk=10), wanted, atol=1e-8)
@@ -56,20 +58,20 @@ def test_the_numbers_do_not_depend_on_lanes(rng):
 
 @settings(max_examples=20)
 @given(st.lists(st.integers(0, V - 1), min_size=1, max_size=40), st.integers(0, 99))
-def test_its_loss_is_at_most_the_mean_of_those_of_its_members(ids, seed):
+def test_its_loss_is_at_most_the_mean_of_those_of_its_members(ids: list[int], seed: int) -> None:
     members = [network("gru", seed), network("rnn", seed + 1)]
     text = np.array(ids)
     losses = [evaluate(m, text).nats_per_char for m in members]
     assert evaluate(Ensemble(members), text).nats_per_char <= np.mean(losses) + 1e-12
 
 
-def test_a_model_twice_is_that_model(rng):
+def test_a_model_twice_is_that_model(rng: np.random.Generator) -> None:
     ids = rng.integers(0, V, 300)
     twice = surprisal(Ensemble([network(), network()]), ids)
     np.testing.assert_allclose(twice, surprisal(network(), ids), atol=1e-12)
 
 
-def test_samples_of_an_ensemble_are_those_of_their_seeds():
+def test_samples_of_an_ensemble_are_those_of_their_seeds() -> None:
     seed = np.array([1, 2, 3])
     rngs = [np.random.default_rng(n) for n in (4, 5)]
     together = np.stack(list(write(mixed(), seed, 50, rngs)))
@@ -77,7 +79,7 @@ def test_samples_of_an_ensemble_are_those_of_their_seeds():
     np.testing.assert_array_equal(together[:, 1], alone[:, 0])
 
 
-def test_members_must_know_the_same_symbols(tmp_path):
+def test_members_must_know_the_same_symbols(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="5"):
         Ensemble([network(), network(vocab_size=5)])
     for name, letters in (("a", LETTERS), ("b", LETTERS), ("c", "ghijkl\n")):

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,22 +14,24 @@ from charrnn.data.reading import Source
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
-from tests.comparing import CONFIG, PLAN, TEXT, compared
 from tests.conftest import VERSE
+from tests.small_comparison import CONFIG, PLAN, TEXT, compared
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Comparison:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     return compared(tmp_path_factory.mktemp("whole") / "experiment")
 
 
-def test_parameters_are_matched_by_the_hidden_size(whole):
+def test_parameters_are_matched_by_the_hidden_size(whole: Comparison) -> None:
     plan = replace(PLAN, cells=("rnn", "lstm"), params=5000)
     sizes = {m.cell: m.hidden for m in plan.models(whole.corpus) if m.cell != "ngram"}
     assert sizes["rnn"] > sizes["lstm"] > 8
 
 
-def test_what_is_done_is_not_done_again_and_more_is_added(whole, monkeypatch):
+def test_what_is_done_is_not_done_again_and_more_is_added(
+    whole: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
         "charrnn.compare.comparison.learn", lambda trial: pytest.fail(f"{trial.name} again")
     )
@@ -38,7 +41,9 @@ def test_what_is_done_is_not_done_again_and_more_is_added(whole, monkeypatch):
     assert missing == ["lstm-1x8-seed1", "lstm-1x8-seed2", "gru-1x8-seed3", "lstm-1x8-seed3"]
 
 
-def test_other_options_want_another_folder(whole, tmp_path, monkeypatch):
+def test_other_options_want_another_folder(
+    whole: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = replace(PLAN, config=replace(PLAN.config, lr=0.5, steps=13))
     with pytest.raises(ConfigError, match=r"--steps 12 \(now 13\), --lr 0.004 \(now 0\.5\)"):
         Comparison(other, TEXT, whole.folder)
@@ -54,14 +59,16 @@ def test_other_options_want_another_folder(whole, tmp_path, monkeypatch):
     ]  # fmt: skip
 
 
-def test_hidden_and_layers_may_change_for_they_are_in_the_names(whole):
+def test_hidden_and_layers_may_change_for_they_are_in_the_names(whole: Comparison) -> None:
     more = Comparison(replace(PLAN, config=replace(PLAN.config, hidden=9)), TEXT, whole.folder)
     assert {t.path.name for t in more.missing} == {
         "rnn-1x9-seed1", "rnn-1x9-seed2", "gru-1x9-seed1", "gru-1x9-seed2"
     }  # fmt: skip
 
 
-def test_what_repeats_a_seed_or_was_not_finished_counts_for_nothing(whole, tmp_path):
+def test_what_repeats_a_seed_or_was_not_finished_counts_for_nothing(
+    whole: Comparison, tmp_path: Path
+) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(whole.folder, folder)
     log = folder / "gru-1x8-seed2" / "log.jsonl"
@@ -76,7 +83,7 @@ def test_what_repeats_a_seed_or_was_not_finished_counts_for_nothing(whole, tmp_p
     assert counts == {"ngram 1": 1, "ngram 3": 1, "rnn 1x8": 2, "gru 1x8": 1}
 
 
-def test_trained_runs_are_grouped_by_what_they_are(whole):
+def test_trained_runs_are_grouped_by_what_they_are(whole: Comparison) -> None:
     ids = whole.corpus.test
     results = [
         measured(Run(path), checkpoint.load(path / "best.npz"), ids)
@@ -94,7 +101,7 @@ def test_trained_runs_are_grouped_by_what_they_are(whole):
         by_model([results[0], replace(results[1], chars=999)])
 
 
-def test_a_plan_that_makes_no_sense_says_why():
+def test_a_plan_that_makes_no_sense_says_why() -> None:
     for change, words in [
         ({"cells": ("nope",)}, "no cell 'nope'"),
         ({"orders": (13,)}, "order is 13"),
@@ -105,21 +112,21 @@ def test_a_plan_that_makes_no_sense_says_why():
             replace(PLAN, **change)
 
 
-def test_a_comparison_needs_something_to_test_on(tmp_path):
+def test_a_comparison_needs_something_to_test_on(tmp_path: Path) -> None:
     text = replace(TEXT, config=replace(CONFIG, split="0.9,0.1,0"))
     with pytest.raises(ConfigError, match="nothing to test on"):
         Comparison(PLAN, text, tmp_path / "x")
     assert not (tmp_path / "x").exists()
 
 
-def test_the_record_is_plain_json(whole):
+def test_the_record_is_plain_json(whole: Comparison) -> None:
     record = json.loads((whole.folder / RECORD).read_text("utf-8"))
     assert record["corpus"]["name"] == "verse"
     assert record["options"]["steps"] == 12
     assert not {"cell", "hidden", "layers", "seed"} & set(record["options"])
 
 
-def test_a_record_may_lack_options_that_came_later(tmp_path):
+def test_a_record_may_lack_options_that_came_later(tmp_path: Path) -> None:
     plan = replace(PLAN, cells=("rnn",), seeds=1, orders=())
     file = compared(tmp_path / "x", plan).folder / RECORD
     record = json.loads(file.read_text("utf-8"))
@@ -132,7 +139,7 @@ def test_a_record_may_lack_options_that_came_later(tmp_path):
         Comparison(plan, TEXT, tmp_path / "x")
 
 
-def test_what_is_left_open_is_chosen_once_for_all(tmp_path):
+def test_what_is_left_open_is_chosen_once_for_all(tmp_path: Path) -> None:
     open_ = replace(CONFIG, hidden=None, dropout=None)
     one, other = (
         Comparison(Plan(open_, cells, 1), TEXT, tmp_path / "x")

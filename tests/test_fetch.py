@@ -5,7 +5,9 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
 
     asked: list[str]
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         start = 0
         wanted = self.headers.get("Range")
         self.server.asked.append((self.path, wanted))
@@ -45,12 +47,12 @@ class Handler(BaseHTTPRequestHandler):
             body = body[: len(body) // 2]
         self.wfile.write(body)
 
-    def log_message(self, *args):
+    def log_message(self, *args: object) -> None:
         pass
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[Server]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         running.asked = []
         thread = threading.Thread(target=running.serve_forever, daemon=True)
@@ -61,28 +63,30 @@ def server():
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
-def entry(server, path="/text", sha256=SHA256):
+def entry(server: Server, path: str = "/text", sha256: str = SHA256) -> Entry:
     url = f"http://127.0.0.1:{server.server_port}{path}"
     return Entry("play", "A play", len(TEXT), "CC0-1.0", sha256, url)
 
 
-def files_in(cache):
+def files_in(cache: Path) -> list[str]:
     return sorted(f.name for f in cache.iterdir())
 
 
-def test_a_text_is_fetched_whole(server, cache):
+def test_a_text_is_fetched_whole(server: Server, cache: Path) -> None:
     progress = list(fetch(entry(server)))
     assert progress[-1] == len(TEXT)
     assert (cache / "play.txt").read_bytes() == TEXT
     assert files_in(cache) == ["play.txt"]
 
 
-def test_a_cut_connection_is_an_error_and_the_next_fetch_goes_on(server, cache):
+def test_a_cut_connection_is_an_error_and_the_next_fetch_goes_on(
+    server: Server, cache: Path
+) -> None:
     with pytest.raises(FetchError, match=r"run the same command again|cut"):
         list(fetch(entry(server, "/cut")))
     assert files_in(cache) == ["play.txt.part"]
@@ -91,39 +95,43 @@ def test_a_cut_connection_is_an_error_and_the_next_fetch_goes_on(server, cache):
     assert server.asked[-1] == ("/cut", f"bytes={len(TEXT) // 2}-")
 
 
-def test_a_server_without_ranges_is_read_from_the_start(server, cache):
+def test_a_server_without_ranges_is_read_from_the_start(server: Server, cache: Path) -> None:
     cache.mkdir()
     (cache / "play.txt.part").write_bytes(TEXT[:1000])
     list(fetch(entry(server, "/plain")))
     assert (cache / "play.txt").read_bytes() == TEXT
 
 
-def test_a_wrong_hash_leaves_nothing(server, cache):
+def test_a_wrong_hash_leaves_nothing(server: Server, cache: Path) -> None:
     with pytest.raises(FetchError, match="not the text that charrnn knows"):
         list(fetch(entry(server, sha256="0" * 64)))
     assert files_in(cache) == []
 
 
-def test_a_missing_page_leaves_nothing(server, cache):
+def test_a_missing_page_leaves_nothing(server: Server, cache: Path) -> None:
     with pytest.raises(FetchError, match="404 Not Found"):
         list(fetch(entry(server, "/nowhere")))
     assert files_in(cache) == []
 
 
-def test_no_server_is_an_error(cache):
+def test_no_server_is_an_error(cache: Path) -> None:
     nobody = Entry("play", "", 10, "", "", "http://127.0.0.1:9/")
     with pytest.raises(FetchError, match="Cannot fetch play"):
         list(fetch(nobody))
 
 
-def test_a_folder_that_cannot_be_written_is_an_error(server, tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_an_error(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "file"))
     with pytest.raises(FetchError, match="Cannot write"):
         list(fetch(entry(server)))
 
 
-def test_training_by_name_fetches_and_then_just_works(server, tmp_path, cache):
+def test_training_by_name_fetches_and_then_just_works(
+    server: Server, tmp_path: Path, cache: Path
+) -> None:
     listed = tmp_path / "catalogue.json"
     listed.write_text(json.dumps([vars(entry(server))]))
     command = [sys.executable, "-m", "charrnn", "train", "play", "--steps", "2", "--hidden", "8",
@@ -136,7 +144,7 @@ def test_training_by_name_fetches_and_then_just_works(server, tmp_path, cache):
     assert len(server.asked) == 1
 
 
-def test_a_fetch_that_fails_is_one_line(server, tmp_path):
+def test_a_fetch_that_fails_is_one_line(server: Server, tmp_path: Path) -> None:
     listed = tmp_path / "catalogue.json"
     listed.write_text(json.dumps([vars(entry(server, "/nowhere"))]))
     env = {"CHARRNN_CATALOGUE": str(listed), "CHARRNN_CACHE": str(tmp_path / "c"), "PATH": ""}
@@ -147,7 +155,7 @@ def test_a_fetch_that_fails_is_one_line(server, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_every_entry_is_complete():
+def test_every_entry_is_complete() -> None:
     for e in catalogue.entries():
         assert e.title
         assert e.bytes > 10_000

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -26,13 +27,13 @@ from tests.test_cli import LOSS, charrnn
 CHINESE = "床前看月光，疑是地上霜。举头望明月，低头思故乡。\n"
 
 
-def ngram(path, text, order):
+def ngram(path: Path, text: str, order: int) -> None:
     vocabulary = Vocabulary.of(text)
     model = NGram.counted(vocabulary.encode(text), len(vocabulary), order)
     checkpoint.save(Checkpoint(model, vocabulary), path / "best.npz")
 
 
-def filler(path, text):
+def filler(path: Path, text: str) -> None:
     vocabulary = Vocabulary.of(text)
     config = NetworkConfig(len(vocabulary), "gru", 8, 1)
     model = MaskedLanguageModel.initialised(config, np.random.default_rng(1))
@@ -41,7 +42,7 @@ def filler(path, text):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs of several kinds, the filler among them neither the oldest nor the newest."""
     path = tmp_path_factory.mktemp("gaps")
     (path / "verse.txt").write_text(VERSE[:900], "utf-8")
@@ -55,7 +56,9 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-def test_a_filled_text_goes_to_standard_output_and_what_else_could_be_to_standard_error(folder):
+def test_a_filled_text_goes_to_standard_output_and_what_else_could_be_to_standard_error(
+    folder: Path,
+) -> None:
     done = charrnn(folder, "fill", "checkpoints/verse", "And wh_n th_ sun", "--alternatives", "2")
     assert (done.returncode, done.stdout) == (0, "And when the sun\n")
     note, first, second = done.stderr.splitlines()
@@ -66,7 +69,7 @@ def test_a_filled_text_goes_to_standard_output_and_what_else_could_be_to_standar
     assert (silent.stdout, len(silent.stderr.splitlines())) == ("when\n", 1)
 
 
-def test_without_a_checkpoint_the_newest_that_fills_gaps_is_used(folder):
+def test_without_a_checkpoint_the_newest_that_fills_gaps_is_used(folder: Path) -> None:
     done = charrnn(folder, "fill", "And wh_n")
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("checkpoints/gaps/best.npz: fill gru 1x8\n")
@@ -75,7 +78,7 @@ def test_without_a_checkpoint_the_newest_that_fills_gaps_is_used(folder):
     assert find_checkpoint(None, folder / "checkpoints", ("fill",)).parent.name == "gaps"
 
 
-def test_other_commands_pass_over_what_fills_gaps(folder, tmp_path):
+def test_other_commands_pass_over_what_fills_gaps(folder: Path, tmp_path: Path) -> None:
     filler(tmp_path / "checkpoints" / "gaps", VERSE)
     for command in (["sample", "--length", "3"], ["score", str(folder / "verse.txt")]):
         done = charrnn(tmp_path, *command, "--json")
@@ -84,7 +87,7 @@ def test_other_commands_pass_over_what_fills_gaps(folder, tmp_path):
 
 
 @pytest.mark.parametrize("command", [["sample"], ["score", "verse.txt"]])
-def test_other_commands_refuse_what_fills_gaps(command, folder):
+def test_other_commands_refuse_what_fills_gaps(command: list[str], folder: Path) -> None:
     done = charrnn(folder, command[0], "checkpoints/gaps", *command[1:])
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
@@ -93,7 +96,7 @@ def test_other_commands_refuse_what_fills_gaps(command, folder):
     )
 
 
-def test_lines_are_filled_one_by_one(folder):
+def test_lines_are_filled_one_by_one(folder: Path) -> None:
     done = charrnn(
         folder, "fill", "checkpoints/verse", "--json", stdin="And wh_n\nnothing\n\nth_ sun"
     )
@@ -121,14 +124,16 @@ BAD = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), BAD)
-def test_bad_input_gets_one_clear_line(arguments, code, message, folder):
+def test_bad_input_gets_one_clear_line(
+    arguments: list[str], code: int, message: str, folder: Path
+) -> None:
     done = charrnn(folder, "fill", *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_without_any_such_run_it_says_how_to_train_one(tmp_path):
+def test_without_any_such_run_it_says_how_to_train_one(tmp_path: Path) -> None:
     done = charrnn(tmp_path, "fill", "wh_n")
     assert done.returncode == 1
     assert done.stderr == (
@@ -137,7 +142,9 @@ def test_without_any_such_run_it_says_how_to_train_one(tmp_path):
     )
 
 
-def test_a_damaged_run_is_named_and_not_passed_over(tmp_path, monkeypatch):
+def test_a_damaged_run_is_named_and_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs = tmp_path / "checkpoints"
     filler(runs / "whole", VERSE)
     (runs / "cut").mkdir()
@@ -149,8 +156,8 @@ def test_a_damaged_run_is_named_and_not_passed_over(tmp_path, monkeypatch):
     assert load_filler(runs / "whole").fill("wh_n").gaps[0].at == 2
 
 
-def test_eval_says_how_well_hidden_characters_are_restored(folder):
-    def run(*more):
+def test_eval_says_how_well_hidden_characters_are_restored(folder: Path) -> None:
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
         return charrnn(folder, "eval", "checkpoints/gaps", "verse.txt", *more)
 
     first, again = (json.loads(run("--json").stdout) for _ in range(2))
@@ -163,7 +170,7 @@ def test_eval_says_how_well_hidden_characters_are_restored(folder):
     assert f"{first['nats_per_char']:.4f}" in shown
 
 
-def test_training_to_fill_is_shown_like_any_other(folder):
+def test_training_to_fill_is_shown_like_any_other(folder: Path) -> None:
     tiny = ["--hidden", "8", "--layers", "1", "--steps", "10", "--batch", "4", "--mask", "0.3"]
     done = charrnn(folder, "train", "verse.txt", "--task", "fill", *tiny, "--out", "more", "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -182,7 +189,7 @@ def test_training_to_fill_is_shown_like_any_other(folder):
     assert "--mask cannot change" in changed.stderr
 
 
-def on_screen(folder, *arguments, columns=60, **environment):
+def on_screen(folder: Path, *arguments: str, columns: int = 60, **environment: str) -> str:
     """What a terminal gets."""
     pexpect = pytest.importorskip("pexpect")
     env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
@@ -197,18 +204,20 @@ def on_screen(folder, *arguments, columns=60, **environment):
     return screen
 
 
-def test_in_a_terminal_what_was_missing_is_marked_by_colour(folder):
+def test_in_a_terminal_what_was_missing_is_marked_by_colour(folder: Path) -> None:
     screen = on_screen(folder, "checkpoints/verse", "And wh_n th_ sun")
     assert "And wh\x1b[1;4;32me\x1b[0mn th\x1b[1;4;32me\x1b[0m sun\n" in screen
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_where_there_are_no_colours_carets_stand_beneath(folder, environment):
+def test_where_there_are_no_colours_carets_stand_beneath(
+    folder: Path, environment: dict[str, str]
+) -> None:
     shown = on_screen(folder, "checkpoints/verse", "And wh_n th_ sun", **environment)
     assert "And when the sun\n      ^    ^\n" in re.sub(r"\x1b\[[0-9;]*m", "", shown)
 
 
-def test_wide_characters_line_up(folder):
+def test_wide_characters_line_up(folder: Path) -> None:
     screen = on_screen(folder, "checkpoints/chinese", "床前_月光，疑_地上霜。", NO_COLOR="1")
     rows = re.sub(r"\x1b\[[0-9;]*m", "", screen).splitlines()
     assert rows[1:3] == ["床前看月光，疑是地上霜。", "    ^^        ^^"]
@@ -219,7 +228,7 @@ def test_wide_characters_line_up(folder):
     )
 
 
-def test_what_cannot_be_seen_is_written_so_that_it_can(capsys):
+def test_what_cannot_be_seen_is_written_so_that_it_can(capsys: pytest.CaptureFixture[str]) -> None:
     gaps = [Gap(1, 2, 1, [(" ", 0.9), ("\x1b", 0.004)]), Gap(3, 6, 2, [(" so", 1.0)])]
     filled_view.print_alternatives(Filled("a \n so\x1b", gaps, 0))
     shown = capsys.readouterr().err.splitlines()

@@ -1,9 +1,11 @@
 """The hand-written derivatives, against central differences in float64."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from charrnn.diagnostics.gradcheck import check_layer
+from charrnn.diagnostics.gradcheck import Agreement, check_layer
 from charrnn.models import NETWORKS, CharRNN, NetworkConfig
 from charrnn.nn.cells import CELLS
 from charrnn.nn.functional import add_rows_at, one_hot
@@ -17,17 +19,17 @@ from charrnn.nn.layers import (
     Residual,
     Sequential,
 )
-from charrnn.nn.layers.base import dropout_mask
-from charrnn.nn.params import Params
+from charrnn.nn.layers.base import Rng, dropout_mask
+from charrnn.nn.params import Array, Params, State
 
 T, B, V, H = 7, 3, 5, 4
 
 
-def inputs(kind: str, rng: np.random.Generator):
+def inputs(kind: str, rng: np.random.Generator) -> Array:
     return rng.integers(0, V, (T, B)) if kind == "one-hot" else rng.standard_normal((T, B, V))
 
 
-def assert_agree(found):
+def assert_agree(found: dict[str, Agreement]) -> None:
     for name, agreement in found.items():
         assert agreement.numeric != 0, name
         assert agreement.relative_error < 1e-6, (name, agreement)
@@ -35,7 +37,9 @@ def assert_agree(found):
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_single_layer_is_differentiated_right(cell, kind, rng):
+def test_a_single_layer_is_differentiated_right(
+    cell: str, kind: str, rng: np.random.Generator
+) -> None:
     found = check_layer(Recurrent(CELLS[cell], V, H), inputs(kind, rng), rng)
     assert {"W", "b", "state"} | ({"U"} if CELLS[cell].recurrent else set()) <= set(found)
     assert ("x" in found) == (kind == "dense")
@@ -44,7 +48,9 @@ def test_a_single_layer_is_differentiated_right(cell, kind, rng):
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_stack_with_dropout_and_output_is_differentiated_right(cell, kind, rng):
+def test_a_stack_with_dropout_and_output_is_differentiated_right(
+    cell: str, kind: str, rng: np.random.Generator
+) -> None:
     stack = Sequential(
         {
             "0": Recurrent(CELLS[cell], V, H),
@@ -58,16 +64,18 @@ def test_a_stack_with_dropout_and_output_is_differentiated_right(cell, kind, rng
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_two_stacked_bidirectional_layers_are_differentiated_right(cell, kind, rng):
+def test_two_stacked_bidirectional_layers_are_differentiated_right(
+    cell: str, kind: str, rng: np.random.Generator
+) -> None:
     """With sequences of several lengths, whose padding must take no part."""
 
-    def both_ways(inputs, hidden):
+    def both_ways(inputs: int, hidden: int) -> Bidirectional:
         return Bidirectional(
             Recurrent(CELLS[cell], inputs, hidden), Recurrent(CELLS[cell], inputs, hidden + 1)
         )
 
     class Padded(Sequential):
-        def forward(self, p, x, state, rng=None):
+        def forward(self, p: Params, x: Array, state: State, rng: Rng | None = None) -> Any:
             return super().forward(p, x, state, rng, np.array([T, 2, 4]))
 
     stack = Padded({"0": both_ways(V, H), "1": both_ways(2 * H + 1, H)})
@@ -75,17 +83,19 @@ def test_two_stacked_bidirectional_layers_are_differentiated_right(cell, kind, r
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_residual_layer_is_differentiated_right(cell, rng):
+def test_a_residual_layer_is_differentiated_right(cell: str, rng: np.random.Generator) -> None:
     assert_agree(check_layer(Residual(Recurrent(CELLS[cell], V, V)), inputs("dense", rng), rng))
 
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("name", ["output", *OUTPUTS])
-def test_an_output_layer_is_differentiated_right(name, kind, rng):
+def test_an_output_layer_is_differentiated_right(
+    name: str, kind: str, rng: np.random.Generator
+) -> None:
     x, ids = inputs(kind, rng), rng.integers(0, V, (T, B))
 
     class Told(OUTPUTS.get(name, Output)):
-        def forward(self, p, x, state, rng=None):
+        def forward(self, p: Params, x: Array, state: State, rng: Rng | None = None) -> Any:
             return super().forward(p, x, state, rng, ids=ids)
 
     if name == "output" and kind == "one-hot":
@@ -97,13 +107,15 @@ def test_an_output_layer_is_differentiated_right(name, kind, rng):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_one_step_alone_is_differentiated_right(cell, rng):
+def test_one_step_alone_is_differentiated_right(cell: str, rng: np.random.Generator) -> None:
     assert_agree(check_layer(Recurrent(CELLS[cell], V, H), rng.integers(0, V, (1, B)), rng))
 
 
 @pytest.mark.parametrize(("layers", "residual"), [(1, False), (2, False), (3, True)])
 @pytest.mark.parametrize("cell", NETWORKS)
-def test_the_training_gradient_is_that_of_the_loss(cell, layers, residual, rng):
+def test_the_training_gradient_is_that_of_the_loss(
+    cell: str, layers: int, residual: bool, rng: np.random.Generator
+) -> None:
     config = NetworkConfig(V, cell, H, layers, dropout=0.3, residual=residual)
     model = CharRNN.initialised(config, rng, np.float64)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
@@ -112,7 +124,7 @@ def test_the_training_gradient_is_that_of_the_loss(cell, layers, residual, rng):
     grads, direction = model.params.zeros_like(), rng.standard_normal(model.num_parameters)
     at = model.params.flat.copy()
 
-    def loss(eps, into):
+    def loss(eps: float, into: Params) -> float:
         model.params.flat[:] = at + eps * direction
         return model.gradient(ids, targets, state, into, np.random.default_rng(4))[0]
 
@@ -121,7 +133,7 @@ def test_the_training_gradient_is_that_of_the_loss(cell, layers, residual, rng):
     np.testing.assert_allclose(grads.flat @ direction, numeric, rtol=1e-6)
 
 
-def test_a_large_vocabulary_gets_the_same_row_gradients(rng):
+def test_a_large_vocabulary_gets_the_same_row_gradients(rng: np.random.Generator) -> None:
     """Sorted segment sums against the one-hot product."""
     ids, rows = rng.integers(0, 400, 1000), rng.standard_normal((1000, 6))
     summed = np.zeros((400, 6))
@@ -130,13 +142,13 @@ def test_a_large_vocabulary_gets_the_same_row_gradients(rng):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_pullbacks_add_to_what_is_there(cell, rng):
+def test_pullbacks_add_to_what_is_there(cell: str, rng: np.random.Generator) -> None:
     layer = Recurrent(CELLS[cell], V, H)
     params = Params.initialised(layer.specs(), rng, np.float64)
     x, start = inputs("dense", rng), layer.initial_state(B, np.float64)
     dy = rng.standard_normal((T, B, H))
 
-    def add_to(grads):
+    def add_to(grads: Params) -> Array:
         _, final, backward = layer.forward(params, x, start)
         backward(grads, dy.copy(), tuple(np.zeros_like(s) for s in final))
         return grads.flat.copy()
@@ -146,12 +158,12 @@ def test_pullbacks_add_to_what_is_there(cell, rng):
     np.testing.assert_allclose(add_to(grads), 2 * once)
 
 
-def test_the_forget_bias_starts_at_one(rng):
+def test_the_forget_bias_starts_at_one(rng: np.random.Generator) -> None:
     b = CharRNN.initialised(NetworkConfig(V, "lstm", H, 1), rng).params["0.b"]
     assert b.tolist() == [0] * H + [1] * H + [0] * 2 * H
 
 
-def test_dropout_silences_a_unit_of_a_lane_for_the_whole_chunk(rng):
+def test_dropout_silences_a_unit_of_a_lane_for_the_whole_chunk(rng: np.random.Generator) -> None:
     layer, x = Dropout(200, 0.25), np.ones((7, 3, 200))
     y, _, _ = layer.forward(Params({}, np.zeros(0)), x, (), rng)
     np.testing.assert_array_equal(y, np.broadcast_to(y[0], y.shape))
@@ -161,7 +173,9 @@ def test_dropout_silences_a_unit_of_a_lane_for_the_whole_chunk(rng):
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_dropped_weights_are_the_same_for_a_whole_chunk_and_whole_in_use(cell, rng):
+def test_dropped_weights_are_the_same_for_a_whole_chunk_and_whole_in_use(
+    cell: str, rng: np.random.Generator
+) -> None:
     layer = Recurrent(CELLS[cell], V, H, dropped=0.5)
     p = Params.initialised(layer.specs(), rng, np.float64)
     x, state = rng.standard_normal((T, B, V)), layer.initial_state(B, np.float64)
@@ -173,7 +187,7 @@ def test_dropped_weights_are_the_same_for_a_whole_chunk_and_whole_in_use(cell, r
     assert (layer.forward(p, x, state)[0] != trained).any()
 
 
-def test_dropout_is_for_training_alone(rng):
+def test_dropout_is_for_training_alone(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(V, "gru", 8, 2, dropout=0.5), rng, np.float64)
     ids, state = rng.integers(0, V, (T, B)), model.initial_state(B)
     losses = [
@@ -185,7 +199,9 @@ def test_dropout_is_for_training_alone(rng):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_padding_changes_nothing_that_is_said_of_a_sequence(cell, rng):
+def test_padding_changes_nothing_that_is_said_of_a_sequence(
+    cell: str, rng: np.random.Generator
+) -> None:
     layer = Bidirectional(Recurrent(CELLS[cell], V, H), Recurrent(CELLS[cell], V, H))
     params = Params.initialised(layer.specs(), rng, np.float64)
     x, lengths = inputs("dense", rng), np.array([T, 2, 4])

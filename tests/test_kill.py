@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from tests.conftest import VERSE
 KILLS = 20
 
 
-def command(tmp_path, *arguments):
+def command(tmp_path: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "charrnn", "train", *arguments]
 
 
@@ -22,7 +23,7 @@ OPTIONS = ["--hidden", "16", "--layers", "2", "--batch", "4", "--seq", "20", "--
            "--eval-every", "5", "--workers", "2", "--split", "0.8,0.1,0.1", "--quiet"]  # fmt: skip
 
 
-def test_twenty_kills_at_random_moments_lose_no_bit(tmp_path):
+def test_twenty_kills_at_random_moments_lose_no_bit(tmp_path: Path) -> None:
     text = tmp_path / "verse.txt"
     text.write_text(VERSE[:12000], "utf-8")
     steps, out = "400", ["--out", str(tmp_path)]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ OPTIONS = {"hidden": 12, "layers": 2, "batch": 7, "seq": 20, "dropout": 0.2, "re
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ranks")
     (path / "verse.txt").write_text(VERSE[:6000], "utf-8")
     return path
@@ -67,17 +68,17 @@ def run(*command: str | int, folder: Path = ROOT) -> tuple[int, str, list[str]]:
     return process.returncode, out, [line for line in err.splitlines() if "Error: " in line]
 
 
-def options(**changes) -> list[str]:
+def options(**changes: Any) -> list[str]:
     return [f"--{n.replace('_', '-')}={v}" for n, v in (OPTIONS | changes).items()]
 
 
-def train(folder, name, ranks, **changes):
+def train(folder: Path, name: str, ranks: int, **changes: Any) -> None:
     command = (*CHARRNN, "verse.txt", *options(**changes), "--out=.", f"--name={name}", "--quiet")
     code, _, errors = run("-n", ranks, *command, folder=folder)
     assert (code, errors) == (0, [])
 
 
-def train_alone(folder, name, **changes):
+def train_alone(folder: Path, name: str, **changes: Any) -> None:
     """In this process; where there is such a run it goes on."""
     corpus = Corpus.read([folder / "verse.txt"], split=Split.parse(OPTIONS["split"]))
     config = TrainConfig(**(OPTIONS | changes))
@@ -90,7 +91,7 @@ def train_alone(folder, name, **changes):
     list(trainer.events())
 
 
-def assert_same_bits(folder, one, other):
+def assert_same_bits(folder: Path, one: str, other: str) -> None:
     a, b = (checkpoint.load(folder / name / "last.npz") for name in (one, other))
     np.testing.assert_array_equal(a.model.params.flat, b.model.params.flat)
     assert set(a.training) == set(b.training)
@@ -106,13 +107,15 @@ def assert_same_bits(folder, one, other):
 
 
 @needs_mpi
-def test_what_ranks_agree_on(folder):
-    code, out, _ = run("-n", 3, sys.executable, "-m", "mpi4py", "-m", "tests.on_ranks")
+def test_what_ranks_agree_on(folder: Path) -> None:
+    code, out, _ = run("-n", 3, sys.executable, "-m", "mpi4py", "-m", "tests.rank_checks")
     assert (code, out.strip()) == (0, "9 checks")
 
 
 @needs_mpi
-def test_ranks_train_with_the_bits_of_as_many_threads_and_go_on_in_one_process(folder):
+def test_ranks_train_with_the_bits_of_as_many_threads_and_go_on_in_one_process(
+    folder: Path,
+) -> None:
     """Seven streams, so that shares are uneven."""
     train(folder, "ranks", 2, steps=10, workers=2)
     train(folder, "again", 4, steps=10, workers=1)
@@ -161,7 +164,9 @@ def ranks_in(folder: Path) -> dict[str, int]:
 @needs_mpi
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds ranks in /proc")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_signal_to_one_rank_ends_all_and_leaves_a_whole_checkpoint(number, folder):
+def test_a_signal_to_one_rank_ends_all_and_leaves_a_whole_checkpoint(
+    number: int, folder: Path
+) -> None:
     name, until = f"hit-{number}", time.monotonic() + 60
     command = (*CHARRNN, "verse.txt", *options(steps=1_000_000), "--out=.", f"--name={name}")
     with started("-n", 3, *command, "--quiet", folder=folder) as process:
@@ -213,7 +218,9 @@ main(sys.argv[1:])
         ([*CHARRNN, "nowhere.txt"], "There is no file 'nowhere.txt'"),
     ],
 )
-def test_a_failure_is_told_once_and_ends_all(command, message, folder):
+def test_a_failure_is_told_once_and_ends_all(
+    command: list[str], message: str, folder: Path
+) -> None:
     more = ["--out=failed", "--hidden=8", "--layers=1", "--steps=9", "--quiet"]
     code, out, errors = run("-n", 2, *command, *more, folder=folder)
     assert (code, out, len(errors)) == (1, "", 1)
@@ -221,7 +228,7 @@ def test_a_failure_is_told_once_and_ends_all(command, message, folder):
 
 
 @needs_mpi
-def test_ranks_that_read_different_texts_are_refused(folder):
+def test_ranks_that_read_different_texts_are_refused(folder: Path) -> None:
     (folder / "other.txt").write_text(VERSE[:6001], "utf-8")
     texts = (["-n", 1, *CHARRNN, name, "--out=refused"] for name in ("verse.txt", "other.txt"))
     first, second = texts

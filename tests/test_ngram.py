@@ -3,7 +3,10 @@
 import dataclasses
 import json
 import math
+from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +17,11 @@ from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus, Split
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.language.evaluate import _agree, evaluate, surprisal
+from charrnn.language.evaluate import Loss, _agree, evaluate, surprisal
 from charrnn.language.sampling import SamplingConfig
 from charrnn.language.text_model import TextModel
-from charrnn.models import MODELS, NGram, NGramConfig, ngram
+from charrnn.models import MODELS, LanguageModel, NGram, NGramConfig, ngram
+from charrnn.nn.params import Array, Ids
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import Run
@@ -38,7 +42,7 @@ pasts = st.lists(st.integers(0, V - 1), max_size=9)
 class Slow:
     """The equations of `NGram`, with dictionaries, one probability at a time."""
 
-    def __init__(self, text, symbols, order):
+    def __init__(self, text: Sequence[int], symbols: int, order: int) -> None:
         self.symbols, self.order = symbols, order
         self.counts = []
         for length in range(order):
@@ -53,7 +57,7 @@ class Slow:
             self.counts.append({gram: len(found) for gram, found in before.items()})
 
     @cache  # noqa: B019
-    def discount(self, length, count):
+    def discount(self, length: int, count: int) -> float:
         n = [sum(c == k for c in self.counts[length].values()) for k in range(5)]
         k = min(count, 3)
         if n[1] and n[k]:
@@ -62,7 +66,7 @@ class Slow:
                 return found
         return k / 2
 
-    def p(self, past, w):
+    def p(self, past: Sequence[int], w: int) -> float:
         past = tuple(past[max(0, len(past) - self.order + 1) :])
         shorter = self.p(past[1:], w) if past else 1 / self.symbols
         counts = self.counts[len(past)]
@@ -75,7 +79,7 @@ class Slow:
         return own + left * shorter
 
 
-def after(model, past):
+def after(model: NGram, past: Sequence[int] | Ids) -> Array:
     """P(next) `(V,)` after a text."""
     _, state = model.read(np.array(past, int)[:, None], model.initial_state(1))
     return np.exp(model.predict(state)[0])
@@ -83,14 +87,16 @@ def after(model, past):
 
 @given(texts, orders, pasts)
 @settings(max_examples=150)
-def test_probabilities_are_those_of_the_definition(text, order, past):
+def test_probabilities_are_those_of_the_definition(
+    text: list[int], order: int, past: list[int]
+) -> None:
     model, slow = NGram.counted(np.array(text), V, order), Slow(text, V, order)
     wanted = [slow.p(past, w) for w in range(V)]
     np.testing.assert_allclose(after(model, past), wanted, rtol=1e-10)
 
 
 @pytest.mark.parametrize("order", range(1, 7))
-def test_at_the_beginning_only_what_was_read_counts(order):
+def test_at_the_beginning_only_what_was_read_counts(order: int) -> None:
     text = [0, 1, 2, 0, 1, 1, 2, 2, 2, 1, 0, 2, 1, 2]
     model, slow = NGram.counted(np.array(text), 3, order), Slow(text, 3, order)
     for past in ([], [0], [1], [2], [1, 2], [2, 0]):
@@ -99,7 +105,9 @@ def test_at_the_beginning_only_what_was_read_counts(order):
 
 
 @given(texts, orders, pasts)
-def test_probabilities_sum_to_one_after_everything_and_none_is_zero(text, order, past):
+def test_probabilities_sum_to_one_after_everything_and_none_is_zero(
+    text: list[int], order: int, past: list[int]
+) -> None:
     p = after(NGram.counted(np.array(text), V, order), past)
     assert p.sum() == pytest.approx(1, abs=1e-12)
     assert p.min() > 0
@@ -107,7 +115,7 @@ def test_probabilities_sum_to_one_after_everything_and_none_is_zero(text, order,
 
 @given(texts, orders)
 @settings(max_examples=40)
-def test_the_loss_of_a_text_is_that_of_the_definition(text, order):
+def test_the_loss_of_a_text_is_that_of_the_definition(text: list[int], order: int) -> None:
     model, slow = NGram.counted(np.array(text), V, order), Slow(text, V, order)
     heard = [*text[len(text) // 2 :], V - 1, *text[:7]]
     wanted = -np.mean([math.log(slow.p(heard[:t], w)) for t, w in enumerate(heard)])
@@ -116,7 +124,7 @@ def test_the_loss_of_a_text_is_that_of_the_definition(text, order):
 
 @given(texts, orders)
 @settings(max_examples=40)
-def test_what_is_stored_is_restored(text, order):
+def test_what_is_stored_is_restored(text: list[int], order: int) -> None:
     model = NGram.counted(np.array(text), V, order)
     found = NGram.restore(json.loads(json.dumps(model.config_json())), model.arrays())
     assert found.config == model.config
@@ -125,14 +133,16 @@ def test_what_is_stored_is_restored(text, order):
 
 
 @pytest.fixture(scope="module")
-def verse():
+def verse() -> Counted:
     """A model of order 6, its vocabulary, and a text it was not made of."""
     vocabulary = Vocabulary.of(VERSE)
     ids = vocabulary.encode(VERSE)
     return NGram.counted(ids[:60000], len(vocabulary), 6), vocabulary, ids[60000:64001]
 
 
-def test_the_numbers_do_not_depend_on_lanes_or_chunks_or_blocks(verse, monkeypatch):
+def test_the_numbers_do_not_depend_on_lanes_or_chunks_or_blocks(
+    verse: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, _, ids = verse
     state, wanted = model.initial_state(1), []
     for symbol in ids[:1500]:
@@ -144,7 +154,7 @@ def test_the_numbers_do_not_depend_on_lanes_or_chunks_or_blocks(verse, monkeypat
         np.testing.assert_allclose(found, wanted, rtol=1e-12)
 
 
-def test_streams_side_by_side_are_read_as_alone_and_in_chunks_as_whole(verse):
+def test_streams_side_by_side_are_read_as_alone_and_in_chunks_as_whole(verse: Counted) -> None:
     model, _, ids = verse
     text = ids[:400].reshape(40, 10)
     whole, end = model.read(text, model.initial_state(10))
@@ -157,19 +167,21 @@ def test_streams_side_by_side_are_read_as_alone_and_in_chunks_as_whole(verse):
     np.testing.assert_array_equal(model.predict(end), whole[-1])
 
 
-def test_the_state_is_the_newest_symbols_and_nothing_before_the_text_begins():
+def test_the_state_is_the_newest_symbols_and_nothing_before_the_text_begins() -> None:
     model = NGram.counted(np.array([0, 1, 2, 0, 1]), 3, 4)
     _, state = model.read(np.array([[2], [1]], np.uint8), model.initial_state(1))
     assert state[0].tolist() == [[-1, 2, 1]]
     assert [s.shape for s in NGram.counted(np.array([0, 1]), 2, 1).initial_state(3)] == [(3, 0)]
 
 
-def test_states_of_whole_numbers_agree_only_where_they_are_the_same():
+def test_states_of_whole_numbers_agree_only_where_they_are_the_same() -> None:
     a, b = np.array([[200_000, 3], [200_001, 3]]), np.array([[200_000, 3], [200_000, 3]])
     assert _agree((a,), (b,)).tolist() == [True, False]
 
 
-def test_a_hundred_thousand_symbols_and_long_contexts_do_not_overflow(rng):
+def test_a_hundred_thousand_symbols_and_long_contexts_do_not_overflow(
+    rng: np.random.Generator,
+) -> None:
     text = rng.integers(0, 100_000, 4000)
     text[2000:2050] = text[1000:1050]
     model, slow = NGram.counted(text, 100_000, 12), Slow(text.tolist(), 100_000, 12)
@@ -179,12 +191,12 @@ def test_a_hundred_thousand_symbols_and_long_contexts_do_not_overflow(rng):
     assert after(model, past)[text[2012]] == pytest.approx(slow.p(past, text[2012]), rel=1e-10)
 
 
-def test_an_order_longer_than_the_text_changes_nothing_but_the_name():
+def test_an_order_longer_than_the_text_changes_nothing_but_the_name() -> None:
     short = np.array([0, 1, 1])
     assert NGram.counted(short, 2, 12).num_parameters == NGram.counted(short, 2, 3).num_parameters
 
 
-def test_longer_contexts_predict_verse_better(verse):
+def test_longer_contexts_predict_verse_better(verse: Counted) -> None:
     _, vocabulary, ids = verse
     text = vocabulary.encode(VERSE)[:60000]
     losses = [
@@ -196,7 +208,7 @@ def test_longer_contexts_predict_verse_better(verse):
     assert losses[0] == pytest.approx(entropy, abs=0.02)
 
 
-def test_it_writes_and_each_sample_is_the_one_its_seed_gives_alone(verse):
+def test_it_writes_and_each_sample_is_the_one_its_seed_gives_alone(verse: Counted) -> None:
     model, vocabulary, _ = verse
     writer = TextModel(model, vocabulary)
     alone = ["".join(writer.generate("The ", 60, seed=n)) for n in (4, 5)]
@@ -211,14 +223,14 @@ def test_it_writes_and_each_sample_is_the_one_its_seed_gives_alone(verse):
 
 
 @pytest.fixture
-def stored(tmp_path):
+def stored(tmp_path: Path) -> tuple[Path, NGram]:
     vocabulary = Vocabulary.of("abr cd")
     model = NGram.counted(vocabulary.encode("abracadabra dabra"), len(vocabulary), 4)
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "best.npz")
     return tmp_path / "best.npz", model
 
 
-def changed(path, **changes):
+def changed(path: Path, **changes: Any) -> None:
     """The checkpoint with other arrays or, under `meta`, other entries of the record."""
     with np.load(path) as file:
         arrays = dict(file)
@@ -227,7 +239,7 @@ def changed(path, **changes):
     np.savez(path, **{**arrays, "meta": np.array(json.dumps(meta))})
 
 
-def test_a_checkpoint_holds_a_model_of_any_kind(stored):
+def test_a_checkpoint_holds_a_model_of_any_kind(stored: tuple[Path, NGram]) -> None:
     path, model = stored
     found = checkpoint.load(path)
     assert (found.model.kind, found.model.name, found.model.num_parameters) == (
@@ -252,7 +264,9 @@ def test_a_checkpoint_holds_a_model_of_any_kind(stored):
         {"meta": {"model": {"symbols": 6, "hidden": 4}}},
     ],
 )
-def test_counts_that_do_not_fit_together_are_damage(stored, change):
+def test_counts_that_do_not_fit_together_are_damage(
+    stored: tuple[Path, NGram], change: dict[str, Any]
+) -> None:
     path, model = stored
     assert model.num_parameters == 36
     changed(path, **change)
@@ -260,26 +274,28 @@ def test_counts_that_do_not_fit_together_are_damage(stored, change):
         checkpoint.load(path)
 
 
-def test_a_kind_that_is_not_known_is_named(stored):
+def test_a_kind_that_is_not_known_is_named(stored: tuple[Path, NGram]) -> None:
     changed(stored[0], meta={"kind": "oracle"})
     with pytest.raises(CheckpointError, match="'oracle'; upgrade"):
         checkpoint.load(stored[0])
 
 
-def test_a_model_that_predicts_nothing_next_is_stored_but_does_not_write(stored, monkeypatch):
+def test_a_model_that_predicts_nothing_next_is_stored_but_does_not_write(
+    stored: tuple[Path, NGram], monkeypatch: pytest.MonkeyPatch
+) -> None:
     @dataclasses.dataclass
     class Verdict:
         kind = task = "judge"
         vocab_size, num_parameters, name = 6, 1, "judge"
 
-        def config_json(self):
+        def config_json(self) -> dict[str, Any]:
             return {}
 
-        def arrays(self):
+        def arrays(self) -> dict[str, Array]:
             return {"verdict": np.array([0.5], np.float32)}
 
         @classmethod
-        def restore(cls, shape, arrays):
+        def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Verdict:
             assert arrays["verdict"] == 0.5
             return cls(**shape)
 
@@ -294,7 +310,7 @@ def test_a_model_that_predicts_nothing_next_is_stored_but_does_not_write(stored,
 CONFIG = TrainConfig(cell="ngram", order=3)
 
 
-def test_counting_reports_with_the_events_of_training(small_corpus, tmp_path):
+def test_counting_reports_with_the_events_of_training(small_corpus: Corpus, tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
     counting = make_trainer(small_corpus, CONFIG, run)
     assert counting.share == 0
@@ -314,7 +330,9 @@ def test_counting_reports_with_the_events_of_training(small_corpus, tmp_path):
     json.dumps([to_json(e) for e in events])
 
 
-def test_counting_that_is_stopped_keeps_the_model_unmeasured(small_corpus, tmp_path):
+def test_counting_that_is_stopped_keeps_the_model_unmeasured(
+    small_corpus: Corpus, tmp_path: Path
+) -> None:
     run = Run.create(tmp_path, "r")
     counting = NGramTrainer(small_corpus, CONFIG, run)
     events = []
@@ -328,9 +346,9 @@ def test_counting_that_is_stopped_keeps_the_model_unmeasured(small_corpus, tmp_p
 
 
 def test_counting_that_is_stopped_while_it_measures_shows_no_half_of_the_losses(
-    small_corpus, monkeypatch
-):
-    def measure_and_stop(model, ids, *more):
+    small_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure_and_stop(model: LanguageModel, ids: Ids, *more: Any) -> Loss:
         counting.stop()
         return evaluate(model, ids, *more)
 
@@ -339,14 +357,14 @@ def test_counting_that_is_stopped_while_it_measures_shows_no_half_of_the_losses(
     assert list(counting.events())[-1].losses == {}
 
 
-def test_counting_needs_no_validation_part_and_no_run():
+def test_counting_needs_no_validation_part_and_no_run() -> None:
     corpus = Corpus.of_text("abracadabra", Split(1, 0, 0))
     events = list(NGramTrainer(corpus, dataclasses.replace(CONFIG, sample_every=0)).events())
     assert [type(e) for e in events] == [Started, Evaluated, Finished]
     assert set(events[-1].losses) == {"train"}
 
 
-def test_options_that_mean_nothing_to_the_cell_are_refused_when_given():
+def test_options_that_mean_nothing_to_the_cell_are_refused_when_given() -> None:
     with pytest.raises(ConfigError, match="ngram has no use for --lr, --weight-decay"):
         TrainConfig.from_mapping({"cell": "ngram", "lr": 1.0, "weight-decay": 0.0}, "")
     with pytest.raises(ConfigError, match="gru has no use for --order"):
@@ -357,7 +375,7 @@ def test_options_that_mean_nothing_to_the_cell_are_refused_when_given():
         assert TrainConfig.from_mapping(config.to_json(), "") == config
 
 
-def test_a_network_is_not_resumed_from_counts(small_corpus, tmp_path):
+def test_a_network_is_not_resumed_from_counts(small_corpus: Corpus, tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
     list(NGramTrainer(small_corpus, CONFIG, run).events())
     run.best.rename(run.last)
@@ -365,6 +383,6 @@ def test_a_network_is_not_resumed_from_counts(small_corpus, tmp_path):
         NetworkTrainer.resume(run, small_corpus, TrainConfig(hidden=4))
 
 
-def test_a_shape_that_makes_no_sense_is_refused():
+def test_a_shape_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(ValueError, match="order 0"):
         NGramConfig(5, 0)

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.language import novelty as module
 from charrnn.language.novelty import Novelty, novelty
 from charrnn.models import NGram
+from charrnn.nn.params import Ids
 from charrnn.runs.checkpoint import Checkpoint
 from tests.conftest import VERSE
 from tests.test_cli import charrnn
@@ -21,24 +24,26 @@ LENGTHS = (1, 2, 3, 5, 8)
 words = st.text("abc", max_size=40)
 
 
-def codes(text: str):
+def codes(text: str) -> Ids:
     return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
-def text(run) -> str:
+def text(run: Ids) -> str:
     return run.astype("<u4").tobytes().decode("utf-32-le")
 
 
-def compare(samples, blocks, lengths=LENGTHS) -> Novelty:
+def compare(
+    samples: Iterable[str], blocks: Iterable[str], lengths: Sequence[int] = LENGTHS
+) -> Novelty:
     return novelty([codes(s) for s in samples], [codes(b) for b in blocks], lengths)
 
 
-def by_looking(samples, corpus, length):
+def by_looking(samples: Iterable[str], corpus: str, length: int) -> float | None:
     runs = [s[i : i + length] for s in samples for i in range(len(s) - length + 1)]
     return sum(r in corpus for r in runs) / len(runs) if runs else None
 
 
-def check(found: Novelty, samples, corpus):
+def check(found: Novelty, samples: Sequence[str], corpus: str) -> None:
     for length, share in found.copied.items():
         wanted = by_looking(samples, corpus, length)
         assert share == (wanted if wanted is None else pytest.approx(wanted)), length
@@ -51,13 +56,15 @@ def check(found: Novelty, samples, corpus):
 
 @settings(max_examples=60)
 @given(st.lists(words, max_size=3), st.lists(words, max_size=5))
-def test_the_numbers_are_those_found_by_looking(samples, blocks):
+def test_the_numbers_are_those_found_by_looking(samples: list[str], blocks: list[str]) -> None:
     check(compare(samples, blocks), samples, "".join(blocks))
 
 
 @settings(max_examples=60)
 @given(st.lists(words, min_size=1, max_size=3), st.lists(words, max_size=5))
-def test_searching_for_pairs_finds_what_a_table_of_them_finds(samples, blocks):
+def test_searching_for_pairs_finds_what_a_table_of_them_finds(
+    samples: list[str], blocks: list[str]
+) -> None:
     before, module._TABLE = module._TABLE, 0
     try:
         check(compare(samples, blocks), samples, "".join(blocks))
@@ -66,7 +73,9 @@ def test_searching_for_pairs_finds_what_a_table_of_them_finds(samples, blocks):
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
-def test_runs_across_the_blocks_of_a_corpus_are_found(size, monkeypatch):
+def test_runs_across_the_blocks_of_a_corpus_are_found(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_BLOCK", size)
     sample = VERSE[200:260] + "#" + VERSE[805:1005] + "#"
     pieces = [VERSE[at : at + 333] for at in range(0, 3000, 333)]
@@ -75,24 +84,24 @@ def test_runs_across_the_blocks_of_a_corpus_are_found(size, monkeypatch):
     check(found, [sample], VERSE[:3000])
 
 
-def test_a_run_does_not_go_on_in_the_next_sample():
+def test_a_run_does_not_go_on_in_the_next_sample() -> None:
     found = compare(["ab", "cd"], ["abcd"], (2, 3))
     assert text(found.longest) == "ab"
     assert found.copied == {2: 1, 3: None}
 
 
-def test_large_and_small_alphabets_are_read_alike():
+def test_large_and_small_alphabets_are_read_alike() -> None:
     chinese = VERSE[:500].translate({ord(c): 0x4E00 + ord(c) * 7 for c in set(VERSE)})
     sample, corpus = chinese[100:200] + "\U0001f600" + chinese[:50], chinese[40:]
     check(compare([sample], [corpus], module.LENGTHS), [sample], corpus)
 
 
-def test_a_sample_of_nothing_is_no_copy():
+def test_a_sample_of_nothing_is_no_copy() -> None:
     assert compare([], ["abc"], (8,)).copied == {8: None}
     assert len(compare([""], [], (8,)).longest) == 0
 
 
-def test_bytes_and_code_points_of_any_width_may_be_compared():
+def test_bytes_and_code_points_of_any_width_may_be_compared() -> None:
     sample = np.frombuffer(b"\xff\x00abc", np.uint8)
     found = novelty([sample], [np.frombuffer(b"xx\xff\x00ab", np.uint8)], (2,))
     assert bytes(found.longest) == b"\xff\x00ab"
@@ -100,12 +109,12 @@ def test_bytes_and_code_points_of_any_width_may_be_compared():
 
 
 @pytest.fixture
-def corpus(tmp_path):
+def corpus(tmp_path: Path) -> Path:
     (tmp_path / "poem.txt").write_text(VERSE[:20000], "utf-8")
     return tmp_path
 
 
-def test_sample_says_what_is_copied(corpus):
+def test_sample_says_what_is_copied(corpus: Path) -> None:
     arguments = ["sample", "--length", "300", "--seed", "1", "--count", "2"]
     plain = charrnn(corpus, *arguments)
     done = charrnn(corpus, *arguments, "--novelty", "poem.txt")
@@ -126,7 +135,7 @@ def test_sample_says_what_is_copied(corpus):
         assert share == pytest.approx(by_looking(samples, VERSE[:20000], int(length)))
 
 
-def test_a_long_copy_is_shortened_for_people(corpus):
+def test_a_long_copy_is_shortened_for_people(corpus: Path) -> None:
     found = Checkpoint(NGram.counted(np.arange(9), 9, 1), Vocabulary.of(VERSE))
     judge = NoveltyReport(str(corpus / "poem.txt"), found, None)
     written = [[piece.encode()] for piece in ("#", VERSE[400:430], VERSE[430:700])]
@@ -137,7 +146,7 @@ def test_a_long_copy_is_shortened_for_people(corpus):
     assert shown.replace("↵", "\n") == f"{VERSE[400:430]} ... {VERSE[670:700]}"
 
 
-def test_words_are_compared_by_their_characters(corpus):
+def test_words_are_compared_by_their_characters(corpus: Path) -> None:
     words = Words.of(VERSE[:20000])
     model = Checkpoint(NGram.counted(np.arange(len(words)), len(words), 1), words)
     judge = NoveltyReport(str(corpus / "poem.txt"), model, None)
@@ -150,7 +159,7 @@ def test_words_are_compared_by_their_characters(corpus):
     )
 
 
-def test_what_was_only_continued_is_not_judged(corpus):
+def test_what_was_only_continued_is_not_judged(corpus: Path) -> None:
     seed = VERSE[3000:3100]
     done = charrnn(corpus, "sample", "--seed-text", seed, "--length", "1", "--json", "--seed", "1",
                    "--novelty", "poem.txt")  # fmt: skip
@@ -165,7 +174,9 @@ def test_what_was_only_continued_is_not_judged(corpus):
         (["--novelty", "-", "--seed-file", "-"], 2, "cannot both read standard input"),
     ],
 )
-def test_a_corpus_that_cannot_be_read_is_told_before_writing(arguments, code, message, corpus):
+def test_a_corpus_that_cannot_be_read_is_told_before_writing(
+    arguments: list[str], code: int, message: str, corpus: Path
+) -> None:
     done = charrnn(corpus, "sample", *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr

@@ -1,5 +1,6 @@
 """Outputs and gradients equal PyTorch's nn.RNN, nn.LSTM and nn.GRU (see golden/make_golden.py)."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,13 @@ import pytest
 
 from charrnn.nn.cells import CELLS
 from charrnn.nn.layers import Recurrent, Sequential
-from charrnn.nn.params import Params
+from charrnn.nn.params import Array, Params, State
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "pytorch.npz")
 HIDDEN, LAYERS = 4, 2
 
 
-def ours(get, kind):
+def ours(get: Callable[[str], Array], kind: str) -> dict[str, Array]:
     """PyTorch's parameters of each layer under our names.
 
     PyTorch adds two biases; ours is their sum, except for a GRU's candidate, where the recurrent
@@ -32,8 +33,8 @@ def ours(get, kind):
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
-def test_outputs_and_gradients_equal_pytorchs(kind):
-    def golden(name):
+def test_outputs_and_gradients_equal_pytorchs(kind: str) -> None:
+    def golden(name: str) -> Array:
         return GOLDEN[f"{kind}/{name}"]
 
     cell = CELLS[kind.lower()]
@@ -45,7 +46,7 @@ def test_outputs_and_gradients_equal_pytorchs(kind):
     for name, value in ours(golden, kind).items():
         params[name][...] = value
 
-    def states(name):  # (layer 0: h, c; layer 1: h, c)
+    def states(name: str) -> State:  # (layer 0: h, c; layer 1: h, c)
         return tuple(golden(f"{name}{s}")[n] for n in range(LAYERS) for s in range(count))
 
     y, final, backward = stack.forward(params, x, states("state"))

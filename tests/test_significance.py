@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.compare.significance import BLOCK, block_edges, block_sums, difference, holm, two_sided
+from charrnn.nn.params import Array
 
 # From tables: the t that is exceeded, on either side, by five in a hundred.
 CRITICAL = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 10: 2.2281, 30: 2.0423,
@@ -17,13 +18,13 @@ LEGENDRE = np.polynomial.legendre.leggauss(400)
 
 
 @pytest.mark.parametrize(("freedom", "t"), CRITICAL.items())
-def test_students_distribution_is_that_of_the_tables(freedom, t):
+def test_students_distribution_is_that_of_the_tables(freedom: float, t: float) -> None:
     assert two_sided(t, freedom) == pytest.approx(0.05, rel=1e-4)
     assert two_sided(-t, freedom) == two_sided(t, freedom)
 
 
 @given(st.floats(0, 1e6))
-def test_one_and_two_degrees_of_freedom_have_closed_forms(t):
+def test_one_and_two_degrees_of_freedom_have_closed_forms(t: float) -> None:
     assert two_sided(t, 1) == pytest.approx(2 * math.atan2(1, t) / math.pi, rel=1e-9)
     root = math.sqrt(2 + t * t)
     assert two_sided(t, 2) == pytest.approx(2 / (root * (root + t)), rel=1e-9)
@@ -31,17 +32,17 @@ def test_one_and_two_degrees_of_freedom_have_closed_forms(t):
 
 @settings(max_examples=30)
 @given(st.floats(0, 8))
-def test_many_degrees_of_freedom_are_the_normal_distribution(t):
+def test_many_degrees_of_freedom_are_the_normal_distribution(t: float) -> None:
     assert two_sided(t, 1e7) == pytest.approx(math.erfc(t / math.sqrt(2)), rel=1e-3)
 
 
 @settings(max_examples=30)
 @given(st.floats(0.05, 20), st.floats(1, 60))
-def test_students_distribution_is_the_integral_of_its_density(t, freedom):
+def test_students_distribution_is_the_integral_of_its_density(t: float, freedom: float) -> None:
     """With t = sqrt(f) tan(a) the density is cos(a)^(f - 1), up to a constant."""
     nodes, weights = LEGENDRE
 
-    def integral(low):
+    def integral(low: float) -> float:
         half = (math.pi / 2 - low) / 2
         return half * weights @ np.cos(low + half * (nodes + 1)) ** (freedom - 1)
 
@@ -50,7 +51,7 @@ def test_students_distribution_is_the_integral_of_its_density(t, freedom):
 
 
 @given(st.integers(1, 30_000))
-def test_blocks_cover_the_text_and_are_alike(length):
+def test_blocks_cover_the_text_and_are_alike(length: int) -> None:
     sizes = np.diff(block_edges(length))
     assert sizes.sum() == length
     assert sizes.max() - sizes.min() <= 1
@@ -62,7 +63,7 @@ def test_blocks_cover_the_text_and_are_alike(length):
         assert sizes.min() >= 100
 
 
-def test_the_sum_of_each_block_is_that_of_its_symbols(rng):
+def test_the_sum_of_each_block_is_that_of_its_symbols(rng: np.random.Generator) -> None:
     nats = rng.random(2500)
     edges = block_edges(2500)
     sums = block_sums(nats, np.arange(1, 2501))
@@ -71,7 +72,7 @@ def test_the_sum_of_each_block_is_that_of_its_symbols(rng):
         assert total == pytest.approx(nats[edges[n] : edges[n + 1]].sum())
 
 
-def test_a_word_is_in_the_block_of_its_last_character(rng):
+def test_a_word_is_in_the_block_of_its_last_character(rng: np.random.Generator) -> None:
     nats, ends = rng.random(3500), np.arange(1, 3501)
     words = np.append(np.sort(rng.choice(ends[:-1], 700, replace=False)), 3500)
     by_word = np.add.reduceat(nats, np.append(0, words[:-1]))
@@ -83,14 +84,24 @@ def test_a_word_is_in_the_block_of_its_last_character(rng):
         assert whole[:n].sum() == pytest.approx(nats[:ends_here].sum())
 
 
-def draw(rng, runs, blocks, *, of_run=0.1, of_block=0.1, noise=0.1, text=None, mean=0.0):
+def draw(
+    rng: np.random.Generator,
+    runs: int,
+    blocks: int,
+    *,
+    of_run: float = 0.1,
+    of_block: float = 0.1,
+    noise: float = 0.1,
+    text: Array | None = None,
+    mean: float = 0.0,
+) -> Array:
     """Losses `(runs, blocks)` of a model."""
     shared = np.zeros(blocks) if text is None else text
     effects = of_run * rng.standard_normal((runs, 1)) + of_block * rng.standard_normal(blocks)
     return mean + shared + effects + noise * rng.standard_normal((runs, blocks))
 
 
-def test_the_difference_has_a_sign_and_the_test_has_none(rng):
+def test_the_difference_has_a_sign_and_the_test_has_none(rng: np.random.Generator) -> None:
     x, y = draw(rng, 3, 20, mean=0.2), draw(rng, 5, 20)
     there, back = difference(x, y), difference(y, x)
     assert there.nats == pytest.approx(x.mean() - y.mean())
@@ -100,14 +111,14 @@ def test_the_difference_has_a_sign_and_the_test_has_none(rng):
     )
 
 
-def test_a_text_hard_in_places_for_both_makes_no_difference(rng):
+def test_a_text_hard_in_places_for_both_makes_no_difference(rng: np.random.Generator) -> None:
     x, y = draw(rng, 3, 20, mean=0.2), draw(rng, 3, 20)
     hard = 10 * rng.random(20)
     plain, mixed = difference(x, y), difference(x + hard, y + hard)
     assert (mixed.nats, mixed.error, mixed.p) == pytest.approx((plain.nats, plain.error, plain.p))
 
 
-def test_with_blocks_alone_it_is_the_paired_t_test():
+def test_with_blocks_alone_it_is_the_paired_t_test() -> None:
     """Darwin's maize: crossed against self-fertilised plants (Fisher 1935)."""
     d = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
     found = difference(d[None], np.zeros((1, 15)))
@@ -116,7 +127,7 @@ def test_with_blocks_alone_it_is_the_paired_t_test():
     assert found.p == pytest.approx(0.0497, abs=5e-5)
 
 
-def test_with_runs_alone_it_is_welchs_test():
+def test_with_runs_alone_it_is_welchs_test() -> None:
     x, y = np.array([27.5, 21.0, 19.0, 23.6, 17.0]), np.array([27.1, 22.0, 20.8])
     found = difference(np.repeat(x[:, None], 4, axis=1), np.repeat(y[:, None], 4, axis=1))
     square = x.var(ddof=1) / 5, y.var(ddof=1) / 3
@@ -125,7 +136,9 @@ def test_with_runs_alone_it_is_welchs_test():
     assert found.freedom == pytest.approx(freedom)
 
 
-def test_there_is_no_telling_from_one_block_and_no_chance_between_equals(rng):
+def test_there_is_no_telling_from_one_block_and_no_chance_between_equals(
+    rng: np.random.Generator,
+) -> None:
     x = draw(rng, 3, 20)
     assert difference(x[:, :1], x[:, :1]) is None
     assert difference(x, x).p == 1
@@ -140,7 +153,9 @@ VARYING = [{"of_run": 1.0, "of_block": 0, "noise": 0}, {"of_run": 0, "of_block":
 
 @pytest.mark.parametrize("varying", VARYING)
 @pytest.mark.parametrize("runs", [3, 5])
-def test_equally_good_models_are_told_apart_in_five_of_a_hundred_comparisons(rng, varying, runs):
+def test_equally_good_models_are_told_apart_in_five_of_a_hundred_comparisons(
+    rng: np.random.Generator, varying: dict[str, float], runs: int
+) -> None:
     alarms = 0
     for _ in range(600):
         text = rng.standard_normal(20)
@@ -149,19 +164,19 @@ def test_equally_good_models_are_told_apart_in_five_of_a_hundred_comparisons(rng
     assert 0.015 < alarms / 600 < 0.075
 
 
-def test_a_true_difference_is_found(rng):
+def test_a_true_difference_is_found(rng: np.random.Generator) -> None:
     found = [difference(draw(rng, 3, 20, mean=0.5), draw(rng, 3, 20)).p for _ in range(100)]
     assert np.mean(np.array(found) < 0.05) > 0.9
 
 
-def test_holm_multiplies_the_smallest_by_all_and_each_further_by_one_less():
+def test_holm_multiplies_the_smallest_by_all_and_each_further_by_one_less() -> None:
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.9, 0.5]) == [1.0, 1.0]
     assert holm([]) == []
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_only_raises_and_keeps_the_order(ps):
+def test_holm_only_raises_and_keeps_the_order(ps: list[float]) -> None:
     raised = holm(ps)
     assert all(p <= q <= 1 for p, q in zip(ps, raised, strict=True))
     assert np.all(np.diff(np.array(raised)[np.argsort(ps, kind="stable")]) >= 0)

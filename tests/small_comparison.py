@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from pathlib import Path
+from typing import Any
 
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.experiment import Plan
@@ -34,7 +36,7 @@ PLAN = Plan(CONFIG, ("rnn", "gru"), 2, (1, 3))
 class Here(Executor):
     """Does the work at once, in this thread."""
 
-    def submit(self, fn, /, *args, **kwargs):
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         done = Future()
         try:
             done.set_result(fn(*args, **kwargs))
@@ -43,7 +45,7 @@ class Here(Executor):
         return done
 
 
-def compared(out, plan=PLAN, text=TEXT):
+def compared(out: Path, plan: Plan = PLAN, text: Text = TEXT) -> Comparison:
     comparison = Comparison(plan, text, out)
     list(comparison.events(Here()))
     return comparison

@@ -1,5 +1,7 @@
 """The network that fills gaps, what it learns from, and its training."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from charrnn.errors import CheckpointError, ConfigError
 from charrnn.language.text_model import load
 from charrnn.models import MaskedLanguageModel, NetworkConfig
 from charrnn.nn.cells import CELLS
+from charrnn.nn.params import Array, Ids, Params
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import Run
@@ -22,7 +25,7 @@ V, T, B, H = 5, 9, 3, 4
 TINY = {"task": "fill", "hidden": 8, "layers": 1, "batch": 4, "seq": 12, "workers": 1}
 
 
-def spans(places):
+def spans(places: Array) -> Ids:
     """The lengths of the runs of hidden symbols."""
     edges = np.diff(np.pad(places.astype(int), ((0, 0), (1, 1))), axis=1)
     return np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
@@ -30,24 +33,26 @@ def spans(places):
 
 @settings(max_examples=40)
 @given(st.integers(1, 5), st.integers(1, 60), st.floats(0.01, 1), st.integers(0, 99))
-def test_every_lane_hides_the_same_number(streams, length, share, seed):
+def test_every_lane_hides_the_same_number(
+    streams: int, length: int, share: float, seed: int
+) -> None:
     places = hidden_places(streams, length, share, np.random.default_rng(seed))
     assert places.shape == (streams, length)
     assert set(places.sum(axis=1)) == {max(1, round(share * length))}
 
 
-def test_half_of_the_spans_are_single_symbols_and_a_quarter_pairs(rng):
+def test_half_of_the_spans_are_single_symbols_and_a_quarter_pairs(rng: np.random.Generator) -> None:
     found = spans(hidden_places(20, 5000, 0.01, rng))
     shares = np.bincount(found, minlength=4)[1:4] / len(found)
     np.testing.assert_allclose(shares, [1 / 2, 1 / 4, 1 / 8], atol=0.06)
 
 
-def test_every_place_is_as_likely_to_be_hidden(rng):
+def test_every_place_is_as_likely_to_be_hidden(rng: np.random.Generator) -> None:
     often = hidden_places(20000, 20, 0.2, rng).mean(axis=0)
     np.testing.assert_allclose(often, 0.2, atol=0.015)
 
 
-def test_a_text_hides_the_same_places_each_time():
+def test_a_text_hides_the_same_places_each_time() -> None:
     a, b = hidden_in_text(1030, 0.15), hidden_in_text(1030, 0.15)
     np.testing.assert_array_equal(a, b)
     assert (a != hidden_in_text(1030, 0.15, seed=1)).any()
@@ -57,7 +62,7 @@ def test_a_text_hides_the_same_places_each_time():
 
 @settings(max_examples=30)
 @given(st.integers(2, 120), st.integers(1, 9), st.integers(1, 40), st.integers(0, 3))
-def test_every_epoch_reads_all_of_the_text(length, batch, seq, epoch):
+def test_every_epoch_reads_all_of_the_text(length: int, batch: int, seq: int, epoch: int) -> None:
     ids = np.arange(length)
     windows = Windows.of(ids, batch, seq, length, 0.2, seed=1)
     read = set()
@@ -74,7 +79,7 @@ def test_every_epoch_reads_all_of_the_text(length, batch, seq, epoch):
     assert read == set(range(length))
 
 
-def test_windows_differ_between_epochs_and_are_the_same_when_asked_again():
+def test_windows_differ_between_epochs_and_are_the_same_when_asked_again() -> None:
     windows = Windows.of(np.arange(5000), 10, 20, 5000, 0.15, seed=1)
     starts = [windows.starts(3, epoch).tolist() for epoch in range(5)]
     assert len({tuple(s) for s in starts}) > 1
@@ -82,12 +87,18 @@ def test_windows_differ_between_epochs_and_are_the_same_when_asked_again():
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_number_of_a_gap_fits_where_bytes_are_symbols():
+def test_the_number_of_a_gap_fits_where_bytes_are_symbols() -> None:
     ids = np.arange(256, dtype=np.uint8)
     assert hide(ids, ids == 7, 256)[7] == 256
 
 
-def example(rng, cell="gru", layers=2, residual=False, dropout=0.0):
+def example(
+    rng: np.random.Generator,
+    cell: str = "gru",
+    layers: int = 2,
+    residual: bool = False,
+    dropout: float = 0.0,
+) -> tuple[MaskedLanguageModel, Ids, Ids]:
     config = NetworkConfig(V, cell, H, layers, dropout, residual)
     model = MaskedLanguageModel.initialised(config, rng, np.float64)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
@@ -98,12 +109,14 @@ def example(rng, cell="gru", layers=2, residual=False, dropout=0.0):
 
 @pytest.mark.parametrize(("layers", "residual"), [(1, False), (2, True)])
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_gradient_is_that_of_the_loss(cell, layers, residual, rng):
+def test_the_gradient_is_that_of_the_loss(
+    cell: str, layers: int, residual: bool, rng: np.random.Generator
+) -> None:
     model, inputs, targets = example(rng, cell, layers, residual, dropout=0.3)
     grads, direction = model.params.zeros_like(), rng.standard_normal(model.num_parameters)
     at = model.params.flat.copy()
 
-    def loss(eps, into):
+    def loss(eps: float, into: Params) -> float:
         model.params.flat[:] = at + eps * direction
         return model.gradient(inputs, targets, (), into, np.random.default_rng(4))[0]
 
@@ -112,7 +125,7 @@ def test_the_gradient_is_that_of_the_loss(cell, layers, residual, rng):
     np.testing.assert_allclose(grads.flat @ direction, numeric, rtol=1e-6)
 
 
-def test_the_loss_is_over_hidden_symbols_alone(rng):
+def test_the_loss_is_over_hidden_symbols_alone(rng: np.random.Generator) -> None:
     model, inputs, targets = example(rng)
     loss, state = model.gradient(inputs, targets, (), model.params.zeros_like())
     log_p = model.predict(inputs)
@@ -122,7 +135,7 @@ def test_the_loss_is_over_hidden_symbols_alone(rng):
     assert state == ()
 
 
-def test_the_gradient_of_lanes_is_the_mean_of_theirs(rng):
+def test_the_gradient_of_lanes_is_the_mean_of_theirs(rng: np.random.Generator) -> None:
     model, inputs, targets = example(rng)
     whole, each = model.params.zeros_like(), model.params.zeros_like()
     loss, _ = model.gradient(inputs, targets, (), whole)
@@ -133,7 +146,7 @@ def test_the_gradient_of_lanes_is_the_mean_of_theirs(rng):
 
 
 @pytest.mark.parametrize("changed", [0, T - 1])
-def test_a_guess_depends_on_both_ends_of_the_text(changed, rng):
+def test_a_guess_depends_on_both_ends_of_the_text(changed: int, rng: np.random.Generator) -> None:
     model, _, _ = example(rng)
     text = rng.integers(0, V, (T, 1))
     text[T // 2] = V
@@ -142,7 +155,7 @@ def test_a_guess_depends_on_both_ends_of_the_text(changed, rng):
     assert np.abs(model.predict(text) - before).max() > 1e-9
 
 
-def test_a_filler_is_stored_and_restored(tmp_path, rng):
+def test_a_filler_is_stored_and_restored(tmp_path: Path, rng: np.random.Generator) -> None:
     model, inputs, _ = example(rng, dropout=0.1)
     vocabulary = Corpus.of_text("abcde" * 9, Split(1, 0, 0)).vocabulary
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "best.npz")
@@ -154,12 +167,12 @@ def test_a_filler_is_stored_and_restored(tmp_path, rng):
 
 
 @pytest.mark.parametrize("cell", ["jordan", "ngram"])
-def test_what_cannot_read_backwards_cannot_fill(cell):
+def test_what_cannot_read_backwards_cannot_fill(cell: str) -> None:
     with pytest.raises(ConfigError, match="cannot be learned with"):
         TrainConfig(task="fill", cell=cell)
 
 
-def test_options_of_other_tasks_are_refused():
+def test_options_of_other_tasks_are_refused() -> None:
     with pytest.raises(ConfigError, match="--task lm has no use for --mask"):
         TrainConfig.from_mapping({"mask": 0.2}, "")
     with pytest.raises(ConfigError, match="--task fill has no use for --reset"):
@@ -168,7 +181,7 @@ def test_options_of_other_tasks_are_refused():
         TrainConfig(task="fill", mask=0)
 
 
-def test_it_learns_what_both_sides_determine():
+def test_it_learns_what_both_sides_determine() -> None:
     """Each symbol is told by the one before and the one after it, and by neither alone."""
     corpus = Corpus.of_text("abcacb" * 200)
     shape = TINY | {"hidden": 12, "batch": 16, "seq": 24}
@@ -180,7 +193,7 @@ def test_it_learns_what_both_sides_determine():
     assert all("_" in s.split("\n")[0] and "_" not in s.split("\n")[1] for s in shown)
 
 
-def test_a_resumed_run_ends_with_the_same_bits(tmp_path):
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path) -> None:
     corpus = Corpus.of_text("the quick brown fox jumps " * 12)
     config = TrainConfig(**TINY, steps=12, eval_every=4)
     straight = NetworkTrainer(corpus, config)
@@ -195,7 +208,7 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path):
     np.testing.assert_array_equal(straight.model.params.flat, again.model.params.flat)
 
 
-def test_workers_share_the_windows():
+def test_workers_share_the_windows() -> None:
     corpus = Corpus.of_text("the quick brown fox jumps " * 12)
     flat = []
     for workers in (1, 2):

@@ -1,10 +1,12 @@
-"""Run by `test_mpi` on every rank: `mpiexec -n 3 python -m mpi4py -m tests.on_ranks`.
+"""Run by `test_mpi` on every rank: `mpiexec -n 3 python -m mpi4py -m tests.rank_checks`.
 
 An assertion that fails on one rank ends them all.
 """
 
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -22,11 +24,11 @@ CONFIG = TrainConfig(hidden=8, layers=1, batch=7, seq=16, steps=12, eval_every=5
 CORPUS = Corpus.of_text(VERSE[:4000], Split(0.8, 0.1, 0.1))
 
 
-def trainer(**changes):
+def trainer(**changes: Any) -> NetworkTrainer:
     return NetworkTrainer(CORPUS, dataclasses.replace(CONFIG, **changes), group=init_group())
 
 
-def error_of(call, *arguments):
+def error_of(call: Callable[..., object], *arguments: Any) -> Exception | None:
     try:
         call(*arguments)
     except Exception as error:
@@ -34,7 +36,7 @@ def error_of(call, *arguments):
     return None
 
 
-def sums_are_right_whatever_the_length_and_notes_are_exact():
+def sums_are_right_whatever_the_length_and_notes_are_exact() -> None:
     group = init_group()
     for dtype in (np.float32, np.float64):
         for size in (1, 2, 3, 10, 301):
@@ -52,7 +54,7 @@ def sums_are_right_whatever_the_length_and_notes_are_exact():
     assert np.isnan(array).all()
 
 
-def the_gradient_is_that_of_one_process():
+def the_gradient_is_that_of_one_process() -> None:
     group, rng = init_group(), np.random.default_rng(3)
     model = CharRNN.initialised(NetworkConfig(7, "lstm", 6, 2), rng, np.float64)
     ids, targets = rng.integers(0, 7, (2, 9, 8))
@@ -69,10 +71,10 @@ def the_gradient_is_that_of_one_process():
         assert np.abs(np.concatenate(a) - b).max() < 1e-12
 
 
-def an_error_of_one_rank_is_that_of_all():
+def an_error_of_one_rank_is_that_of_all() -> None:
     group = init_group()
 
-    def gone_on(rank):
+    def gone_on(rank: int) -> None:
         if group.rank == rank:
             raise CorpusError("It is gone.")
 
@@ -82,13 +84,13 @@ def an_error_of_one_rank_is_that_of_all():
     assert group.run_on_root(lambda: group.rank) == 0
 
 
-def other_options_are_refused():
+def other_options_are_refused() -> None:
     error = error_of(lambda: trainer(lr=0.1 if init_group().rank == 1 else 0.2))
     assert isinstance(error, ProcessGroupError)
     assert "Rank 1 was started with other options" in str(error)
 
 
-def all_ranks_stop_after_the_same_step_when_one_is_asked():
+def all_ranks_stop_after_the_same_step_when_one_is_asked() -> None:
     own = trainer(steps=1000)
     events = []
     for event in own.events():
@@ -99,7 +101,7 @@ def all_ranks_stop_after_the_same_step_when_one_is_asked():
     assert {*own.group.gather(events[-1].step)} == {7}
 
 
-def a_budget_of_minutes_ends_on_all_ranks_at_once():
+def a_budget_of_minutes_ends_on_all_ranks_at_once() -> None:
     own = trainer(steps=None, minutes=0.002)
     list(own.events())
     assert own.learner.at.seconds >= 0.12
@@ -107,11 +109,11 @@ def a_budget_of_minutes_ends_on_all_ranks_at_once():
         assert len({*own.group.gather(value)}) == 1
 
 
-def an_explosion_is_survived_together():
+def an_explosion_is_survived_together() -> None:
     own = trainer(lr=1e9, optimizer="sgd", clip=0, steps=100)
     seen = []
 
-    def run():
+    def run() -> None:
         for event in own.events():
             seen.append(event)
 
@@ -120,13 +122,13 @@ def an_explosion_is_survived_together():
     assert len({*own.group.gather(own.learner.at.step)}) == 1
 
 
-def ranks_that_drift_apart_are_noticed():
+def ranks_that_drift_apart_are_noticed() -> None:
     own = trainer()
     own.model.params.flat[0] += own.group.rank
     assert "other parameters" in str(error_of(lambda: list(own.events())))
 
 
-def cores_are_shared_out_on_one_machine():
+def cores_are_shared_out_on_one_machine() -> None:
     group = init_group()
     assert default_workers(10_000, 10_000, group) == max(1, min(group.gather(group.cores())))
     assert group.cores() >= 1

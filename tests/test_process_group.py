@@ -17,7 +17,9 @@ from charrnn.training.parallel.group import ProcessGroup, init_group, pairwise_s
 
 
 @given(st.integers(1, 9), st.integers(0, 3), st.data())
-def test_ranks_of_a_power_of_two_threads_sum_like_one_process(ranks, doublings, data):
+def test_ranks_of_a_power_of_two_threads_sum_like_one_process(
+    ranks: int, doublings: int, data: st.DataObject
+) -> None:
     threads = 2**doublings
     numbers = data.draw(st.lists(st.floats(-9, 9), min_size=ranks * threads,
                                  max_size=ranks * threads))  # fmt: skip
@@ -32,7 +34,7 @@ def pretended(rank: int, size: int) -> ProcessGroup:
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(5, 40))
-def test_every_lane_is_read_by_exactly_one_worker(ranks, workers, batch):
+def test_every_lane_is_read_by_exactly_one_worker(ranks: int, workers: int, batch: int) -> None:
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), np.random.default_rng(1))
     streams = np.arange(batch)
     read, numbers = [], []
@@ -45,7 +47,7 @@ def test_every_lane_is_read_by_exactly_one_worker(ranks, workers, batch):
     assert numbers == list(range(len(numbers)))
 
 
-def test_more_ranks_than_lanes_are_refused(rng):
+def test_more_ranks_than_lanes_are_refused(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), rng)
     with pytest.raises(ProcessGroupError, match="4 ranks cannot share 3 streams"):
         DataParallel(model, 3, 1, pretended(0, 4))
@@ -63,7 +65,9 @@ def test_more_ranks_than_lanes_are_refused(rng):
         ({"PMI_RANK": "x", "PMI_SIZE": "y"}, (0, 1)),
     ],
 )
-def test_the_environment_tells_who_was_started_together(environment, launch, monkeypatch):
+def test_the_environment_tells_who_was_started_together(
+    environment: dict[str, str], launch: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMI_SIZE",
                  "PMIX_RANK", "SLURM_STEP_NUM_TASKS"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
@@ -72,11 +76,11 @@ def test_the_environment_tells_who_was_started_together(environment, launch, mon
     assert launched_as() == launch
 
 
-def test_without_mpiexec_nothing_of_mpi_is_imported():
+def test_without_mpiexec_nothing_of_mpi_is_imported() -> None:
     assert type(init_group()) is ProcessGroup
     assert "charrnn.training.parallel.mpi" not in sys.modules
 
 
-def test_standard_input_is_refused_as_only_rank_0_would_get_it():
+def test_standard_input_is_refused_as_only_rank_0_would_get_it() -> None:
     with pytest.raises(ProcessGroupError, match="give the text as a file"):
         read_corpus(pretended(1, 2), ("-",), TrainConfig())

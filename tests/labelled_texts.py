@@ -1,6 +1,7 @@
 """Labelled texts for tests: made-up words of three classes that letters tell apart."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def source(text: str, name: str = "words.tsv") -> Source:
     return Source(name, text.encode())
 
 
-def some_examples(count: int = 40, **options) -> Examples:
+def some_examples(count: int = 40, **options: dict[str, Any]) -> Examples:
     return Examples.read([source(labelled(count))], **options)
 
 
