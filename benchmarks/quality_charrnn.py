@@ -16,6 +16,7 @@ if __name__ == "__main__":
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus, Split
 from charrnn.language.evaluate import evaluate
+from charrnn.models import CharRNN
 from charrnn.training.training_step import TrainingStep
 
 
@@ -24,6 +25,7 @@ def main(job: dict[str, Any]) -> None:
     corpus = Corpus.read([Path(job["text"])], split=Split.parse(job["config"]["split"]))
     config = TrainConfig(**job["config"], minutes=job["minutes"], workers=job["threads"])
     learner, budget = TrainingStep(corpus, config), 60 * job["minutes"]
+    assert isinstance(learner.model, CharRNN)
     due = [budget * k / job["points"] for k in range(1, job["points"] + 1)]
     while due:
         learner.step(learner.rate)

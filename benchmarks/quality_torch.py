@@ -32,7 +32,7 @@ class Network(torch.nn.Module):
 
     def __init__(self, symbols: int, c: TrainConfig) -> None:
         super().__init__()
-        between = c.dropout if c.layers > 1 else 0.0
+        between = c.dropout if (c.layers or 1) > 1 else 0.0
         self.recurrent = LAYERS[c.cell](symbols, c.hidden, c.layers, dropout=between)
         self.dropout = torch.nn.Dropout(c.dropout)
         self.output = torch.nn.Linear(c.hidden, symbols)

@@ -6,6 +6,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,11 @@ from hypothesis import settings
 
 from charrnn.data import token_buffer
 from charrnn.data.corpus import Corpus, Split
-from charrnn.data.reading import Source
+from charrnn.data.reading import Source, TextOptions
+from charrnn.models import CharRNN
+from charrnn.nn.params import Ids
+from charrnn.runs import checkpoint
+from charrnn.training.events import Finished
 
 # A shared machine may stop a test for a second, which says nothing about the code.
 settings.register_profile("charrnn", deadline=None)
@@ -70,16 +75,35 @@ def long_text(tmp_path: Path) -> Path:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the sources that were decoded, in order."""
-    names, codes = [], Source.code_points
-    monkeypatch.setattr(
-        Source, "code_points", lambda self, options: names.append(self.name) or codes(self, options)
-    )
+    names: list[str] = []
+    decode = Source.code_points
+
+    def note_and_decode(source: Source, options: TextOptions) -> Iterator[tuple[bytes, Ids]]:
+        names.append(source.name)
+        return decode(source, options)
+
+    monkeypatch.setattr(Source, "code_points", note_and_decode)
     return names
 
 
-def as_read(data: bytes) -> str:
-    """The text that reading makes of a file."""
+def as_read(data: bytes | Path | None) -> str:
+    """The text that reading makes of the bytes of a file."""
+    assert isinstance(data, bytes)
     return data.decode().removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def network_in(path: Path) -> CharRNN:
+    """The network that a checkpoint holds."""
+    model = checkpoint.load(path).model
+    assert isinstance(model, CharRNN)
+    return model
+
+
+def last_event(events: Iterable[object]) -> Finished:
+    """The event that ends training."""
+    *_, last = events
+    assert isinstance(last, Finished)
+    return last
 
 
 NAMES = {

@@ -29,7 +29,7 @@ def source(text: str, name: str = "words.tsv") -> Source:
     return Source(name, text.encode())
 
 
-def some_examples(count: int = 40, **options: dict[str, Any]) -> Examples:
+def some_examples(count: int = 40, **options: Any) -> Examples:
     return Examples.read([source(labelled(count))], **options)
 
 

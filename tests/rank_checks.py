@@ -18,7 +18,7 @@ from charrnn.training.events import Recovered
 from charrnn.training.network_trainer import NetworkTrainer
 from charrnn.training.parallel.data_parallel import DataParallel, default_workers
 from charrnn.training.parallel.group import init_group, pairwise_sum
-from tests.conftest import VERSE
+from tests.conftest import VERSE, last_event
 
 CONFIG = TrainConfig(hidden=8, layers=1, batch=7, seq=16, steps=12, eval_every=5, workers=2)
 CORPUS = Corpus.of_text(VERSE[:4000], Split(0.8, 0.1, 0.1))
@@ -97,8 +97,8 @@ def all_ranks_stop_after_the_same_step_when_one_is_asked() -> None:
         events.append(event)
         if own.group.rank == 1 and own.learner.at.step == 6:
             own.stop()
-    assert events[-1].stopped
-    assert {*own.group.gather(events[-1].step)} == {7}
+    assert last_event(events).stopped
+    assert {*own.group.gather(last_event(events).step)} == {7}
 
 
 def a_budget_of_minutes_ends_on_all_ranks_at_once() -> None:

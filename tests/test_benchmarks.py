@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def toy(name: str, folder: Path, *more: str) -> tuple[list[list[list[str]]], dict]:
+def toy(name: str, folder: Path, *more: str) -> tuple[list[list[list[str]]], Any]:
     """The cells of every table (head, then rows), and what `--json` wrote."""
     figures = folder / "figures.json"
     done = run(name, "--toy", "--json", str(figures), *more)

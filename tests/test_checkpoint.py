@@ -15,6 +15,9 @@ from charrnn.models import CharRNN, NetworkConfig
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import Run, find_checkpoint
+from tests.conftest import network_in
+
+Saved = tuple[Path, CharRNN, Vocabulary]
 
 
 @pytest.fixture
@@ -29,6 +32,7 @@ def saved(tmp_path: Path, rng: np.random.Generator) -> Saved:
 def test_what_is_loaded_is_what_was_saved(saved: Saved) -> None:
     path, model, vocabulary = saved
     found = checkpoint.load(path)
+    assert isinstance(found.model, CharRNN)
     np.testing.assert_array_equal(found.model.params.flat, model.params.flat)
     assert found.model.config == model.config
     assert found.vocabulary == vocabulary
@@ -41,9 +45,9 @@ def test_half_precision_takes_half_the_space(saved: Saved, tmp_path: Path) -> No
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "half.npz", half=True)
     with np.load(tmp_path / "half.npz") as file:
         assert {file[f"params/{name}"].dtype.name for name in model.params} == {"float16"}
-    found = checkpoint.load(tmp_path / "half.npz")
-    assert found.model.params.flat.dtype == np.float32
-    np.testing.assert_allclose(found.model.params.flat, model.params.flat, atol=1e-3)
+    found = network_in(tmp_path / "half.npz")
+    assert found.params.flat.dtype == np.float32
+    np.testing.assert_allclose(found.params.flat, model.params.flat, atol=1e-3)
     assert (tmp_path / "half.npz").stat().st_size < path.stat().st_size
 
 
@@ -91,7 +95,7 @@ def test_a_file_of_a_newer_version_says_so(saved: Saved) -> None:
 def test_a_file_that_names_no_kind_of_model_holds_a_network(saved: Saved) -> None:
     path, model, _ = saved
     rewrite_meta(path, kind=None)
-    np.testing.assert_array_equal(checkpoint.load(path).model.params.flat, model.params.flat)
+    np.testing.assert_array_equal(network_in(path).params.flat, model.params.flat)
 
 
 def test_arrays_that_do_not_fit_are_damage(saved: Saved) -> None:

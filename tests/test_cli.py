@@ -41,8 +41,9 @@ def charrnn(
         [sys.executable, "-m", "charrnn", *arguments],
         cwd=where, env=env, input=data, capture_output=True, timeout=120, check=False,
     )  # fmt: skip
-    done.stdout, done.stderr = done.stdout.decode("utf-8", "replace"), done.stderr.decode()
-    return done
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode()
+    )
 
 
 def test_training_writes_plain_lines_to_standard_error_only(folder: Path) -> None:
@@ -160,6 +161,7 @@ def test_a_signal_saves_and_leaves(folder: Path, number: int, code: int) -> None
         [sys.executable, "-m", "charrnn", *arguments],
         cwd=folder, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    assert process.stderr
     for line in process.stderr:
         if line.startswith("epoch "):
             break
@@ -195,6 +197,7 @@ def test_a_second_training_of_the_same_run_is_refused(folder: Path) -> None:
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     with holder:
+        assert holder.stdout
         holder.stdout.readline()
         done = charrnn(folder, "train", "--resume", "checkpoints/small", "--steps", "25")
         holder.communicate(b"")
@@ -268,6 +271,7 @@ def test_sampling_shows_text_before_it_is_done(folder: Path) -> None:
         [sys.executable, "-m", "charrnn", "sample", "--length", "100000000"],
         cwd=folder, stdout=subprocess.PIPE,
     )  # fmt: skip
+    assert process.stdout
     with process.stdout as text:
         assert text.read(20)
         process.send_signal(signal.SIGINT)

@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -22,7 +22,9 @@ from charrnn.nn.params import Array
 from charrnn.runs import checkpoint
 from charrnn.training.network_trainer import NetworkTrainer
 from tests.conftest import VERSE
-from tests.small_comparison import CONFIG, PLAN, TEXT, Here, compared
+from tests.small_comparison import CONFIG, PLAN, TEXT, Here, compared, results
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +37,11 @@ def bits(comparison: Comparison) -> dict[str, Mapping[str, Array]]:
 
 
 def assert_same_bits(one: Comparison, other: Comparison) -> None:
-    one, other = bits(one), bits(other)
-    assert one.keys() == other.keys()
-    for name, arrays in one.items():
+    ours, theirs = bits(one), bits(other)
+    assert ours.keys() == theirs.keys()
+    for name, arrays in ours.items():
         for key, array in arrays.items():
-            np.testing.assert_array_equal(other[name][key], array, err_msg=f"{name} {key}")
+            np.testing.assert_array_equal(theirs[name][key], array, err_msg=f"{name} {key}")
 
 
 def test_every_model_has_its_runs_in_folders_that_say_what_they_are(whole: Comparison) -> None:
@@ -55,7 +57,7 @@ def test_every_model_has_its_runs_in_folders_that_say_what_they_are(whole: Compa
 
 
 def test_losses_are_those_of_the_best_model_on_the_test_part(whole: Comparison) -> None:
-    for trial, result in whole.results.items():
+    for trial, result in results(whole).items():
         best = checkpoint.load(trial.run.best)
         wanted = evaluate(best.language_model, whole.corpus.test)
         assert result.loss.nats_per_char == pytest.approx(wanted.nats_per_char, rel=1e-12)
@@ -92,7 +94,8 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
         if not comparison.missing:
             break
         rounds += 1
-        tell, seen = type(comparison.trials[0]).tell, []
+        tell = type(comparison.trials[0]).tell
+        seen: list[float] = []
 
         def stop_soon(
             trial: Trial,
@@ -116,7 +119,7 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
     assert steps == sorted(steps)
     assert_same_bits(whole, comparison)
     ours, theirs = (
-        {t.path.name: r.loss for t, r in c.results.items()} for c in (whole, comparison)
+        {t.path.name: r.loss for t, r in results(c).items()} for c in (whole, comparison)
     )
     assert ours == theirs
 
@@ -166,6 +169,7 @@ def test_models_rank_by_their_mean_and_know_how_far_behind_they_are(whole: Compa
     assert losses == sorted(losses)
     assert summaries[0].behind is None
     for s in summaries[1:]:
+        assert s.behind
         assert s.behind.nats == pytest.approx(s.loss.nats_per_char - losses[0])
         assert 0 <= s.behind.p <= 1
     gru = next(s for s in summaries if s.title == "gru 1x8")
@@ -181,7 +185,7 @@ def test_models_rank_by_their_mean_and_know_how_far_behind_they_are(whole: Compa
 def test_time_left_is_that_of_the_runs_alike_shared_among_workers(whole: Comparison) -> None:
     fresh = Comparison(PLAN, TEXT, whole.folder)
     seconds = {"rnn 1x8": 10.0, "gru 1x8": 30.0}
-    for trial, result in list(fresh.results.items()):
+    for trial, result in results(fresh).items():
         if trial.config.seed == 2:
             del fresh.results[trial]
         elif result.seed:
@@ -199,7 +203,7 @@ def test_time_left_is_that_of_the_runs_alike_shared_among_workers(whole: Compari
 def test_a_worker_that_is_no_more_is_a_clear_error(tmp_path: Path) -> None:
     class Broken(Here):
         def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
-            done = Future()
+            done: Future[T] = Future()
             done.set_exception(BrokenProcessPool("killed"))
             return done
 
@@ -224,7 +228,7 @@ def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path: Path) -> No
 def test_the_state_that_was_best_in_validation_is_measured_not_the_last(tmp_path: Path) -> None:
     wild = replace(CONFIG, lr=1.0, eval_every=1, schedule="constant", weight_decay=0.0)
     comparison = compared(tmp_path / "x", Plan(wild, ("rnn",), 1))
-    ((trial, result),) = comparison.results.items()
+    ((trial, result),) = results(comparison).items()
     best, last = checkpoint.load(trial.run.best), checkpoint.load(trial.run.last)
     assert best.meta["metrics"]["best_step"] < last.meta["position"]["step"]
     wanted = evaluate(best.language_model, comparison.corpus.test)
@@ -237,7 +241,7 @@ def test_words_have_their_losses_per_character(tmp_path: Path) -> None:
     words = compared(tmp_path / "words", plan, replace(TEXT, config=plan.config))
     chars = compared(tmp_path / "chars", Plan(CONFIG, ("rnn",), 1, (2,)))
     for comparison in (words, chars):
-        for trial, result in comparison.results.items():
+        for trial, result in results(comparison).items():
             log = trial.run.records()
             told = next(r for r in log if r["event"] == "finished")["losses"]["test"]
             assert result.loss.nats_per_char == pytest.approx(told["nats_per_char"], rel=1e-9)

@@ -132,7 +132,8 @@ def test_ranks_of_mpi_do_the_same_runs(folder: Path) -> None:
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     }
-    for arguments, code in ([["--steps", "12"], 0], [["--seeds", "0"], 2]):
+    assert MPIEXEC
+    for arguments, code in ((["--steps", "12"], 0), (["--seeds", "0"], 2)):
         done = subprocess.run(
             [MPIEXEC, "-n", "3", *COMMAND, *arguments, "--out", "ranks", "--json"],
             cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False,

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from charrnn.runs import checkpoint
 from tests.conftest import VERSE
 from tests.small_comparison import COMMAND
 
+Start = Callable[..., subprocess.Popen[str]]
 LONG = ["--steps", "100000", "--ngram", "none"]
 
 
@@ -26,11 +28,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start(folder: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+def start(folder: Path) -> Iterator[Start]:
     """Starts comparisons, each in a process group of its own, as a shell would."""
     started = []
 
-    def begin(*arguments: str) -> subprocess.Popen:
+    def begin(*arguments: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [*COMMAND, *arguments], cwd=folder, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -62,12 +64,17 @@ def shares(experiment: Path) -> dict[str, float]:
     return found
 
 
+def is_past(experiment: Path, run: str, share: float) -> bool:
+    """Whether a run has done more than this share of its steps."""
+    return shares(experiment).get(run, 0) > share
+
+
 def wait_for_work(experiment: Path, runs: int = 1) -> None:
     """Until so many runs have taken a step."""
     wait_until(lambda: sum(share > 0 for share in shares(experiment).values()) >= runs)
 
 
-def group(process: subprocess.Popen) -> dict[int, str]:
+def group(process: subprocess.Popen[str]) -> dict[int, str]:
     """The command lines of all living processes of the group that this one leads."""
     found = {}
     for path in Path("/proc").glob("[0-9]*"):
@@ -78,12 +85,12 @@ def group(process: subprocess.Popen) -> dict[int, str]:
     return found
 
 
-def wait_for_nobody(process: subprocess.Popen) -> None:
+def wait_for_nobody(process: subprocess.Popen[str]) -> None:
     """A process has closed its files a moment before it is gone."""
     wait_until(lambda: not group(process))
 
 
-def workers(process: subprocess.Popen) -> list[int]:
+def workers(process: subprocess.Popen[str]) -> list[int]:
     """Those of the group that do runs."""
     return [p for p, line in group(process).items() if "spawn_main" in line]
 
@@ -106,7 +113,7 @@ def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder: Path, start:
     assert min(steps.values()) > 0
     process = start(*arguments)
     for name, step in steps.items():
-        wait_until(lambda n=name, s=step: shares(folder / "long").get(n, 0) > s / 100_000)
+        wait_until(partial(is_past, folder / "long", name, step / 100_000))
     os.killpg(process.pid, signal.SIGTERM)
     process.communicate(timeout=200)
     assert process.returncode == 143

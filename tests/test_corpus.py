@@ -3,6 +3,7 @@
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ ALL = Split(1, 0, 0)
 CHINESE = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。这是我的书，不在这里，他来了。"
 
 
-def read(data: bytes, **options) -> Corpus:
+def read(data: bytes, **options: Any) -> Corpus:
     return Corpus.read([Source("a.txt", data)], split=ALL, options=TextOptions(**options))
 
 
@@ -209,7 +210,7 @@ def test_reading_needs_no_more_than_a_small_integer_a_character() -> None:
 def test_a_stream_may_come_in_any_pieces() -> None:
     class Slow(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
-            return super().read(min(size, 2))
+            return super().read(min(size or 2, 2))
 
     source = Source("slow", b"")
     object.__setattr__(source, "_open", lambda: Slow("日本語テキスト".encode()))

@@ -1,5 +1,7 @@
 """Learning while reading: nothing of a symbol is known before it has been predicted."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -132,7 +134,7 @@ def test_squares_are_those_of_a_gradient_over_what_the_model_writes(
         {"seq": 0},
     ],
 )
-def test_values_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
+def test_values_that_make_no_sense_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"dynamic-{next(iter(bad))} is .*; it must be"):
         Dynamic(**bad)
 

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 
 from charrnn.cli.commands.eval import command
 from charrnn.data import token_buffer
+from charrnn.data.code_points import Unit
 from charrnn.data.corpus import Corpus, Split
 from charrnn.data.encode import encode
 from charrnn.data.reading import Source, TextOptions
 from charrnn.data.store import Encoded
 from charrnn.data.token_buffer import TokenBuffer, drop_pages
 from charrnn.errors import VocabularyError
+from charrnn.nn.params import Array
 from tests.conftest import LONG_TEXT, as_read
 
 STATUS = Path("/proc/self/status")
@@ -39,7 +41,7 @@ def text_of(encoded: Encoded) -> str:
     unit=st.sampled_from(["char", "byte"]),
 )
 def test_the_ids_are_the_same_from_memory_from_disk_and_from_the_store(
-    texts: list[str], least: int, unit: str, encodings: Path, monkeypatch: pytest.MonkeyPatch
+    texts: list[str], least: int, unit: Unit, encodings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = TextOptions(unit, min_count=least)
     sources = [Source("a", (t + "ab" * 3).encode()) for t in texts]
@@ -62,9 +64,10 @@ def test_the_ids_of_a_long_text_are_read_from_its_entry(encodings: Path, long_te
     encoded = encode([Source.of(long_text)], CHAR, "text")
     (entry,) = encodings.iterdir()
     drop_pages(encoded.ids)
-    base = encoded.ids
+    base: Array | None = encoded.ids
     while isinstance(base, np.ndarray):
         base = base.base
+    assert base is not None
     assert bytes(base) == entry.read_bytes()
     assert encoded.ids.ctypes.data % 64 == 0
     assert text_of(encoded) == as_read(LONG_TEXT.encode())

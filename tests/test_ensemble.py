@@ -87,6 +87,7 @@ def test_members_must_know_the_same_symbols(tmp_path: Path) -> None:
             Checkpoint(network(seed=ord(name)), Vocabulary.of(letters)), tmp_path / name
         )
     model = load(tmp_path / "a", tmp_path / "b")
+    assert isinstance(model.model, Ensemble)
     assert len(model.model.members) == 2
     assert model.perplexity("abc") > 1
     with pytest.raises(

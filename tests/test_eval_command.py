@@ -108,6 +108,7 @@ def test_ctrl_c_while_learning_leaves_at_once_and_says_how_far_it_came(folder: P
         [sys.executable, "-m", "charrnn", *arguments],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
+        assert process.stderr
         assert process.stderr.readline() == "Learning while reading.\n"
         process.send_signal(signal.SIGINT)
         written, told = process.communicate(timeout=10)

@@ -55,8 +55,8 @@ def test_a_file_of_one_class_may_be_renamed_into_another(tmp_path: Path) -> None
     st.sampled_from(["0.8,0.1,0.1", "0.34,0.33,0.33", "0.5,0,0.5", "0.9,0.1", "1", "0.7,0.2,0.1"]),
     st.integers(0, 9),
 )
-def test_every_part_has_its_share_of_every_class(counts: list[int], split: str, seed: int) -> None:
-    split = Split.parse(split)
+def test_every_part_has_its_share_of_every_class(counts: list[int], shares: str, seed: int) -> None:
+    split = Split.parse(shares)
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
     parts = divide(labels, split, seed)
     together = np.concatenate([parts[part] for part in SPLITS])

@@ -20,15 +20,24 @@ TEXT = ("How now, good fellow? 何事？ " * 9000).encode()
 SHA256 = hashlib.sha256(TEXT).hexdigest()
 
 
+class Server(ThreadingHTTPServer):
+    """Notes what it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests: list[tuple[str, str | None]] = []
+        """The path and the range of each request."""
+
+
 class Handler(BaseHTTPRequestHandler):
     """Serves TEXT at /text; /cut stops halfway once; /plain knows no ranges."""
 
-    asked: list[str]
+    server: Server
 
     def do_GET(self) -> None:
         start = 0
         wanted = self.headers.get("Range")
-        self.server.asked.append((self.path, wanted))
+        self.server.requests.append((self.path, wanted))
         if self.path not in ("/text", "/cut", "/plain"):
             self.send_error(404, "Not Found")
             return
@@ -53,8 +62,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.asked = []
+    with Server() as running:
         thread = threading.Thread(target=running.serve_forever, daemon=True)
         thread.start()
         yield running
@@ -92,7 +100,7 @@ def test_a_cut_connection_is_an_error_and_the_next_fetch_goes_on(
     assert files_in(cache) == ["play.txt.part"]
     list(fetch(entry(server, "/cut")))
     assert (cache / "play.txt").read_bytes() == TEXT
-    assert server.asked[-1] == ("/cut", f"bytes={len(TEXT) // 2}-")
+    assert server.requests[-1] == ("/cut", f"bytes={len(TEXT) // 2}-")
 
 
 def test_a_server_without_ranges_is_read_from_the_start(server: Server, cache: Path) -> None:
@@ -141,7 +149,7 @@ def test_training_by_name_fetches_and_then_just_works(
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert ("Fetching play" in done.stderr) == fetched
-    assert len(server.asked) == 1
+    assert len(server.requests) == 1
 
 
 def test_a_fetch_that_fails_is_one_line(server: Server, tmp_path: Path) -> None:

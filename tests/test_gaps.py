@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charrnn.data.code_points import Unit
 from charrnn.data.masking import hidden_in_text, hide
-from charrnn.data.reading import Unit
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.filling.gaps import ask, by_certainty, from_the_left, measure
@@ -21,17 +21,20 @@ from tests.conftest import VERSE
 V = 3
 
 
-class Neighbours:
-    """A stand-in for a `MaskedLanguageModel` that looks only at the two neighbours of a gap. It
+class Neighbours(MaskedLanguageModel):
+    """A model without parameters that looks only at the two neighbours of a gap. It
     expects the left one, with more certainty the more of the two are known.
     """
 
     vocab_size = mask_id = V
 
-    def predict(self, text: Ids) -> Array:
-        padded = np.pad(text, ((1, 1), (0, 0)), constant_values=V)
+    def __init__(self) -> None:
+        pass
+
+    def predict(self, ids: Ids) -> Array:
+        padded = np.pad(ids, ((1, 1), (0, 0)), constant_values=V)
         rows = []
-        for stream, step in zip(*np.nonzero((text == V).T), strict=True):
+        for stream, step in zip(*np.nonzero((ids == V).T), strict=True):
             left, right = padded[step, stream], padded[step + 2, stream]
             p = np.full(V, 1.0)
             p[left % V] += 4.0 * (left < V) + 1.0 * (right < V)
@@ -47,7 +50,9 @@ texts = st.lists(st.integers(0, V), min_size=1, max_size=500).map(np.array)
 def test_every_gap_is_asked_about_once_and_in_its_surroundings(ids: Ids) -> None:
     """Wherever a window of the text ends."""
     whole = Neighbours().predict(ids[:, None])
-    places, windows, log_p = ([], [], [])
+    places: list[int] = []
+    windows: list[int] = []
+    log_p: list[Array] = []
     for some, window, found in ask(Neighbours(), ids):
         places.extend(some.tolist())
         windows.extend(window.tolist())
@@ -106,7 +111,8 @@ def posterior(model: LanguageModel, ids: Ids, gaps: list[int], end: int) -> Arra
     for filling in product(range(V), repeat=len(gaps)):
         ids[gaps] = filling
         p[filling] = np.exp(-surprisal(model, ids[:end]).sum())
-    return p / p.sum()
+    posterior: Array = p / p.sum()
+    return posterior
 
 
 @settings(max_examples=25)
@@ -125,9 +131,11 @@ def test_a_single_gap_is_filled_by_the_rule_of_bayes(
 
 @settings(max_examples=25)
 @given(models, st.sets(st.integers(0, 11), min_size=2, max_size=3), st.integers(0, 9))
-def test_several_gaps_are_weighed_together(model: LanguageModel, gaps: set[int], seed: int) -> None:
+def test_several_gaps_are_weighed_together(
+    model: LanguageModel, places: set[int], seed: int
+) -> None:
     """A beam that drops nothing: the first by all ways of filling the others, and so on."""
-    gaps = sorted(gaps)
+    gaps = sorted(places)
     ids = np.random.default_rng(seed).integers(0, V, 12)
     holed = ids.copy()
     holed[gaps] = V

@@ -30,8 +30,9 @@ class Forgetful(LSTM):
     """One that drops what the cell state hands on to the step before."""
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
-        super().backward(dh, dstate, step)
+        past_the_product = super().backward(dh, dstate, step)
         dstate[0][...] = 0
+        return past_the_product
 
 
 class Lost(GRU):

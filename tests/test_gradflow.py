@@ -189,14 +189,14 @@ def test_a_trained_run_is_measured_beside_a_fresh_network(
 def test_an_explosion_is_told(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh = CharRNN.initialised.__func__
+    fresh = CharRNN.initialised
 
-    def steep(cls: type[CharRNN], *arguments: Any) -> CharRNN:
-        model = fresh(cls, *arguments)
+    def steep(*arguments: Any) -> CharRNN:
+        model = fresh(*arguments)
         model.params["0.U"][...] *= 3
         return model
 
-    monkeypatch.setattr(CharRNN, "initialised", classmethod(steep))
+    monkeypatch.setattr(CharRNN, "initialised", steep)
     _, out, _ = gradflow(capsys, "--cells", "rnn", "--hidden", "32")
     assert re.search(r"rnn 1x32 +never: 1000 times as much after \d+, exploding", out)
     _, out, _ = gradflow(capsys, "--cells", "rnn", "--hidden", "32", "--json")

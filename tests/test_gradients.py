@@ -19,8 +19,8 @@ from charrnn.nn.layers import (
     Residual,
     Sequential,
 )
-from charrnn.nn.layers.base import Rng, dropout_mask
-from charrnn.nn.params import Array, Params, State
+from charrnn.nn.layers.base import Backward, Rng, dropout_mask
+from charrnn.nn.params import Array, Ids, Params, State
 
 T, B, V, H = 7, 3, 5, 4
 
@@ -75,7 +75,14 @@ def test_two_stacked_bidirectional_layers_are_differentiated_right(
         )
 
     class Padded(Sequential):
-        def forward(self, p: Params, x: Array, state: State, rng: Rng | None = None) -> Any:
+        def forward(
+            self,
+            p: Params,
+            x: Array | Ids,
+            state: State,
+            rng: Rng | None = None,
+            lengths: Ids | None = None,
+        ) -> tuple[Array, State, Backward]:
             return super().forward(p, x, state, rng, np.array([T, 2, 4]))
 
     stack = Padded({"0": both_ways(V, H), "1": both_ways(2 * H + 1, H)})
@@ -94,7 +101,7 @@ def test_an_output_layer_is_differentiated_right(
 ) -> None:
     x, ids = inputs(kind, rng), rng.integers(0, V, (T, B))
 
-    class Told(OUTPUTS.get(name, Output)):
+    class Told(OUTPUTS.get(name, Output)):  # type: ignore[misc] # whichever it is
         def forward(self, p: Params, x: Array, state: State, rng: Rng | None = None) -> Any:
             return super().forward(p, x, state, rng, ids=ids)
 
@@ -151,7 +158,8 @@ def test_pullbacks_add_to_what_is_there(cell: str, rng: np.random.Generator) -> 
     def add_to(grads: Params) -> Array:
         _, final, backward = layer.forward(params, x, start)
         backward(grads, dy.copy(), tuple(np.zeros_like(s) for s in final))
-        return grads.flat.copy()
+        gradient: Array = grads.flat.copy()
+        return gradient
 
     grads = params.zeros_like()
     once = add_to(grads)

@@ -1,12 +1,14 @@
 """The n-gram model against its definition, and as a model like any other."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -29,12 +31,13 @@ from charrnn.tasks import language_modeling as predict
 from charrnn.training.events import Evaluated, Finished, Sampled, Saved, Started, to_json
 from charrnn.training.network_trainer import NetworkTrainer, make_trainer
 from charrnn.training.ngram_trainer import NGramTrainer
-from tests.conftest import VERSE
+from tests.conftest import VERSE, last_event
 
 V = 5
 texts = st.one_of(  # with and without symbols that never occur
-    st.lists(st.integers(low, low + 2), min_size=1, max_size=60) for low in range(V - 2)
+    [st.lists(st.integers(low, low + 2), min_size=1, max_size=60) for low in range(V - 2)]
 )
+Counted = tuple[NGram, Vocabulary, Ids]
 orders = st.integers(1, 7)
 pasts = st.lists(st.integers(0, V - 1), max_size=9)
 
@@ -46,13 +49,12 @@ class Slow:
         self.symbols, self.order = symbols, order
         self.counts = []
         for length in range(order):
-            before = {}
+            before: dict[tuple[int, ...], set[int | None]] = {}
             for t in range(length, len(text)):
                 gram = tuple(text[t - length : t + 1])
-                if length == order - 1:
-                    neighbour = t
-                else:
-                    neighbour = text[t - length - 1] if t > length else "the beginning"
+                neighbour: int | None = t  # each occurrence of the longest n-grams counts
+                if length < order - 1:
+                    neighbour = text[t - length - 1] if t > length else None
                 before.setdefault(gram, set()).add(neighbour)
             self.counts.append({gram: len(found) for gram, found in before.items()})
 
@@ -82,7 +84,8 @@ class Slow:
 def after(model: NGram, past: Sequence[int] | Ids) -> Array:
     """P(next) `(V,)` after a text."""
     _, state = model.read(np.array(past, int)[:, None], model.initial_state(1))
-    return np.exp(model.predict(state)[0])
+    p: Array = np.exp(model.predict(state)[0])
+    return p
 
 
 @given(texts, orders, pasts)
@@ -188,7 +191,9 @@ def test_a_hundred_thousand_symbols_and_long_contexts_do_not_overflow(
     assert model.grams.max() > 1 << 32
     assert after(model, text[1000:1020]).argmax() == text[1020]
     past = text[1990:2012]
-    assert after(model, past)[text[2012]] == pytest.approx(slow.p(past, text[2012]), rel=1e-10)
+    assert after(model, past)[text[2012]] == pytest.approx(
+        slow.p(past.tolist(), text[2012]), rel=1e-10
+    )
 
 
 def test_an_order_longer_than_the_text_changes_nothing_but_the_name() -> None:
@@ -280,29 +285,32 @@ def test_a_kind_that_is_not_known_is_named(stored: tuple[Path, NGram]) -> None:
         checkpoint.load(stored[0])
 
 
+class OneProbability:
+    """A model that is no language model."""
+
+    kind: ClassVar[str] = "probability"
+    task: ClassVar[str] = "probability"
+    vocab_size, num_parameters, name = 6, 1, "probability"
+
+    def config_json(self) -> dict[str, Any]:
+        return {}
+
+    def arrays(self) -> dict[str, Array]:
+        return {"p": np.array([0.5], np.float32)}
+
+    @classmethod
+    def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> OneProbability:
+        assert arrays["p"] == 0.5
+        return cls(**shape)
+
+
 def test_a_model_that_predicts_nothing_next_is_stored_but_does_not_write(
     stored: tuple[Path, NGram], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @dataclasses.dataclass
-    class Verdict:
-        kind = task = "judge"
-        vocab_size, num_parameters, name = 6, 1, "judge"
-
-        def config_json(self) -> dict[str, Any]:
-            return {}
-
-        def arrays(self) -> dict[str, Array]:
-            return {"verdict": np.array([0.5], np.float32)}
-
-        @classmethod
-        def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Verdict:
-            assert arrays["verdict"] == 0.5
-            return cls(**shape)
-
-    monkeypatch.setitem(MODELS, "judge", Verdict)
-    checkpoint.save(Checkpoint(Verdict(), Vocabulary.of("abr cd")), stored[0], half=True)
+    monkeypatch.setitem(MODELS, "probability", OneProbability)
+    checkpoint.save(Checkpoint(OneProbability(), Vocabulary.of("abr cd")), stored[0], half=True)
     found = checkpoint.load(stored[0])
-    assert isinstance(found.model, Verdict)
+    assert isinstance(found.model, OneProbability)
     with pytest.raises(CheckpointError, match="is of another kind"):
         _ = found.language_model
 
@@ -317,13 +325,18 @@ def test_counting_reports_with_the_events_of_training(small_corpus: Corpus, tmp_
     events = list(counting.events())
     assert [type(e) for e in events] == [Started, Evaluated, Sampled, Saved, Finished]
     assert counting.share == 1
-    assert counting.best == events[1].valid.nats_per_char
-    assert set(events[-1].losses) == {"train", "valid", "test"}
-    assert events[0].parameters == events[-1].parameters == counting.model.num_parameters
+    started, evaluated, *_, finished = events
+    assert isinstance(started, Started)
+    assert isinstance(evaluated, Evaluated)
+    assert isinstance(finished, Finished)
+    assert evaluated.valid
+    assert counting.best == evaluated.valid.nats_per_char
+    assert set(finished.losses) == {"train", "valid", "test"}
+    assert started.parameters == finished.parameters == counting.model.num_parameters
     assert [r["event"] for r in run.records()] == ["evaluated", "finished"]
     found = checkpoint.load(run.best)
     loss = evaluate(found.language_model, small_corpus.test)
-    assert loss == events[-1].losses["test"]
+    assert loss == finished.losses["test"]
     assert found.meta["metrics"]["valid_nats_per_char"] == counting.best
     assert found.meta["config"]["order"] == 3
     assert "lr" not in found.meta["config"]
@@ -340,8 +353,8 @@ def test_counting_that_is_stopped_keeps_the_model_unmeasured(
         events.append(event)
         counting.stop()
     assert [type(e) for e in events] == [Started, Saved, Finished]
-    assert events[-1].stopped
-    assert not events[-1].losses
+    assert last_event(events).stopped
+    assert not last_event(events).losses
     assert checkpoint.load(run.best).model.num_parameters == counting.model.num_parameters
 
 
@@ -354,14 +367,14 @@ def test_counting_that_is_stopped_while_it_measures_shows_no_half_of_the_losses(
 
     counting = NGramTrainer(small_corpus, CONFIG)
     monkeypatch.setattr(predict, "evaluate", measure_and_stop)
-    assert list(counting.events())[-1].losses == {}
+    assert last_event(counting.events()).losses == {}
 
 
 def test_counting_needs_no_validation_part_and_no_run() -> None:
     corpus = Corpus.of_text("abracadabra", Split(1, 0, 0))
     events = list(NGramTrainer(corpus, dataclasses.replace(CONFIG, sample_every=0)).events())
     assert [type(e) for e in events] == [Started, Evaluated, Finished]
-    assert set(events[-1].losses) == {"train"}
+    assert set(last_event(events).losses) == {"train"}
 
 
 def test_options_that_mean_nothing_to_the_cell_are_refused_when_given() -> None:

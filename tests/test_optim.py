@@ -1,6 +1,7 @@
 """Update rules against their equations written out for one number at a time."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from charrnn.nn.params import Array, Params
 from charrnn.optim.optimizers import (
     OPTIMIZERS,
     SCHEDULES,
+    Adam,
     TrainingProgress,
     clip_norm,
     clip_value,
@@ -17,6 +19,7 @@ from charrnn.optim.optimizers import (
 )
 
 RATE = 0.1
+UpdateRule = Callable[[float, Array], float]
 
 
 def sgd(w: float, gradients: Array) -> float:
@@ -44,7 +47,7 @@ def rmsprop(w: float, gradients: Array) -> float:
 
 
 def adam(w: float, gradients: Array) -> float:
-    b1, b2 = OPTIMIZERS["adam"].b1, OPTIMIZERS["adam"].b2
+    b1, b2 = Adam.b1, Adam.b2
     m = v = 0.0
     for t, g in enumerate(gradients, 1):
         m = b1 * m + (1 - b1) * g

@@ -61,7 +61,7 @@ def test_the_metadata_name_the_version_and_what_must_be_installed(unpacked: Path
     (file,) = unpacked.glob("*.dist-info/METADATA")
     metadata = Parser().parsestr(file.read_text("utf-8"))
     assert metadata["Version"] == charrnn.__version__
-    needed = [r for r in metadata.get_all("Requires-Dist") if "extra ==" not in r]
+    needed = [r for r in metadata.get_all("Requires-Dist", []) if "extra ==" not in r]
     assert sorted(r.split(">")[0] for r in needed) == ["click", "numpy", "rich", "tomli"]
     (tomli,) = (r for r in needed if r.startswith("tomli"))
     assert "python_version < '3.11'" in tomli.replace('"', "'")

@@ -35,7 +35,8 @@ def ours(get: Callable[[str], Array], kind: str) -> dict[str, Array]:
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 def test_outputs_and_gradients_equal_pytorchs(kind: str) -> None:
     def golden(name: str) -> Array:
-        return GOLDEN[f"{kind}/{name}"]
+        array: Array = GOLDEN[f"{kind}/{name}"]
+        return array
 
     cell = CELLS[kind.lower()]
     x, count = golden("x"), len(cell.state)
@@ -54,6 +55,7 @@ def test_outputs_and_gradients_equal_pytorchs(kind: str) -> None:
     dx, dstart = backward(grads, golden("dy"), states("dfinal"))
 
     np.testing.assert_allclose(y, golden("y"), atol=1e-10)
+    assert dx is not None
     np.testing.assert_allclose(dx, golden("dx"), atol=1e-10)
     for got, wanted in zip((*final, *dstart), states("final") + states("dstate"), strict=True):
         np.testing.assert_allclose(got, wanted, atol=1e-10)

@@ -37,7 +37,8 @@ def pretended(rank: int, size: int) -> ProcessGroup:
 def test_every_lane_is_read_by_exactly_one_worker(ranks: int, workers: int, batch: int) -> None:
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), np.random.default_rng(1))
     streams = np.arange(batch)
-    read, numbers = [], []
+    read: list[int] = []
+    numbers: list[int] = []
     for rank in range(ranks):
         team = DataParallel(model, batch, workers, pretended(rank, ranks))
         read += [n for share in team.streams for n in streams[team.own][share]]

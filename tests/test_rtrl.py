@@ -39,6 +39,7 @@ def test_rtrl_leaves_its_arguments_as_they_were(rng: np.random.Generator) -> Non
     model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 1), rng, np.float64)
     before, state = model.params.flat.copy(), (rng.standard_normal((2, 4)),)
     kept = state[0].copy()
-    rtrl.gradient(model.params, *rng.integers(0, 5, (2, 6, 2)), state)
+    ids, targets = rng.integers(0, 5, (2, 6, 2))
+    rtrl.gradient(model.params, ids, targets, state)
     np.testing.assert_array_equal(model.params.flat, before)
     np.testing.assert_array_equal(state[0], kept)

@@ -1,5 +1,7 @@
 """Drawing symbols."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -113,7 +115,7 @@ def test_sampling_continues_a_seed_of_any_length() -> None:
 @pytest.mark.parametrize(
     "bad", [{"temp": -1}, {"temp": float("nan")}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}]
 )
-def test_values_that_make_no_sense_are_refused(bad: dict[str, float]) -> None:
+def test_values_that_make_no_sense_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="must be"):
         SamplingConfig(**bad)
 

@@ -17,7 +17,7 @@ from charrnn.language.evaluate import surprisal
 from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.nn.cells import CELLS
-from charrnn.nn.params import Array
+from charrnn.nn.params import Array, Ids, State
 from charrnn.runs.checkpoint import read_meta
 from tests.conftest import ROOT
 
@@ -80,11 +80,15 @@ def test_a_very_long_line_is_read_in_pieces_with_the_same_numbers(
 def test_lines_are_read_a_segment_at_a_time_and_in_full_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    m, shapes = model(), []
+    m = model()
+    shapes: list[tuple[int, ...]] = []
     read = m.model.read
-    monkeypatch.setattr(
-        m.model, "read", lambda ids, state: shapes.append(ids.shape) or read(ids, state)
-    )
+
+    def note_and_read(ids: Ids, state: State) -> tuple[Array, State]:
+        shapes.append(ids.shape)
+        return read(ids, state)
+
+    monkeypatch.setattr(m.model, "read", note_and_read)
     ids = [m.vocabulary.encode("abcdefg\n")] * 40
     found = scoring.alone(m.model, ids, ids[0][-1:], streams=4, segment=8 * 12)
     next(found)

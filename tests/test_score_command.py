@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,7 +169,7 @@ def test_colours_in_a_terminal(folder: Path) -> None:
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm"}])
 def test_digits_beneath_where_there_are_no_colours(
-    folder: Path, environment: dict[str, str]
+    folder: Path, environment: dict[str, Any]
 ) -> None:
     screen, _ = on_screen(folder, SHIPPED, "lines.txt", "--show", **environment)
     assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|4[0-7]|38|48)[;m]", screen)

@@ -18,7 +18,9 @@ from charrnn.runs.checkpoint import Checkpoint
 from charrnn.system import machine
 from charrnn.system.bundled import bundled
 
-MODEL = str(bundled("checkpoints") / "shakespeare")
+SHIPPED = bundled("checkpoints")
+assert SHIPPED
+MODEL = str(SHIPPED / "shakespeare")
 HTTP = {"http.client", "urllib.request", "ssl"}
 
 
@@ -70,6 +72,7 @@ def test_loading_a_checkpoint_draws_no_random_parameters(
     monkeypatch.setattr(np.random, "default_rng", drawn)
     monkeypatch.setattr(np.linalg, "qr", drawn)
     found = checkpoint.load(tmp_path / "best.npz")
+    assert isinstance(found.model, CharRNN)
     np.testing.assert_array_equal(found.model.params.flat, model.params.flat)
 
 

@@ -150,6 +150,7 @@ def test_processes_that_encode_at_once_do_not_disturb_each_other(
     long_text.write_bytes(LONG_TEXT.encode() * 500)
     children = [start(long_text) for _ in range(3)]
     for child in children:
+        assert child.stdin
         child.stdin.write("go\n")
         child.stdin.flush()
     hashes = {child.communicate()[0] for child in children}
@@ -211,6 +212,7 @@ def test_a_writer_that_is_overtaken_by_another_of_the_same_text_goes_on(
     kept = store.save(identity, vocabulary, [200], pieces(True))
     found = store.load(identity)
     for encoded in (kept, found):
+        assert encoded
         np.testing.assert_array_equal(encoded.ids, np.concatenate([first, second]))
     assert entries(encodings) == [identity.entry.name]
 

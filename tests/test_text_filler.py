@@ -1,6 +1,7 @@
 """The network that fills gaps, what it learns from, and its training."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,14 @@ from charrnn.training.events import Finished, Sampled
 from charrnn.training.network_trainer import NetworkTrainer
 
 V, T, B, H = 5, 9, 3, 4
-TINY = {"task": "fill", "hidden": 8, "layers": 1, "batch": 4, "seq": 12, "workers": 1}
+TINY: dict[str, Any] = {
+    "task": "fill",
+    "hidden": 8,
+    "layers": 1,
+    "batch": 4,
+    "seq": 12,
+    "workers": 1,
+}
 
 
 def spans(places: Array) -> Ids:
@@ -216,4 +224,5 @@ def test_workers_share_the_windows() -> None:
         trainer = NetworkTrainer(corpus, config)
         list(trainer.events())
         flat.append(trainer.model.params.flat.copy())
-    np.testing.assert_allclose(*flat, atol=1e-4)
+    one, two = flat
+    np.testing.assert_allclose(two, one, atol=1e-4)

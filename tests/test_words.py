@@ -24,8 +24,9 @@ from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.training.events import Stepped
 from charrnn.training.network_trainer import NetworkTrainer
-from tests.conftest import LONG_TEXT, VERSE, as_read
+from tests.conftest import LONG_TEXT, VERSE, as_read, last_event
 
 WORD = TextOptions("word")
 TRICKY = st.text(
@@ -183,10 +184,13 @@ def test_stop_is_text_wherever_its_words_end(place: int, text_model: TextModel) 
 
 def test_a_checkpoint_keeps_the_words_as_a_list(text_model: TextModel, tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
-    checkpoint.save(Checkpoint(text_model.model, text_model.vocabulary, {}, {}), path)
-    assert checkpoint.read_meta(path)["vocabulary"]["words"] == text_model.vocabulary.words
+    model, vocabulary = text_model.model, text_model.vocabulary
+    assert isinstance(model, CharRNN)
+    assert isinstance(vocabulary, Words)
+    checkpoint.save(Checkpoint(model, vocabulary, {}, {}), path)
+    assert checkpoint.read_meta(path)["vocabulary"]["words"] == vocabulary.words
     found = checkpoint.load(path).vocabulary
-    assert found == text_model.vocabulary
+    assert found == vocabulary
     assert isinstance(found, Words)
 
 
@@ -201,12 +205,12 @@ def test_training_reports_losses_per_character() -> None:
     assert sum(corpus.chars.values()) == 3000
     config = TrainConfig(unit="word", hidden=6, layers=1, steps=2, batch=4, seq=8)
     events = list(NetworkTrainer(corpus, config).events())
-    losses = [e.train for e in events if type(e).__name__ == "Stepped"]
+    losses = [e.train for e in events if isinstance(e, Stepped)]
     blind = math.log(len(corpus.vocabulary))
     for loss in losses:
         assert loss.nats_per_symbol == pytest.approx(blind, rel=0.15)
         assert loss.nats_per_char < blind / 2
-    end = events[-1].losses
+    end = last_event(events).losses
     assert {name: loss.chars for name, loss in end.items()} == corpus.chars
     assert end["valid"].unknown == 0
 
