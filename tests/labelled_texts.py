@@ -14,10 +14,10 @@ LETTERS = {"bird": "tiu", "cow": "mou", "snake": "szi"}
 def words(label: str, count: int = 40) -> list[str]:
     """Different words of a class, of 3 to 9 letters, always the same."""
     rng = np.random.default_rng(sum(map(ord, label)))
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found["".join(rng.choice(list(LETTERS[label]), rng.integers(3, 10)))] = None
-    return list(found)
+    distinct: dict[str, None] = {}
+    while len(distinct) < count:
+        distinct["".join(rng.choice(list(LETTERS[label]), rng.integers(3, 10)))] = None
+    return list(distinct)
 
 
 def labelled(count: int = 40) -> str:

@@ -50,9 +50,9 @@ class Here(Executor):
 
 def results(comparison: Comparison) -> dict[Trial, Result]:
     """The result of every run of a comparison in which none diverged."""
-    found = {trial: result for trial, result in comparison.results.items() if result}
-    assert len(found) == len(comparison.results)
-    return found
+    finished = {trial: result for trial, result in comparison.results.items() if result}
+    assert len(finished) == len(comparison.results)
+    return finished
 
 
 def compared(out: Path, plan: Plan = PLAN, text: Text = TEXT) -> Comparison:

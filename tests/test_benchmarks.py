@@ -21,10 +21,10 @@ def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def toy(name: str, folder: Path, *more: str) -> tuple[list[list[list[str]]], Any]:
+def toy(name: str, folder: Path, *options: str) -> tuple[list[list[list[str]]], Any]:
     """The cells of every table (head, then rows), and what `--json` wrote."""
     figures = folder / "figures.json"
-    done = run(name, "--toy", "--json", str(figures), *more)
+    done = run(name, "--toy", "--json", str(figures), *options)
     assert done.returncode == 0, done.stderr
     tables = []
     for block in done.stdout.split("\n\n"):
@@ -52,8 +52,8 @@ def test_training_has_a_row_for_each_cell_and_a_column_for_each_installed_contes
 def test_training_times_the_settings_it_may_choose_from_and_names_the_one_taken(
     tmp_path: Path,
 ) -> None:
-    more = ["--cell", "rnn", "--contestant", "charrnn", "--threads", "1,2", "--rounds", "2"]
-    [[_, row]], [result] = toy("training", tmp_path, "--trial-seconds", "0.01", *more)
+    options = ["--cell", "rnn", "--contestant", "charrnn", "--threads", "1,2", "--rounds", "2"]
+    [[_, row]], [result] = toy("training", tmp_path, "--trial-seconds", "0.01", *options)
     entry = result["contestants"]["charrnn"]
     assert entry["setting"]["threads"] in (1, 2)
     assert len(entry["rounds"]) == 2
@@ -76,7 +76,7 @@ def test_startup_has_a_row_for_each_command(tmp_path: Path) -> None:
     [[_, *rows]], times = toy("startup", tmp_path)
     wanted = ["charrnn --version", "charrnn --help", "charrnn sample --length 1"]
     assert [row[0].strip("`") for row in rows][3:] == wanted
-    assert all(len(each) == 1 for each in times.values())
+    assert all(len(seconds) == 1 for seconds in times.values())
 
 
 def test_memory_has_a_row_for_each_file_and_each_size_of_the_network(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_naming_has_a_row_for_the_network_and_for_n_grams(tmp_path: Path) -> Non
     [[head, *rows]], results = toy("naming", tmp_path)
     assert head[1:] == ["Accuracy, %", "Macro F1, %"]
     assert [row[0] for row in rows] == list(results) == ["network", "n-grams"]
-    assert all(0 <= each["accuracy"] <= 1 for figures in results.values() for each in figures)
+    assert all(0 <= figure["accuracy"] <= 1 for figures in results.values() for figure in figures)
     assert results["n-grams"][0]["accuracy"] > 0.8  # letters tell these classes apart
 
 

@@ -31,13 +31,13 @@ def saved(tmp_path: Path, rng: np.random.Generator) -> Saved:
 
 def test_what_is_loaded_is_what_was_saved(saved: Saved) -> None:
     path, model, vocabulary = saved
-    found = checkpoint.load(path)
-    assert isinstance(found.model, CharRNN)
-    np.testing.assert_array_equal(found.model.params.flat, model.params.flat)
-    assert found.model.config == model.config
-    assert found.vocabulary == vocabulary
-    assert found.meta["step"] == 7
-    np.testing.assert_array_equal(found.training["m"], [0, 1, 2])
+    loaded = checkpoint.load(path)
+    assert isinstance(loaded.model, CharRNN)
+    np.testing.assert_array_equal(loaded.model.params.flat, model.params.flat)
+    assert loaded.model.config == model.config
+    assert loaded.vocabulary == vocabulary
+    assert loaded.meta["step"] == 7
+    np.testing.assert_array_equal(loaded.training["m"], [0, 1, 2])
 
 
 def test_half_precision_takes_half_the_space(saved: Saved, tmp_path: Path) -> None:
@@ -45,9 +45,9 @@ def test_half_precision_takes_half_the_space(saved: Saved, tmp_path: Path) -> No
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "half.npz", half=True)
     with np.load(tmp_path / "half.npz") as file:
         assert {file[f"params/{name}"].dtype.name for name in model.params} == {"float16"}
-    found = network_in(tmp_path / "half.npz")
-    assert found.params.flat.dtype == np.float32
-    np.testing.assert_allclose(found.params.flat, model.params.flat, atol=1e-3)
+    loaded = network_in(tmp_path / "half.npz")
+    assert loaded.params.flat.dtype == np.float32
+    np.testing.assert_allclose(loaded.params.flat, model.params.flat, atol=1e-3)
     assert (tmp_path / "half.npz").stat().st_size < path.stat().st_size
 
 

@@ -48,9 +48,9 @@ SMALL = TrainConfig(
 
 
 def model_of(
-    rng: np.random.Generator, cell: str = "gru", dtype: DTypeLike = np.float64, **more: Any
+    rng: np.random.Generator, cell: str = "gru", dtype: DTypeLike = np.float64, **fields: Any
 ) -> Classifier:
-    config = ClassifierConfig(V, cell, 4, classes=CLASSES, **({"layers": 1} | more))
+    config = ClassifierConfig(V, cell, 4, classes=CLASSES, **({"layers": 1} | fields))
     model = Classifier.initialised(config, rng, dtype)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters).astype(dtype)
     return model
@@ -116,11 +116,11 @@ def test_workers_compute_the_gradient_of_one(rng: np.random.Generator) -> None:
     texts, labels = padded(texts_of(rng, range(1, 9))), rng.integers(0, K, 8)
     alone, shared = model.params.zeros_like(), model.params.zeros_like()
     loss, state = model.gradient(texts, labels, model.initial_state(8), alone)
-    found, after = DataParallel(model, 8, 3).gradient(
+    shared_loss, after = DataParallel(model, 8, 3).gradient(
         texts, labels, (), shared, np.random.default_rng
     )
     assert (state, after) == ((), ())
-    assert found == pytest.approx(loss, rel=1e-12)
+    assert shared_loss == pytest.approx(loss, rel=1e-12)
     np.testing.assert_allclose(shared.flat, alone.flat, atol=1e-14)
 
 
@@ -147,13 +147,13 @@ def counted(true: list[int], named: list[int], k: int) -> float:
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1))
 def test_a_confusion_counts_right(pairs: list[tuple[int, int]]) -> None:
     true, named = map(list, zip(*pairs, strict=True))
-    found = ConfusionMatrix.of(tuple("abcd"), np.array(true), np.array(named))
-    assert found.counts.sum() == len(pairs)
-    assert found.counts[true[0], named[0]] == pairs.count(pairs[0])
-    assert found.accuracy == pytest.approx(np.mean([t == n for t, n in pairs]))
+    confusion = ConfusionMatrix.of(tuple("abcd"), np.array(true), np.array(named))
+    assert confusion.counts.sum() == len(pairs)
+    assert confusion.counts[true[0], named[0]] == pairs.count(pairs[0])
+    assert confusion.accuracy == pytest.approx(np.mean([t == n for t, n in pairs]))
     met = sorted({*true, *named})
-    assert found.macro_f1 == pytest.approx(np.mean([counted(true, named, k) for k in met]))
-    assert np.isnan(found.f1).sum() == 4 - len(met)
+    assert confusion.macro_f1 == pytest.approx(np.mean([counted(true, named, k) for k in met]))
+    assert np.isnan(confusion.f1).sum() == 4 - len(met)
 
 
 def test_the_loss_is_weighted_as_in_training(rng: np.random.Generator) -> None:
@@ -162,9 +162,11 @@ def test_the_loss_is_weighted_as_in_training(rng: np.random.Generator) -> None:
     texts, labels = texts_of(rng, [3, 3, 3]), np.array([2, 0, 2])
     log_p = model.classify(padded(texts))
     nats = -log_p[np.arange(3), labels]
-    found, confusion = evaluate_classifier(model, texts, labels)
-    assert found.nats_per_char == pytest.approx((4 * nats[0] + 0.5 * nats[1] + 4 * nats[2]) / 8.5)
-    assert found.accuracy == confusion.accuracy == np.mean(log_p.argmax(axis=1) == labels)
+    evaluated, confusion = evaluate_classifier(model, texts, labels)
+    assert evaluated.nats_per_char == pytest.approx(
+        (4 * nats[0] + 0.5 * nats[1] + 4 * nats[2]) / 8.5
+    )
+    assert evaluated.accuracy == confusion.accuracy == np.mean(log_p.argmax(axis=1) == labels)
     loss, _ = model.gradient(padded(texts), labels, (), model.params.zeros_like())
     assert loss == pytest.approx((4 * nats[0] + 0.5 * nats[1] + 4 * nats[2]) / 3)
 
@@ -257,10 +259,10 @@ def test_a_stored_classifier_names_classes(tmp_path: Path) -> None:
     model = load_classifier(run.path)
     assert model.classes == tuple(LETTERS)
     for label in LETTERS:
-        (found,) = model.classify(words(label, 41)[-1])
-        assert next(iter(found)) == label
-        assert list(found.values()) == sorted(found.values(), reverse=True)
-        assert sum(found.values()) == pytest.approx(1)
+        (probabilities,) = model.classify(words(label, 41)[-1])
+        assert next(iter(probabilities)) == label
+        assert list(probabilities.values()) == sorted(probabilities.values(), reverse=True)
+        assert sum(probabilities.values()) == pytest.approx(1)
     a, b = model.classify("moo", "titi")
     assert (next(iter(a)), next(iter(b))) == ("cow", "bird")
     stored = checkpoint.load(run.best)
@@ -351,7 +353,7 @@ def test_defaults_depend_on_the_task() -> None:
 
 
 def test_a_recognition_is_a_loss_of_texts() -> None:
-    found = ClassificationLoss(0.5, 10, accuracy=0.9, macro_f1=0.8)
-    assert list(found.figures) == ["nats", "macro F1", "accuracy"]
-    assert list(found.figures.values()) == [0.5, 0.8, 0.9]
-    assert found.to_json()["examples"] == 10
+    loss = ClassificationLoss(0.5, 10, accuracy=0.9, macro_f1=0.8)
+    assert list(loss.figures) == ["nats", "macro F1", "accuracy"]
+    assert list(loss.figures.values()) == [0.5, 0.8, 0.9]
+    assert loss.to_json()["examples"] == 10

@@ -193,13 +193,18 @@ def test_evaluation_agrees_with_the_end_of_training(folder: Path) -> None:
     arguments = ["--test", "test.tsv", "--epochs", "5", "--name", "agree", "--json"]
     done = charrnn(folder, "train", "words.tsv", *QUICK, *arguments)
     wanted = json.loads(done.stdout.splitlines()[-1])["losses"]["test"]
-    found = json.loads(charrnn(folder, "eval", "checkpoints/agree", "test.tsv", "--json").stdout)
-    assert found["nats_per_example"] == pytest.approx(wanted["nats_per_example"], abs=1e-6)
-    assert (found["accuracy"], found["macro_f1"]) == (wanted["accuracy"], wanted["macro_f1"])
-    assert {"classes", "confusion", "unknown", "chars_per_second", "seconds"} <= set(found)
-    assert [c["class"] for c in found["classes"]] == sorted(LETTERS)
-    assert np.array(found["confusion"]).sum(axis=1).tolist() == [1, 1, 1]
-    assert found["classes"][0].keys() == {"class", "examples", "f1"}
+    evaluated = json.loads(
+        charrnn(folder, "eval", "checkpoints/agree", "test.tsv", "--json").stdout
+    )
+    assert evaluated["nats_per_example"] == pytest.approx(wanted["nats_per_example"], abs=1e-6)
+    assert (evaluated["accuracy"], evaluated["macro_f1"]) == (
+        wanted["accuracy"],
+        wanted["macro_f1"],
+    )
+    assert {"classes", "confusion", "unknown", "chars_per_second", "seconds"} <= set(evaluated)
+    assert [c["class"] for c in evaluated["classes"]] == sorted(LETTERS)
+    assert np.array(evaluated["confusion"]).sum(axis=1).tolist() == [1, 1, 1]
+    assert evaluated["classes"][0].keys() == {"class", "examples", "f1"}
 
 
 BAD = [

@@ -173,11 +173,11 @@ def test_models_rank_by_their_mean_and_know_how_far_behind_they_are(whole: Compa
         assert s.behind.nats == pytest.approx(s.loss.nats_per_char - losses[0])
         assert 0 <= s.behind.p <= 1
     gru = next(s for s in summaries if s.title == "gru 1x8")
-    each = np.array([r.loss.nats_per_char for r in gru.results])
-    assert gru.loss.nats_per_char == pytest.approx(each.mean())
-    assert gru.spread["nats_per_char"] == pytest.approx(each.std(ddof=1))
-    assert gru.spread["bits_per_char"] == pytest.approx((each / np.log(2)).std(ddof=1))
-    assert gru.spread["perplexity"] == pytest.approx(np.exp(each).std(ddof=1))
+    nats = np.array([r.loss.nats_per_char for r in gru.results])
+    assert gru.loss.nats_per_char == pytest.approx(nats.mean())
+    assert gru.spread["nats_per_char"] == pytest.approx(nats.std(ddof=1))
+    assert gru.spread["bits_per_char"] == pytest.approx((nats / np.log(2)).std(ddof=1))
+    assert gru.spread["perplexity"] == pytest.approx(np.exp(nats).std(ddof=1))
     ngram = next(s for s in summaries if s.title == "ngram 3")
     assert (ngram.spread, ngram.alone) == ({}, False)
 

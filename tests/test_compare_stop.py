@@ -57,11 +57,11 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 def shares(experiment: Path) -> dict[str, float]:
     """How far the runs are that are being trained."""
-    found = {}
+    progress = {}
     for path in experiment.glob("*/.progress"):
         with suppress(OSError):  # just ended
-            found[path.parent.name] = json.loads(path.read_text("utf-8"))["share"]
-    return found
+            progress[path.parent.name] = json.loads(path.read_text("utf-8"))["share"]
+    return progress
 
 
 def is_past(experiment: Path, run: str, share: float) -> bool:
@@ -76,13 +76,13 @@ def wait_for_work(experiment: Path, runs: int = 1) -> None:
 
 def group(process: subprocess.Popen[str]) -> dict[int, str]:
     """The command lines of all living processes of the group that this one leads."""
-    found = {}
+    members = {}
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # gone in the meantime
             state, _, of = (path / "stat").read_text().rpartition(")")[2].split()[:3]
             if int(of) == process.pid and state not in "ZX":
-                found[int(path.name)] = (path / "cmdline").read_text()
-    return found
+                members[int(path.name)] = (path / "cmdline").read_text()
+    return members
 
 
 def wait_for_nobody(process: subprocess.Popen[str]) -> None:

@@ -190,16 +190,16 @@ def test_lanes_cover_the_text_once_and_targets_are_one_ahead(
 ) -> None:
     ids = np.arange(length)
     streams = Streams.of(ids, batch, seq)
-    resolve_defaults, longest = fitting(length, batch, seq)
+    fitted_batch, longest = fitting(length, batch, seq)
     chunks = [streams.chunk(n) for n in range(streams.chunks)]
-    assert streams.batch == resolve_defaults <= batch
+    assert streams.batch == fitted_batch <= batch
     assert all(len(x) <= 1.5 * longest + 1 for x, _ in chunks)
     assert longest <= seq
     assert max(len(x) for x, _ in chunks) - min(len(x) for x, _ in chunks) <= 1
     read_ids = np.concatenate([x for x, _ in chunks]).T.ravel()
     np.testing.assert_array_equal(read_ids, ids[: streams.symbols])
     np.testing.assert_array_equal(np.concatenate([y for _, y in chunks]).T.ravel(), read_ids + 1)
-    assert length - 1 - streams.symbols < resolve_defaults
+    assert length - 1 - streams.symbols < fitted_batch
 
 
 def test_reading_needs_no_more_than_a_small_integer_a_character() -> None:

@@ -21,20 +21,26 @@ reads = st.floats(0.01, 10_000)
 shares = st.floats(1e-6, 1e6)
 
 
-@given(n=lengths, each=shares, e=reads, more=reads)
+@given(n=lengths, parameters_per_character=shares, e=reads, further=reads)
 def test_more_is_dropped_where_a_text_is_read_oftener_or_the_network_is_larger(
-    n: int, each: float, e: float, more: float
+    n: int, parameters_per_character: float, e: float, further: float
 ) -> None:
-    here = defaults.dropout(each, n, e)
-    assert 0 <= here <= defaults.dropout(each, n, e + more) <= defaults.dropout(each, n, None) < 1
-    assert here <= defaults.dropout(2 * each, n, e)
+    here = defaults.dropout(parameters_per_character, n, e)
+    assert (
+        0
+        <= here
+        <= defaults.dropout(parameters_per_character, n, e + further)
+        <= defaults.dropout(parameters_per_character, n, None)
+        < 1
+    )
+    assert here <= defaults.dropout(2 * parameters_per_character, n, e)
 
 
-@given(n=lengths, minutes=reads, more=reads, layers=st.integers(1, 4))
+@given(n=lengths, minutes=reads, extra=reads, layers=st.integers(1, 4))
 def test_with_more_time_the_network_is_no_narrower(
-    n: int, minutes: float, more: float, layers: int
+    n: int, minutes: float, extra: float, layers: int
 ) -> None:
-    here, later = (defaults.hidden(n, layers, m) for m in (minutes, minutes + more))
+    here, later = (defaults.hidden(n, layers, m) for m in (minutes, minutes + extra))
     assert 192 <= here <= later <= 512
     assert defaults.hidden(n, layers + 1, minutes) <= here
 
@@ -58,23 +64,23 @@ def test_without_a_budget_reading_is_neither_endless_nor_once_only(n: int) -> No
     assert defaults.epochs(n) * n <= max(30e6, 2 * n)
 
 
-@given(each=shares, updates=st.floats(1, 10**6), rate=st.floats(1e-5, 1))
+@given(parameters_per_character=shares, updates=st.floats(1, 10**6), rate=st.floats(1e-5, 1))
 def test_weights_shrink_by_as_much_in_an_epoch_whatever_the_text_and_the_rate(
-    each: float, updates: float, rate: float
+    parameters_per_character: float, updates: float, rate: float
 ) -> None:
-    decay = defaults.weight_decay(each, updates, rate)
+    decay = defaults.weight_decay(parameters_per_character, updates, rate)
     assert 0 <= decay * rate <= 0.004 + 1e-4 * rate
-    assert defaults.weight_decay(2 * each, updates, rate) >= decay
+    assert defaults.weight_decay(2 * parameters_per_character, updates, rate) >= decay
     if 0.01 < decay < 1 and decay * rate < 0.0039:
         assert 1 / 12.6 <= decay * rate * updates <= 1 / 2.4
 
 
 @given(n=lengths, epochs=st.floats(0.1, 100))
 def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n: int, epochs: float) -> None:
-    resolve_defaults = defaults.resolve_defaults(TrainConfig(hidden=7, epochs=epochs), n)
-    assert (resolve_defaults.hidden, resolve_defaults.epochs) == (7, epochs)
-    assert resolve_defaults.dropout is not None
-    assert defaults.resolve_defaults(resolve_defaults, 3 * n) == resolve_defaults
+    resolved = defaults.resolve_defaults(TrainConfig(hidden=7, epochs=epochs), n)
+    assert (resolved.hidden, resolved.epochs) == (7, epochs)
+    assert resolved.dropout is not None
+    assert defaults.resolve_defaults(resolved, 3 * n) == resolved
 
 
 @pytest.mark.parametrize(
@@ -88,9 +94,9 @@ def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n: int, epoch
     ],
 )
 def test_every_budget_leads_to_a_network(budget: dict[str, Any], units: set[str]) -> None:
-    resolve_defaults = defaults.resolve_defaults(TrainConfig(**budget), 1_000_000)
-    assert resolve_defaults.network(65).hidden == resolve_defaults.hidden
-    assert set(resolve_defaults.budgets) == units
+    resolved = defaults.resolve_defaults(TrainConfig(**budget), 1_000_000)
+    assert resolved.network(65).hidden == resolved.hidden
+    assert set(resolved.budgets) == units
 
 
 @given(n=lengths)

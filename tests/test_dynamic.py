@@ -41,11 +41,11 @@ def _few_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("cell", NETWORKS)
 @settings(max_examples=5)
-@given(at=st.integers(0, 39), more=st.integers(1, V - 1))
-def test_changing_a_symbol_changes_no_prediction_before_it(cell: str, at: int, more: int) -> None:
+@given(at=st.integers(0, 39), shift=st.integers(1, V - 1))
+def test_changing_a_symbol_changes_no_prediction_before_it(cell: str, at: int, shift: int) -> None:
     ids = np.random.default_rng(at).integers(0, V, 40)
     other = ids.copy()
-    other[at] = (ids[at] + more) % V
+    other[at] = (ids[at] + shift) % V
     model = network(cell)
     before, after = read(model, ids), read(model, other)
     np.testing.assert_array_equal(before[:at], after[:at])
@@ -56,8 +56,8 @@ def test_changing_a_symbol_changes_no_prediction_before_it(cell: str, at: int, m
 def test_a_network_that_does_not_learn_reads_as_ever(cell: str, rng: np.random.Generator) -> None:
     model, ids = network(cell), rng.integers(0, V, 100)
     for decay in (0, 0.5):
-        found = read(model, ids, Dynamic(0, decay, 7))
-        np.testing.assert_allclose(found, surprisal(model, ids), atol=1e-9)
+        nats = read(model, ids, Dynamic(0, decay, 7))
+        np.testing.assert_allclose(nats, surprisal(model, ids), atol=1e-9)
 
 
 def test_each_chunk_is_predicted_and_then_learned_by_the_equation(rng: np.random.Generator) -> None:
@@ -118,9 +118,9 @@ def test_squares_are_those_of_a_gradient_over_what_the_model_writes(
     model = network("rnn", layers=1)
     model.params.flat[:] = 0
     c = slice(-V, None)
-    found = squares(model, 4, np.random.default_rng(0))
-    np.testing.assert_allclose(found[c], (1 / V) * (1 - 1 / V) / 4, rtol=0.2)
-    assert not found[:-V].any()
+    mean_squares = squares(model, 4, np.random.default_rng(0))
+    np.testing.assert_allclose(mean_squares[c], (1 / V) * (1 - 1 / V) / 4, rtol=0.2)
+    assert not mean_squares[:-V].any()
 
 
 @pytest.mark.parametrize(

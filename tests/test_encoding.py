@@ -80,8 +80,8 @@ def test_each_part_is_cut_from_the_file_it_was_given(encodings: Path, tmp_path: 
         path.write_text(texts[name])
     for _ in range(2):
         corpus = Corpus.read([paths["main"]], valid=paths["valid"], test=paths["test"])
-        found = [corpus.vocabulary.decode(part) for part in corpus.parts.values()]
-        assert found == list(texts.values())
+        decoded_parts = [corpus.vocabulary.decode(part) for part in corpus.parts.values()]
+        assert decoded_parts == list(texts.values())
 
 
 def test_short_texts_need_no_folder(encodings: Path) -> None:
@@ -98,9 +98,9 @@ def test_what_can_be_read_only_once_is_read_once_and_kept(
     writer.start()
     piped = encode([Source.of(pipe)], CHAR, "pipe")
     writer.join()
-    found = encode([Source.of(long_text)], CHAR, "text")
+    from_file = encode([Source.of(long_text)], CHAR, "text")
     assert decoded == [str(pipe)]
-    np.testing.assert_array_equal(piped.ids, found.ids)
+    np.testing.assert_array_equal(piped.ids, from_file.ids)
 
 
 def test_standard_input_may_be_long(
@@ -172,13 +172,13 @@ def test_eval_reads_a_long_text_as_it_reads_a_short_one(
 ) -> None:
     sonnet = tmp_path / "sonnet.txt"
     sonnet.write_text("Shall I compare thee to a summer's day?\n" * 9)
-    found = []
+    losses = []
     for small in (1 << 25, 10):
         monkeypatch.setattr(token_buffer, "SMALL", small)
         done = CliRunner().invoke(command, [str(sonnet), "--json"], catch_exceptions=False)
-        found.append(json.loads(done.stdout))
-    assert found[0]["nats_per_char"] == found[1]["nats_per_char"]
-    assert found[1]["chars"] == 360
+        losses.append(json.loads(done.stdout))
+    assert losses[0]["nats_per_char"] == losses[1]["nats_per_char"]
+    assert losses[1]["chars"] == 360
     sonnet.write_text("Shall I compare thee to a summer's day?\n" * 5 + "é and ß")
     with pytest.raises(VocabularyError, match=r"'é' .*number 201 of the text"):
         CliRunner().invoke(command, [str(sonnet)], catch_exceptions=False)

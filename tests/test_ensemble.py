@@ -36,8 +36,8 @@ def test_the_mean_is_one_of_probabilities(rng: np.random.Generator) -> None:
     model, ids = mixed(), rng.integers(0, V, (12, 3))
     assert isinstance(model, LanguageModel)
     log_p, state = model.read(ids, model.initial_state(3))
-    each = [np.exp(m.read(ids, m.initial_state(3))[0]) for m in model.members]
-    np.testing.assert_allclose(np.exp(log_p), sum(each) / 3, atol=1e-12)
+    probabilities = [np.exp(m.read(ids, m.initial_state(3))[0]) for m in model.members]
+    np.testing.assert_allclose(np.exp(log_p), sum(probabilities) / 3, atol=1e-12)
     np.testing.assert_allclose(model.predict(state), log_p[-1], atol=1e-12)
     np.testing.assert_allclose(np.exp(log_p).sum(axis=-1), 1)
 

@@ -119,14 +119,14 @@ def test_ctrl_c_while_learning_leaves_at_once_and_says_how_far_it_came(folder: P
 def test_models_together_surprise_less_than_on_the_average(folder: Path) -> None:
     runs = [f"checkpoints/{name}" for name in ("a", "b", "counts")]
     alone = [measured(folder, "eval", run, "verse.txt") for run in runs]
-    more = ["--ensemble", runs[1], "--ensemble", runs[2]]
-    data = measured(folder, "eval", runs[0], "verse.txt", *more)
+    ensemble = ["--ensemble", runs[1], "--ensemble", runs[2]]
+    data = measured(folder, "eval", runs[0], "verse.txt", *ensemble)
     assert data["nats_per_char"] < sum(a["nats_per_char"] for a in alone) / 3
     assert data["parameters"] == sum(a["parameters"] for a in alone)
     assert data["checkpoint"] == "checkpoints/a/best.npz"
     assert data["ensemble"] == ["checkpoints/b/best.npz", "checkpoints/counts/best.npz"]
     assert alone[0]["ensemble"] == []
-    score = measured(folder, "score", runs[0], "verse.txt", "--context", *more)
+    score = measured(folder, "score", runs[0], "verse.txt", "--context", *ensemble)
     assert score["nats_per_char"] == pytest.approx(data["nats_per_char"], abs=0.05)
     assert score["ensemble"] == data["ensemble"]
 

@@ -110,8 +110,8 @@ def test_segments_join_without_a_seam(cell: str, rng: np.random.Generator) -> No
     model, ids = network(cell), rng.integers(0, V, 1500)
     wanted = one_by_one(model, ids)
     for segment in (400, 777):
-        found = surprisal(model, ids, streams=6, chunk=10, segment=segment)
-        np.testing.assert_allclose(found, wanted, atol=1e-8)
+        nats = surprisal(model, ids, streams=6, chunk=10, segment=segment)
+        np.testing.assert_allclose(nats, wanted, atol=1e-8)
 
 
 @pytest.mark.parametrize("entries", [1, 100, 1 << 22])

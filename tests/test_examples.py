@@ -62,11 +62,11 @@ def test_every_part_has_its_share_of_every_class(counts: list[int], shares: str,
     together = np.concatenate([parts[part] for part in SPLITS])
     assert sorted(together) == list(range(len(labels)))
     for label, count in enumerate(counts):
-        found = {part: int((labels[parts[part]] == label).sum()) for part in SPLITS}
-        assert found["train"] >= 1
+        counted = {part: int((labels[parts[part]] == label).sum()) for part in SPLITS}
+        assert counted["train"] >= 1
         for part, share in vars(split).items():
-            assert abs(found[part] - share * count) < 1 + (count * split.train < 1)
-            assert share or not found[part] or part == "train"
+            assert abs(counted[part] - share * count) < 1 + (count * split.train < 1)
+            assert share or not counted[part] or part == "train"
 
 
 def test_classes_too_small_for_a_share_are_shared_out_by_chance() -> None:

@@ -37,8 +37,8 @@ def test_what_is_done_is_not_done_again_and_more_is_added(
         "charrnn.compare.comparison.learn", lambda trial: pytest.fail(f"{trial.name} again")
     )
     assert not Comparison(PLAN, TEXT, whole.folder).missing
-    more = Comparison(replace(PLAN, seeds=3, cells=("gru", "lstm")), TEXT, whole.folder)
-    missing = [t.path.name for t in more.missing]
+    extended = Comparison(replace(PLAN, seeds=3, cells=("gru", "lstm")), TEXT, whole.folder)
+    missing = [t.path.name for t in extended.missing]
     assert missing == ["lstm-1x8-seed1", "lstm-1x8-seed2", "gru-1x8-seed3", "lstm-1x8-seed3"]
 
 
@@ -61,8 +61,8 @@ def test_other_options_want_another_folder(
 
 
 def test_hidden_and_layers_may_change_for_they_are_in_the_names(whole: Comparison) -> None:
-    more = Comparison(replace(PLAN, config=replace(PLAN.config, hidden=9)), TEXT, whole.folder)
-    assert {t.path.name for t in more.missing} == {
+    wider = Comparison(replace(PLAN, config=replace(PLAN.config, hidden=9)), TEXT, whole.folder)
+    assert {t.path.name for t in wider.missing} == {
         "rnn-1x9-seed1", "rnn-1x9-seed2", "gru-1x9-seed1", "gru-1x9-seed2"
     }  # fmt: skip
 
@@ -76,11 +76,11 @@ def test_what_repeats_a_seed_or_was_not_finished_counts_for_nothing(
     log.write_text("".join(log.read_text("utf-8").splitlines(keepends=True)[:-1]), "utf-8")
     runs = runs_in(folder)
     assert "gru-1x8-seed2" not in {run.name for run in runs}
-    found = [
+    results = [
         measured(Run(path), checkpoint.load(path / "best.npz"), whole.corpus.test)
         for path in runs * 2
     ]
-    counts = {s.title: len(s.results) for s in by_model(found)}
+    counts = {s.title: len(s.results) for s in by_model(results)}
     assert counts == {"ngram 1": 1, "ngram 3": 1, "rnn 1x8": 2, "gru 1x8": 1}
 
 

@@ -158,8 +158,8 @@ def test_a_damaged_run_is_named_and_not_passed_over(
 
 
 def test_eval_says_how_well_hidden_characters_are_restored(folder: Path) -> None:
-    def run(*more: str) -> subprocess.CompletedProcess[str]:
-        return charrnn(folder, "eval", "checkpoints/gaps", "verse.txt", *more)
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        return charrnn(folder, "eval", "checkpoints/gaps", "verse.txt", *options)
 
     first, again = (json.loads(run("--json").stdout) for _ in range(2))
     assert first.keys() >= LOSS | {"accuracy", "mask", "mask_seed", "text", "skipped"}

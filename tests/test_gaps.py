@@ -53,10 +53,10 @@ def test_every_gap_is_asked_about_once_and_in_its_surroundings(ids: Ids) -> None
     places: list[int] = []
     windows: list[int] = []
     log_p: list[Array] = []
-    for some, window, found in ask(Neighbours(), ids):
+    for some, window, rows in ask(Neighbours(), ids):
         places.extend(some.tolist())
         windows.extend(window.tolist())
-        log_p.extend(found)
+        log_p.extend(rows)
     assert places == np.flatnonzero(ids == V).tolist()
     np.testing.assert_array_equal(np.array(log_p).reshape(-1, V), whole)
     assert windows == sorted(windows)
@@ -72,8 +72,8 @@ def test_the_most_certain_gap_is_filled_first_and_the_others_are_asked_again() -
 @given(texts)
 def test_no_gap_is_left_and_nothing_else_is_touched(ids: Ids) -> None:
     before = ids.copy()
-    found = [g.at for g in by_certainty(Neighbours(), ids)]
-    assert sorted(found) == np.flatnonzero(ids == V).tolist()
+    filled = [g.at for g in by_certainty(Neighbours(), ids)]
+    assert sorted(filled) == np.flatnonzero(ids == V).tolist()
     np.testing.assert_array_equal(ids, before)
 
 
@@ -85,10 +85,10 @@ def test_what_is_measured_is_what_the_model_says_of_what_is_hidden(
     places = hidden_in_text(90, 0.2, 7)
     log_p = model.predict(hide(ids, places, V)[:, None])
     truth = ids[places]
-    found = measure(model, ids, 0.2, 7)
-    assert found.loss.chars == len(truth) == 18
-    assert found.loss.nats_per_char == pytest.approx(-log_p[np.arange(18), truth].mean())
-    assert found.accuracy == pytest.approx((log_p.argmax(axis=1) == truth).mean())
+    measured = measure(model, ids, 0.2, 7)
+    assert measured.loss.chars == len(truth) == 18
+    assert measured.loss.nats_per_char == pytest.approx(-log_p[np.arange(18), truth].mean())
+    assert measured.accuracy == pytest.approx((log_p.argmax(axis=1) == truth).mean())
 
 
 def networks(seed: int) -> CharRNN:

@@ -154,15 +154,17 @@ def test_right_gradients_agree_at_any_size(cell: str, layers: int, hidden: int, 
     """No seed of these is unlucky: neither rounding nor chaos makes a right gradient look wrong."""
     for seed in range(5):
         config = NetworkConfig(6, cell, hidden, layers)
-        found = check_network(config, seq, 2, np.random.default_rng(seed))
-        assert all(a.agrees for a in found.values()), (seed, found)
+        agreements = check_network(config, seq, 2, np.random.default_rng(seed))
+        assert all(a.agrees for a in agreements.values()), (seed, agreements)
 
 
 def test_a_kink_between_the_two_points_is_no_disagreement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CELLS, "bent", Bent())
     for seed in range(3):
-        found = check_network(NetworkConfig(6, "bent", 48, 1), 60, 8, np.random.default_rng(seed))
-        assert all(a.agrees for a in found.values()), found
+        agreements = check_network(
+            NetworkConfig(6, "bent", 48, 1), 60, 8, np.random.default_rng(seed)
+        )
+        assert all(a.agrees for a in agreements.values()), agreements
 
 
 def test_a_wrong_derivative_of_a_single_number_is_seen_whatever_the_seed(
@@ -170,8 +172,10 @@ def test_a_wrong_derivative_of_a_single_number_is_seen_whatever_the_seed(
 ) -> None:
     monkeypatch.setitem(CELLS, "gru", Slightly())
     for seed in range(12):
-        found = check_network(NetworkConfig(6, "gru", 1, 1), 12, 3, np.random.default_rng(seed))
-        assert [name for name, a in found.items() if not a.agrees] == ["0.q"]
+        agreements = check_network(
+            NetworkConfig(6, "gru", 1, 1), 12, 3, np.random.default_rng(seed)
+        )
+        assert [name for name, a in agreements.items() if not a.agrees] == ["0.q"]
 
 
 def test_what_rounding_alone_can_make_is_no_disagreement() -> None:

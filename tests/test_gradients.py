@@ -29,8 +29,8 @@ def inputs(kind: str, rng: np.random.Generator) -> Array:
     return rng.integers(0, V, (T, B)) if kind == "one-hot" else rng.standard_normal((T, B, V))
 
 
-def assert_agree(found: dict[str, Agreement]) -> None:
-    for name, agreement in found.items():
+def assert_agree(agreements: dict[str, Agreement]) -> None:
+    for name, agreement in agreements.items():
         assert agreement.numeric != 0, name
         assert agreement.relative_error < 1e-6, (name, agreement)
 
@@ -40,10 +40,10 @@ def assert_agree(found: dict[str, Agreement]) -> None:
 def test_a_single_layer_is_differentiated_right(
     cell: str, kind: str, rng: np.random.Generator
 ) -> None:
-    found = check_layer(Recurrent(CELLS[cell], V, H), inputs(kind, rng), rng)
-    assert {"W", "b", "state"} | ({"U"} if CELLS[cell].recurrent else set()) <= set(found)
-    assert ("x" in found) == (kind == "dense")
-    assert_agree(found)
+    agreements = check_layer(Recurrent(CELLS[cell], V, H), inputs(kind, rng), rng)
+    assert {"W", "b", "state"} | ({"U"} if CELLS[cell].recurrent else set()) <= set(agreements)
+    assert ("x" in agreements) == (kind == "dense")
+    assert_agree(agreements)
 
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
@@ -107,10 +107,10 @@ def test_an_output_layer_is_differentiated_right(
 
     if name == "output" and kind == "one-hot":
         pytest.skip("a plain output reads the layer below")
-    found = check_layer(Told(V, V if name == "output" else H, V), x, rng)
+    agreements = check_layer(Told(V, V if name == "output" else H, V), x, rng)
     if name != "jordan":
-        del found["state"]  # which a step forced to the truth does not depend on
-    assert_agree(found)
+        del agreements["state"]  # which a step forced to the truth does not depend on
+    assert_agree(agreements)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -35,8 +35,8 @@ ENVIRONMENT = {
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",  # Open MPI 5
 }
 CHARRNN = (sys.executable, "-m", "charrnn", "train")
-OPTIONS: dict[str, Any] = {"hidden": 12, "layers": 2, "batch": 7, "seq": 20, "dropout": 0.2, "reset": 0.3,
-           "eval_every": 5, "split": "0.8,0.1,0.1", "schedule": "constant"}  # fmt: skip
+OPTIONS: dict[str, Any] = {"hidden": 12, "layers": 2, "batch": 7, "seq": 20, "dropout": 0.2,
+           "reset": 0.3, "eval_every": 5, "split": "0.8,0.1,0.1", "schedule": "constant"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +96,8 @@ def assert_same_bits(folder: Path, one: str, other: str) -> None:
     assert set(a.training) == set(b.training)
     for name, array in a.training.items():
         np.testing.assert_array_equal(b.training[name], array)
-    own = {"seconds": 0}
-    assert a.meta["position"] | own == b.meta["position"] | own
+    timing = {"seconds": 0}
+    assert a.meta["position"] | timing == b.meta["position"] | timing
     for file in ("last.npz", "best.npz"):
         ours, theirs = (network_in(folder / name / file).params.flat for name in (one, other))
         np.testing.assert_array_equal(ours, theirs)
@@ -142,23 +142,23 @@ def rank_of(process: int) -> str | None:
         pairs = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
     except OSError:
         return None
-    found = [p.partition(b"=")[2].decode() for p in pairs if p.startswith(b"OMPI_COMM_WORLD_RANK=")]
-    return found[0] if found else None
+    ranks = [p.partition(b"=")[2].decode() for p in pairs if p.startswith(b"OMPI_COMM_WORLD_RANK=")]
+    return ranks[0] if ranks else None
 
 
 def ranks_in(folder: Path) -> dict[str, int]:
     """The processes that work in a folder, by their rank."""
-    found = {}
+    processes = {}
     for place in Path("/proc").iterdir():
         if place.name.isdecimal() and (rank := rank_of(int(place.name))) is not None:
             try:
                 if (place / "cwd").resolve() == folder and b"charrnn" in (
                     place / "cmdline"
                 ).read_bytes():
-                    found[rank] = int(place.name)
+                    processes[rank] = int(place.name)
             except OSError:
                 continue
-    return found
+    return processes
 
 
 @needs_mpi
@@ -221,8 +221,8 @@ main(sys.argv[1:])
 def test_a_failure_is_told_once_and_ends_all(
     command: list[str], message: str, folder: Path
 ) -> None:
-    more = ["--out=failed", "--hidden=8", "--layers=1", "--steps=9", "--quiet"]
-    code, out, errors = run("-n", 2, *command, *more, folder=folder)
+    options = ["--out=failed", "--hidden=8", "--layers=1", "--steps=9", "--quiet"]
+    code, out, errors = run("-n", 2, *command, *options, folder=folder)
     assert (code, out, len(errors)) == (1, "", 1)
     assert message in errors[0]
 

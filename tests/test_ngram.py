@@ -56,16 +56,16 @@ class Slow:
                 if length < order - 1:
                     neighbour = text[t - length - 1] if t > length else None
                 before.setdefault(gram, set()).add(neighbour)
-            self.counts.append({gram: len(found) for gram, found in before.items()})
+            self.counts.append({gram: len(neighbours) for gram, neighbours in before.items()})
 
     @cache  # noqa: B019
     def discount(self, length: int, count: int) -> float:
         n = [sum(c == k for c in self.counts[length].values()) for k in range(5)]
         k = min(count, 3)
         if n[1] and n[k]:
-            found = k - (k + 1) * n[1] / (n[1] + 2 * n[2]) * n[k + 1] / n[k]
-            if 0 < found < k:
-                return found
+            estimate = k - (k + 1) * n[1] / (n[1] + 2 * n[2]) * n[k + 1] / n[k]
+            if 0 < estimate < k:
+                return estimate
         return k / 2
 
     def p(self, past: Sequence[int], w: int) -> float:
@@ -77,8 +77,8 @@ class Slow:
             return shorter
         left = sum(self.discount(len(past), c) for c in after) / sum(after)
         c = counts.get((*past, w))
-        own = (c - self.discount(len(past), c)) / sum(after) if c else 0
-        return own + left * shorter
+        discounted = (c - self.discount(len(past), c)) / sum(after) if c else 0
+        return discounted + left * shorter
 
 
 def after(model: NGram, past: Sequence[int] | Ids) -> Array:
@@ -129,10 +129,10 @@ def test_the_loss_of_a_text_is_that_of_the_definition(text: list[int], order: in
 @settings(max_examples=40)
 def test_what_is_stored_is_restored(text: list[int], order: int) -> None:
     model = NGram.counted(np.array(text), V, order)
-    found = NGram.restore(json.loads(json.dumps(model.config_json())), model.arrays())
-    assert found.config == model.config
+    restored = NGram.restore(json.loads(json.dumps(model.config_json())), model.arrays())
+    assert restored.config == model.config
     for name in ("contexts", "grams", "counts"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(model, name))
+        np.testing.assert_array_equal(getattr(restored, name), getattr(model, name))
 
 
 @pytest.fixture(scope="module")
@@ -153,8 +153,8 @@ def test_the_numbers_do_not_depend_on_lanes_or_chunks_or_blocks(
         _, state = model.read(np.array([[symbol]]), state)
     for streams, chunk, block in [(1, 64, 1), (5, 20, 700), (40, 3, 1 << 20), (64, 2, 1)]:
         monkeypatch.setattr(ngram, "_BLOCK", block)
-        found = surprisal(model, ids[:1500], streams=streams, chunk=chunk)
-        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+        nats = surprisal(model, ids[:1500], streams=streams, chunk=chunk)
+        np.testing.assert_allclose(nats, wanted, rtol=1e-12)
 
 
 def test_streams_side_by_side_are_read_as_alone_and_in_chunks_as_whole(verse: Counted) -> None:
@@ -246,14 +246,14 @@ def changed(path: Path, **changes: Any) -> None:
 
 def test_a_checkpoint_holds_a_model_of_any_kind(stored: tuple[Path, NGram]) -> None:
     path, model = stored
-    found = checkpoint.load(path)
-    assert (found.model.kind, found.model.name, found.model.num_parameters) == (
+    loaded = checkpoint.load(path)
+    assert (loaded.model.kind, loaded.model.name, loaded.model.num_parameters) == (
         "ngram",
         "ngram 4",
         model.num_parameters,
     )
     ids = np.array([0, 2, 3, 1])
-    np.testing.assert_array_equal(surprisal(found.language_model, ids), surprisal(model, ids))
+    np.testing.assert_array_equal(surprisal(loaded.language_model, ids), surprisal(model, ids))
 
 
 @pytest.mark.parametrize(
@@ -309,10 +309,10 @@ def test_a_model_that_predicts_nothing_next_is_stored_but_does_not_write(
 ) -> None:
     monkeypatch.setitem(MODELS, "probability", OneProbability)
     checkpoint.save(Checkpoint(OneProbability(), Vocabulary.of("abr cd")), stored[0], half=True)
-    found = checkpoint.load(stored[0])
-    assert isinstance(found.model, OneProbability)
+    loaded = checkpoint.load(stored[0])
+    assert isinstance(loaded.model, OneProbability)
     with pytest.raises(CheckpointError, match="is of another kind"):
-        _ = found.language_model
+        _ = loaded.language_model
 
 
 CONFIG = TrainConfig(cell="ngram", order=3)
@@ -334,12 +334,12 @@ def test_counting_reports_with_the_events_of_training(small_corpus: Corpus, tmp_
     assert set(finished.losses) == {"train", "valid", "test"}
     assert started.parameters == finished.parameters == counting.model.num_parameters
     assert [r["event"] for r in run.records()] == ["evaluated", "finished"]
-    found = checkpoint.load(run.best)
-    loss = evaluate(found.language_model, small_corpus.test)
+    stored = checkpoint.load(run.best)
+    loss = evaluate(stored.language_model, small_corpus.test)
     assert loss == finished.losses["test"]
-    assert found.meta["metrics"]["valid_nats_per_char"] == counting.best
-    assert found.meta["config"]["order"] == 3
-    assert "lr" not in found.meta["config"]
+    assert stored.meta["metrics"]["valid_nats_per_char"] == counting.best
+    assert stored.meta["config"]["order"] == 3
+    assert "lr" not in stored.meta["config"]
     json.dumps([to_json(e) for e in events])
 
 
@@ -361,9 +361,9 @@ def test_counting_that_is_stopped_keeps_the_model_unmeasured(
 def test_counting_that_is_stopped_while_it_measures_shows_no_half_of_the_losses(
     small_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def measure_and_stop(model: LanguageModel, ids: Ids, *more: Any) -> Loss:
+    def measure_and_stop(model: LanguageModel, ids: Ids, *arguments: Any) -> Loss:
         counting.stop()
-        return evaluate(model, ids, *more)
+        return evaluate(model, ids, *arguments)
 
     counting = NGramTrainer(small_corpus, CONFIG)
     monkeypatch.setattr(predict, "evaluate", measure_and_stop)

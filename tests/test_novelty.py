@@ -43,11 +43,11 @@ def by_looking(samples: Iterable[str], corpus: str, length: int) -> float | None
     return sum(r in corpus for r in runs) / len(runs) if runs else None
 
 
-def check(found: Novelty, samples: Sequence[str], corpus: str) -> None:
-    for length, share in found.copied.items():
+def check(report: Novelty, samples: Sequence[str], corpus: str) -> None:
+    for length, share in report.copied.items():
         wanted = by_looking(samples, corpus, length)
         assert share == (wanted if wanted is None else pytest.approx(wanted)), length
-    longest = text(found.longest)
+    longest = text(report.longest)
     assert longest in corpus
     assert not longest or any(longest in s for s in samples)
     longer = [s[i : i + len(longest) + 1] for s in samples for i in range(len(s) - len(longest))]
@@ -79,15 +79,15 @@ def test_runs_across_the_blocks_of_a_corpus_are_found(
     monkeypatch.setattr(module, "_BLOCK", size)
     sample = VERSE[200:260] + "#" + VERSE[805:1005] + "#"
     pieces = [VERSE[at : at + 333] for at in range(0, 3000, 333)]
-    found = compare([sample], pieces, (8, 20, 150))
-    assert text(found.longest) == VERSE[805:1005]
-    check(found, [sample], VERSE[:3000])
+    report = compare([sample], pieces, (8, 20, 150))
+    assert text(report.longest) == VERSE[805:1005]
+    check(report, [sample], VERSE[:3000])
 
 
 def test_a_run_does_not_go_on_in_the_next_sample() -> None:
-    found = compare(["ab", "cd"], ["abcd"], (2, 3))
-    assert text(found.longest) == "ab"
-    assert found.copied == {2: 1, 3: None}
+    report = compare(["ab", "cd"], ["abcd"], (2, 3))
+    assert text(report.longest) == "ab"
+    assert report.copied == {2: 1, 3: None}
 
 
 def test_large_and_small_alphabets_are_read_alike() -> None:
@@ -103,9 +103,9 @@ def test_a_sample_of_nothing_is_no_copy() -> None:
 
 def test_bytes_and_code_points_of_any_width_may_be_compared() -> None:
     sample = np.frombuffer(b"\xff\x00abc", np.uint8)
-    found = novelty([sample], [np.frombuffer(b"xx\xff\x00ab", np.uint8)], (2,))
-    assert bytes(found.longest) == b"\xff\x00ab"
-    assert found.copied[2] == pytest.approx(3 / 4)
+    report = novelty([sample], [np.frombuffer(b"xx\xff\x00ab", np.uint8)], (2,))
+    assert bytes(report.longest) == b"\xff\x00ab"
+    assert report.copied[2] == pytest.approx(3 / 4)
 
 
 @pytest.fixture
@@ -126,22 +126,22 @@ def test_sample_says_what_is_copied(corpus: Path) -> None:
         done.stderr.replace("\n", " "),
     )
     data = json.loads(charrnn(corpus, *arguments, "--novelty", "poem.txt", "--json").stdout)
-    samples, found = [s["text"] for s in data["samples"]], data["novelty"]
-    assert found.keys() == {"corpus", "longest", "run", "copied"}
-    assert len(found["run"]) == found["longest"]
-    assert found["run"] in VERSE[:20000]
-    assert any(found["run"] in sample for sample in samples)
-    for length, share in found["copied"].items():
+    samples, report = [s["text"] for s in data["samples"]], data["novelty"]
+    assert report.keys() == {"corpus", "longest", "run", "copied"}
+    assert len(report["run"]) == report["longest"]
+    assert report["run"] in VERSE[:20000]
+    assert any(report["run"] in sample for sample in samples)
+    for length, share in report["copied"].items():
         assert share == pytest.approx(by_looking(samples, VERSE[:20000], int(length)))
 
 
 def test_a_long_copy_is_shortened_for_people(corpus: Path) -> None:
-    found = Checkpoint(NGram.counted(np.arange(9), 9, 1), Vocabulary.of(VERSE))
-    judge = NoveltyReport(str(corpus / "poem.txt"), found, None)
+    model = Checkpoint(NGram.counted(np.arange(9), 9, 1), Vocabulary.of(VERSE))
+    report = NoveltyReport(str(corpus / "poem.txt"), model, None)
     written = [[piece.encode()] for piece in ("#", VERSE[400:430], VERSE[430:700])]
-    assert list(judge.watch(iter(written), 1)) == written
-    assert judge.plain()["run"] == VERSE[400:700]
-    longest, _ = judge.in_words()
+    assert list(report.watch(iter(written), 1)) == written
+    assert report.plain()["run"] == VERSE[400:700]
+    longest, _ = report.in_words()
     (shown,) = re.findall('has 300 characters: "(.*)"', longest)
     assert shown.replace("↵", "\n") == f"{VERSE[400:430]} ... {VERSE[670:700]}"
 
@@ -149,9 +149,9 @@ def test_a_long_copy_is_shortened_for_people(corpus: Path) -> None:
 def test_words_are_compared_by_their_characters(corpus: Path) -> None:
     words = Words.of(VERSE[:20000])
     model = Checkpoint(NGram.counted(np.arange(len(words)), len(words), 1), words)
-    judge = NoveltyReport(str(corpus / "poem.txt"), model, None)
-    list(judge.watch(iter([[VERSE[301:320].encode()], [b"#\xe2\x80\xa6"]]), 1))
-    longest, copied = judge.in_words()
+    report = NoveltyReport(str(corpus / "poem.txt"), model, None)
+    list(report.watch(iter([[VERSE[301:320].encode()], [b"#\xe2\x80\xa6"]]), 1))
+    longest, copied = report.in_words()
     assert "has 19 characters" in longest
     assert (
         copied

@@ -36,8 +36,8 @@ def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files_under(folder: Path) -> set[str]:
-    found = (f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
-    return {f.relative_to(folder).as_posix() for f in found}
+    files = (f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
+    return {f.relative_to(folder).as_posix() for f in files}
 
 
 def test_the_wheel_holds_the_package_its_types_and_what_ships_with_it(unpacked: Path) -> None:

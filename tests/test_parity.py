@@ -20,16 +20,16 @@ def ours(get: Callable[[str], Array], kind: str) -> dict[str, Array]:
     PyTorch adds two biases; ours is their sum, except for a GRU's candidate, where the recurrent
     one, q, is inside the reset gate's product.
     """
-    found = {}
+    arrays = {}
     for n in range(LAYERS):
-        found[f"{n}.W"] = get(f"weight_ih_l{n}").T
-        found[f"{n}.U"] = get(f"weight_hh_l{n}").T
+        arrays[f"{n}.W"] = get(f"weight_ih_l{n}").T
+        arrays[f"{n}.U"] = get(f"weight_hh_l{n}").T
         b_input, b_hidden = get(f"bias_ih_l{n}"), get(f"bias_hh_l{n}").copy()
         if kind == "GRU":
-            found[f"{n}.q"] = b_hidden[2 * HIDDEN :].copy()
+            arrays[f"{n}.q"] = b_hidden[2 * HIDDEN :].copy()
             b_hidden[2 * HIDDEN :] = 0
-        found[f"{n}.b"] = b_input + b_hidden
-    return found
+        arrays[f"{n}.b"] = b_input + b_hidden
+    return arrays
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])

@@ -40,10 +40,10 @@ def test_every_lane_is_read_by_exactly_one_worker(ranks: int, workers: int, batc
     read: list[int] = []
     numbers: list[int] = []
     for rank in range(ranks):
-        team = DataParallel(model, batch, workers, pretended(rank, ranks))
-        read += [n for share in team.streams for n in streams[team.own][share]]
-        numbers += range(team.first, team.first + team.workers)
-        assert all(share.stop > share.start for share in team.streams)
+        parallel = DataParallel(model, batch, workers, pretended(rank, ranks))
+        read += [n for share in parallel.streams for n in streams[parallel.own][share]]
+        numbers += range(parallel.first, parallel.first + parallel.workers)
+        assert all(share.stop > share.start for share in parallel.streams)
     assert read == list(streams)
     assert numbers == list(range(len(numbers)))
 

@@ -20,9 +20,9 @@ def test_rtrl_gives_the_gradient_of_backpropagation(
     symbols: int, hidden: int, layers: int, steps: int, batch: int, seed: int
 ) -> None:
     config = NetworkConfig(symbols, rtrl.CELL, hidden, layers)
-    found = check_rtrl(config, steps, batch, np.random.default_rng(seed))
-    assert len(found) == 3 * layers + 2
-    for name, match in found.items():
+    matches = check_rtrl(config, steps, batch, np.random.default_rng(seed))
+    assert len(matches) == 3 * layers + 2
+    for name, match in matches.items():
         assert match.agrees, (name, match)
 
 
@@ -38,8 +38,8 @@ def test_rtrl_reads_the_same_text_to_the_same_loss(rng: np.random.Generator) -> 
 def test_rtrl_leaves_its_arguments_as_they_were(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 1), rng, np.float64)
     before, state = model.params.flat.copy(), (rng.standard_normal((2, 4)),)
-    kept = state[0].copy()
+    before_state = state[0].copy()
     ids, targets = rng.integers(0, 5, (2, 6, 2))
     rtrl.gradient(model.params, ids, targets, state)
     np.testing.assert_array_equal(model.params.flat, before)
-    np.testing.assert_array_equal(state[0], kept)
+    np.testing.assert_array_equal(state[0], before_state)

@@ -61,9 +61,9 @@ def test_many_lines_at_once_score_as_one_at_a_time(
     m = model(cell=cell)
     ids = [m.vocabulary.encode(text + "\n") for text in texts]
     end = m.vocabulary.encode("\n")
-    found = list(scoring.alone(m.model, ids, end, streams=streams, chunk=chunk, segment=segment))
-    assert len(found) == len(texts)
-    for text, nats in zip(texts, found, strict=True):
+    scored = list(scoring.alone(m.model, ids, end, streams=streams, chunk=chunk, segment=segment))
+    assert len(scored) == len(texts)
+    for text, nats in zip(texts, scored, strict=True):
         np.testing.assert_allclose(nats, by_definition(m, text), atol=1e-9)
 
 
@@ -73,8 +73,8 @@ def test_a_very_long_line_is_read_in_pieces_with_the_same_numbers(
     monkeypatch.setattr(scoring, "_LONG", 50)
     m = model()
     texts = ["ab", "".join(rng.choice(list("abc "), 3000)), "", "c" * 60]
-    for found, text in zip(m.score(texts), texts, strict=True):
-        np.testing.assert_allclose(found.nats, by_definition(m, text), atol=1e-8)
+    for scored, text in zip(m.score(texts), texts, strict=True):
+        np.testing.assert_allclose(scored.nats, by_definition(m, text), atol=1e-8)
 
 
 def test_lines_are_read_a_segment_at_a_time_and_in_full_batches(
@@ -90,19 +90,19 @@ def test_lines_are_read_a_segment_at_a_time_and_in_full_batches(
 
     monkeypatch.setattr(m.model, "read", note_and_read)
     ids = [m.vocabulary.encode("abcdefg\n")] * 40
-    found = scoring.alone(m.model, ids, ids[0][-1:], streams=4, segment=8 * 12)
-    next(found)
+    scored = scoring.alone(m.model, ids, ids[0][-1:], streams=4, segment=8 * 12)
+    next(scored)
     assert shapes == [(1, 1)] + [(8, 4)] * 3
-    assert len(list(found)) == 39
+    assert len(list(scored)) == 39
     assert shapes[1:] == [(8, 4)] * 10
 
 
 def test_single_precision_agrees_to_a_hundred_thousandth(rng: np.random.Generator) -> None:
     texts = ["".join(rng.choice(list(LETTERS[:-1]), n)) for n in (3, 70, 0, 41, 41)]
-    for exact, found in zip(
+    for exact, single in zip(
         model().score(texts), model(dtype=np.float32).score(texts), strict=True
     ):
-        np.testing.assert_allclose(found.nats, exact.nats, atol=1e-5)
+        np.testing.assert_allclose(single.nats, exact.nats, atol=1e-5)
 
 
 def test_the_probabilities_of_all_lines_add_up_to_one() -> None:
@@ -126,19 +126,19 @@ def test_a_line_begins_as_a_sample_without_a_seed_text_does() -> None:
 @settings(max_examples=20)
 def test_in_context_the_lines_are_one_text(texts: list[str]) -> None:
     m = model()
-    found = m.score(texts, context=True)
+    scored = m.score(texts, context=True)
     whole = surprisal(m.model, m.vocabulary.encode("\n" + "".join(t + "\n" for t in texts)))[1:]
-    np.testing.assert_allclose(np.concatenate([s.nats for s in found]), whole, atol=1e-9)
-    assert [s.text for s in found] == texts
-    np.testing.assert_allclose(found[0].nats, by_definition(m, texts[0]), atol=1e-9)
+    np.testing.assert_allclose(np.concatenate([s.nats for s in scored]), whole, atol=1e-9)
+    assert [s.text for s in scored] == texts
+    np.testing.assert_allclose(scored[0].nats, by_definition(m, texts[0]), atol=1e-9)
 
 
 def test_the_end_of_a_line_counts_where_the_vocabulary_has_it() -> None:
-    (found,) = model().score(["abc"])
-    assert (found.characters, found.loss.chars) == (["a", "b", "c", "\n"], 4)
-    assert found.loss.nats_per_char == pytest.approx(found.nats.mean())
-    (found,) = model("abc").score(["abc\n"])
-    assert (found.characters, found.loss.chars) == (["a", "b", "c"], 3)
+    (scored,) = model().score(["abc"])
+    assert (scored.characters, scored.loss.chars) == (["a", "b", "c", "\n"], 4)
+    assert scored.loss.nats_per_char == pytest.approx(scored.nats.mean())
+    (scored,) = model("abc").score(["abc\n"])
+    assert (scored.characters, scored.loss.chars) == (["a", "b", "c"], 3)
     (nothing,) = model("abc").score([""])
     assert (nothing.loss.chars, nothing.loss.nats_per_char) == (0, 0)
 
@@ -154,37 +154,37 @@ def test_a_character_never_seen_is_named_with_its_line_or_left_out() -> None:
     m = model()
     with pytest.raises(VocabularyError, match=r"'Z' \(U\+005A\), number 3 of line 2"):
         m.score(["ab", "abZ"])
-    _, found = m.score(["ab", "aZb"], skip_unknown=True)
-    assert found.text == "aZb"
-    assert found.loss.chars == 3
-    assert np.isnan(found.nats).tolist() == [False, True, False, False]
-    np.testing.assert_allclose(found.nats[[0, 2, 3]], m.score(["ab"])[0].nats)
+    _, scored = m.score(["ab", "aZb"], skip_unknown=True)
+    assert scored.text == "aZb"
+    assert scored.loss.chars == 3
+    assert np.isnan(scored.nats).tolist() == [False, True, False, False]
+    np.testing.assert_allclose(scored.nats[[0, 2, 3]], m.score(["ab"])[0].nats)
 
 
 def test_a_vocabulary_with_an_unknown_symbol_reads_every_character() -> None:
-    (found,) = model(unknown=True).score(["aZb"])
-    assert (found.text, found.loss.chars) == ("aZb", 4)
-    assert not np.isnan(found.nats).any()
+    (scored,) = model(unknown=True).score(["aZb"])
+    assert (scored.text, scored.loss.chars) == ("aZb", 4)
+    assert not np.isnan(scored.nats).any()
 
 
 @given(st.text("aé吃🍎", max_size=12))
 @settings(max_examples=20)
 def test_the_nats_of_a_character_are_the_sum_of_those_of_its_bytes(text: str) -> None:
     m = model(bytes(range(256)), unit="byte")
-    (found,) = m.score([text])
-    assert found.characters == [*text, "\n"]
-    assert found.loss.chars == len(text.encode()) + 1
-    each = iter(by_definition(m, text))
-    wanted = [sum(next(each) for _ in c.encode()) for c in found.characters]
-    np.testing.assert_allclose(found.nats, wanted, atol=1e-9)
+    (scored,) = m.score([text])
+    assert scored.characters == [*text, "\n"]
+    assert scored.loss.chars == len(text.encode()) + 1
+    nats_of_bytes = iter(by_definition(m, text))
+    wanted = [sum(next(nats_of_bytes) for _ in c.encode()) for c in scored.characters]
+    np.testing.assert_allclose(scored.nats, wanted, atol=1e-9)
 
 
 def test_bytes_that_are_no_text_have_nats_of_their_own() -> None:
     m = model(b"ab\xff\xe5\n", unit="byte")
     line = np.frombuffer(b"a\xff\xe5b", np.uint8)
-    (found,) = scoring.score(m.model, m.vocabulary, [line])
-    assert found.characters == ["a", "\ufffd", "\ufffd", "b", "\n"]
-    assert np.nansum(found.nats) == pytest.approx(found.loss.nats_per_char * 5)
+    (scored,) = scoring.score(m.model, m.vocabulary, [line])
+    assert scored.characters == ["a", "\ufffd", "\ufffd", "b", "\n"]
+    assert np.nansum(scored.nats) == pytest.approx(scored.loss.nats_per_char * 5)
 
 
 SURPRISING = [  # a line, what is altered in it, and by what

@@ -112,9 +112,9 @@ def draw(
 
 def tested(x: Array, y: Array) -> Difference:
     """The difference of two models, of which there are blocks enough to test it."""
-    found = difference(x, y)
-    assert found is not None
-    return found
+    result = difference(x, y)
+    assert result is not None
+    return result
 
 
 def test_the_difference_has_a_sign_and_the_test_has_none(rng: np.random.Generator) -> None:
@@ -137,19 +137,19 @@ def test_a_text_hard_in_places_for_both_makes_no_difference(rng: np.random.Gener
 def test_with_blocks_alone_it_is_the_paired_t_test() -> None:
     """Darwin's maize: crossed against self-fertilised plants (Fisher 1935)."""
     d = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
-    found = tested(d[None], np.zeros((1, 15)))
-    assert found.nats / found.error == pytest.approx(2.148, abs=5e-4)
-    assert found.freedom == pytest.approx(14)
-    assert found.p == pytest.approx(0.0497, abs=5e-5)
+    result = tested(d[None], np.zeros((1, 15)))
+    assert result.nats / result.error == pytest.approx(2.148, abs=5e-4)
+    assert result.freedom == pytest.approx(14)
+    assert result.p == pytest.approx(0.0497, abs=5e-5)
 
 
 def test_with_runs_alone_it_is_welchs_test() -> None:
     x, y = np.array([27.5, 21.0, 19.0, 23.6, 17.0]), np.array([27.1, 22.0, 20.8])
-    found = tested(np.repeat(x[:, None], 4, axis=1), np.repeat(y[:, None], 4, axis=1))
+    result = tested(np.repeat(x[:, None], 4, axis=1), np.repeat(y[:, None], 4, axis=1))
     square = x.var(ddof=1) / 5, y.var(ddof=1) / 3
     freedom = sum(square) ** 2 / (square[0] ** 2 / 4 + square[1] ** 2 / 2)
-    assert found.error == pytest.approx(math.sqrt(sum(square)))
-    assert found.freedom == pytest.approx(freedom)
+    assert result.error == pytest.approx(math.sqrt(sum(square)))
+    assert result.freedom == pytest.approx(freedom)
 
 
 def test_there_is_no_telling_from_one_block_and_no_chance_between_equals(
@@ -181,8 +181,8 @@ def test_equally_good_models_are_told_apart_in_five_of_a_hundred_comparisons(
 
 
 def test_a_true_difference_is_found(rng: np.random.Generator) -> None:
-    found = [tested(draw(rng, 3, 20, mean=0.5), draw(rng, 3, 20)).p for _ in range(100)]
-    assert np.mean(np.array(found) < 0.05) > 0.9
+    p_values = [tested(draw(rng, 3, 20, mean=0.5), draw(rng, 3, 20)).p for _ in range(100)]
+    assert np.mean(np.array(p_values) < 0.05) > 0.9
 
 
 def test_holm_multiplies_the_smallest_by_all_and_each_further_by_one_less() -> None:

@@ -71,9 +71,9 @@ def test_loading_a_checkpoint_draws_no_random_parameters(
 
     monkeypatch.setattr(np.random, "default_rng", drawn)
     monkeypatch.setattr(np.linalg, "qr", drawn)
-    found = checkpoint.load(tmp_path / "best.npz")
-    assert isinstance(found.model, CharRNN)
-    np.testing.assert_array_equal(found.model.params.flat, model.params.flat)
+    loaded = checkpoint.load(tmp_path / "best.npz")
+    assert isinstance(loaded.model, CharRNN)
+    np.testing.assert_array_equal(loaded.model.params.flat, model.params.flat)
 
 
 def test_garbage_is_collected_again_once_a_command_runs() -> None:

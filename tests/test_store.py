@@ -209,9 +209,9 @@ def test_a_writer_that_is_overtaken_by_another_of_the_same_text_goes_on(
             store.save(identity, vocabulary, [200], pieces(False))
         yield second
 
-    kept = store.save(identity, vocabulary, [200], pieces(True))
-    found = store.load(identity)
-    for encoded in (kept, found):
+    saved = store.save(identity, vocabulary, [200], pieces(True))
+    loaded = store.load(identity)
+    for encoded in (saved, loaded):
         assert encoded
         np.testing.assert_array_equal(encoded.ids, np.concatenate([first, second]))
     assert entries(encodings) == [identity.entry.name]

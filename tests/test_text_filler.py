@@ -50,8 +50,8 @@ def test_every_lane_hides_the_same_number(
 
 
 def test_half_of_the_spans_are_single_symbols_and_a_quarter_pairs(rng: np.random.Generator) -> None:
-    found = spans(hidden_places(20, 5000, 0.01, rng))
-    shares = np.bincount(found, minlength=4)[1:4] / len(found)
+    lengths = spans(hidden_places(20, 5000, 0.01, rng))
+    shares = np.bincount(lengths, minlength=4)[1:4] / len(lengths)
     np.testing.assert_allclose(shares, [1 / 2, 1 / 4, 1 / 8], atol=0.06)
 
 
@@ -145,12 +145,12 @@ def test_the_loss_is_over_hidden_symbols_alone(rng: np.random.Generator) -> None
 
 def test_the_gradient_of_lanes_is_the_mean_of_theirs(rng: np.random.Generator) -> None:
     model, inputs, targets = example(rng)
-    whole, each = model.params.zeros_like(), model.params.zeros_like()
+    whole, summed = model.params.zeros_like(), model.params.zeros_like()
     loss, _ = model.gradient(inputs, targets, (), whole)
     streams = [slice(n, n + 1) for n in range(B)]
-    losses = [model.gradient(inputs[:, n], targets[:, n], (), each)[0] for n in streams]
+    losses = [model.gradient(inputs[:, n], targets[:, n], (), summed)[0] for n in streams]
     assert loss == pytest.approx(np.mean(losses))
-    np.testing.assert_allclose(whole.flat, each.flat / B, atol=1e-12)
+    np.testing.assert_allclose(whole.flat, summed.flat / B, atol=1e-12)
 
 
 @pytest.mark.parametrize("changed", [0, T - 1])
@@ -167,9 +167,9 @@ def test_a_filler_is_stored_and_restored(tmp_path: Path, rng: np.random.Generato
     model, inputs, _ = example(rng, dropout=0.1)
     vocabulary = Corpus.of_text("abcde" * 9, Split(1, 0, 0)).vocabulary
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "best.npz")
-    found = checkpoint.load(tmp_path / "best.npz").model
-    assert isinstance(found, MaskedLanguageModel)
-    np.testing.assert_array_equal(found.predict(inputs), model.predict(inputs))
+    loaded = checkpoint.load(tmp_path / "best.npz").model
+    assert isinstance(loaded, MaskedLanguageModel)
+    np.testing.assert_array_equal(loaded.predict(inputs), model.predict(inputs))
     with pytest.raises(CheckpointError, match=r"fills gaps.*charrnn fill\."):
         load(tmp_path)
 

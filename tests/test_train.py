@@ -315,11 +315,11 @@ def test_workers_gradients_are_exact_in_double_precision(rng: np.random.Generato
     ids, targets = rng.integers(0, 7, (2, 9, 8))
     alone, shared = model.params.zeros_like(), model.params.zeros_like()
     loss, state = model.gradient(ids, targets, model.initial_state(8), alone)
-    team = DataParallel(model, 8, 3)
-    found, after = team.gradient(
+    parallel = DataParallel(model, 8, 3)
+    shared_loss, after = parallel.gradient(
         ids, targets, model.initial_state(8), shared, np.random.default_rng
     )
-    assert found == pytest.approx(loss, rel=1e-12)
+    assert shared_loss == pytest.approx(loss, rel=1e-12)
     np.testing.assert_allclose(shared.flat, alone.flat, atol=1e-14)
     for a, b in zip(after, state, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-14)

@@ -57,9 +57,9 @@ def test_what_a_piece_is(text: str, pieces: list[str]) -> None:
 
 
 @given(st.text() | TRICKY, st.text() | TRICKY)
-def test_a_border_is_one_whatever_follows(text: str, more: str) -> None:
+def test_a_border_is_one_whatever_follows(text: str, following: str) -> None:
     at = last_border(text)
-    assert cut(text[:at]) + cut(text[at:] + more) == cut(text + more)
+    assert cut(text[:at]) + cut(text[at:] + following) == cut(text + following)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -141,8 +141,8 @@ def test_the_loss_is_all_nats_over_all_characters(text_model: TextModel) -> None
     assert data["unknown"] == seen.count("\ufffd") > 1
     assert data["perplexity_per_word"] == pytest.approx(math.exp(nats.mean()))
     both = loss + text_model.evaluate(" of the")
-    more = text_model.surprisal(" of the").sum()
-    assert both.nats_per_char == pytest.approx((nats.sum() + more) / (loss.chars + 7))
+    further = text_model.surprisal(" of the").sum()
+    assert both.nats_per_char == pytest.approx((nats.sum() + further) / (loss.chars + 7))
     assert f"{loss.unknown / loss.words:.2%} unknown" in units(loss)
     assert len(loss_table({"valid": loss}, 200).columns) == 8
     assert len(loss_table({"valid": Loss(1.0, 9)}, 200).columns) == 5
@@ -189,9 +189,9 @@ def test_a_checkpoint_keeps_the_words_as_a_list(text_model: TextModel, tmp_path:
     assert isinstance(vocabulary, Words)
     checkpoint.save(Checkpoint(model, vocabulary, {}, {}), path)
     assert checkpoint.read_meta(path)["vocabulary"]["words"] == vocabulary.words
-    found = checkpoint.load(path).vocabulary
-    assert found == vocabulary
-    assert isinstance(found, Words)
+    loaded = checkpoint.load(path).vocabulary
+    assert loaded == vocabulary
+    assert isinstance(loaded, Words)
 
 
 def test_vocabularies_of_old_files_are_read() -> None:
@@ -229,14 +229,14 @@ def test_every_command_takes_a_model_of_words(cell: str, tmp_path: Path) -> None
     run("train", str(text), "--unit", "word", "--min-count", "2", "--out", out, "--name", "m",
         "--cell", *cell.split())  # fmt: skip
     model = f"{out}/m"
-    found = json.loads(run("eval", model, str(text), "--json"))
-    assert found["words"] == len(cut(VERSE[:3000]))
-    assert found["unknown"] > 0
+    evaluated = json.loads(run("eval", model, str(text), "--json"))
+    assert evaluated["words"] == len(cut(VERSE[:3000]))
+    assert evaluated["unknown"] > 0
     assert "ppl/word" in run("eval", model, str(text))
     assert json.loads(run("info", model, "--json"))["vocabulary"]["unit"] == "word"
     assert "(word)" in run("info", model)
     scored = json.loads(run("score", model, str(text), "--json"))
-    assert scored["words"] == found["words"] + 1  # the end of the last line
+    assert scored["words"] == evaluated["words"] + 1  # the end of the last line
     assert "".join(scored["lines"][0]["characters"]) == VERSE.partition("\n")[0] + "\n"
     run("score", model, str(text), "--show")
     written = run("sample", model, "--length", "5", "--seed", "1", "--json")
