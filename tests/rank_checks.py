@@ -36,7 +36,7 @@ def error_of(call: Callable[..., object], *arguments: Any) -> Exception | None:
     return None
 
 
-def sums_are_right_whatever_the_length_and_notes_are_exact() -> None:
+def sums_are_right_for_any_length_and_notes_are_exact() -> None:
     group = init_group()
     for dtype in (np.float32, np.float64):
         for size in (1, 2, 3, 10, 301):
@@ -54,7 +54,7 @@ def sums_are_right_whatever_the_length_and_notes_are_exact() -> None:
     assert np.isnan(array).all()
 
 
-def the_gradient_is_that_of_one_process() -> None:
+def the_gradient_equals_that_of_one_process() -> None:
     group, rng = init_group(), np.random.default_rng(3)
     model = CharRNN.initialised(NetworkConfig(7, "lstm", 6, 2), rng, np.float64)
     ids, targets = rng.integers(0, 7, (2, 9, 8))
@@ -71,7 +71,7 @@ def the_gradient_is_that_of_one_process() -> None:
         assert np.abs(np.concatenate(a) - b).max() < 1e-12
 
 
-def an_error_of_one_rank_is_that_of_all() -> None:
+def an_error_on_one_rank_is_raised_on_all() -> None:
     group = init_group()
 
     def gone_on(rank: int) -> None:
@@ -84,13 +84,13 @@ def an_error_of_one_rank_is_that_of_all() -> None:
     assert group.run_on_root(lambda: group.rank) == 0
 
 
-def other_options_are_refused() -> None:
+def different_options_are_refused() -> None:
     error = error_of(lambda: make_trainer(lr=0.1 if init_group().rank == 1 else 0.2))
     assert isinstance(error, ProcessGroupError)
     assert "Rank 1 was started with other options" in str(error)
 
 
-def all_ranks_stop_after_the_same_step_when_one_is_asked() -> None:
+def a_stop_on_one_rank_stops_all_after_the_same_step() -> None:
     trainer = make_trainer(steps=1000)
     events = []
     for event in trainer.events():
@@ -101,7 +101,7 @@ def all_ranks_stop_after_the_same_step_when_one_is_asked() -> None:
     assert {*trainer.group.gather(last_event(events).step)} == {7}
 
 
-def a_budget_of_minutes_ends_on_all_ranks_at_once() -> None:
+def a_budget_of_minutes_ends_after_the_same_step_on_all_ranks() -> None:
     trainer = make_trainer(steps=None, minutes=0.002)
     list(trainer.events())
     assert trainer.learner.at.seconds >= 0.12
@@ -113,7 +113,7 @@ def a_budget_of_minutes_ends_on_all_ranks_at_once() -> None:
         assert len({*trainer.group.gather(value)}) == 1
 
 
-def an_explosion_is_survived_together() -> None:
+def all_ranks_recover_from_divergence_together() -> None:
     trainer = make_trainer(lr=1e9, optimizer="sgd", clip=0, steps=100)
     seen = []
 
@@ -126,13 +126,13 @@ def an_explosion_is_survived_together() -> None:
     assert len({*trainer.group.gather(trainer.learner.at.step)}) == 1
 
 
-def ranks_that_drift_apart_are_noticed() -> None:
+def ranks_whose_parameters_differ_are_an_error() -> None:
     trainer = make_trainer()
     trainer.model.params.flat[0] += trainer.group.rank
     assert "other parameters" in str(error_of(lambda: list(trainer.events())))
 
 
-def cores_are_shared_out_on_one_machine() -> None:
+def ranks_on_one_machine_divide_its_cores() -> None:
     group = init_group()
     assert default_workers(10_000, 10_000, group) == max(1, min(group.gather(group.cores())))
     assert group.cores() >= 1

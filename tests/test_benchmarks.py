@@ -38,7 +38,7 @@ def toy(name: str, folder: Path, *options: str) -> tuple[list[list[list[str]]], 
     return tables, data["results"]
 
 
-def test_training_has_a_row_for_each_cell_and_a_column_for_each_installed_contestant(
+def test_training_has_a_row_per_cell_and_a_column_per_installed_package(
     tmp_path: Path,
 ) -> None:
     [[head, *rows]], results = toy("training", tmp_path)
@@ -49,7 +49,7 @@ def test_training_has_a_row_for_each_cell_and_a_column_for_each_installed_contes
     assert [r["shape"]["cell"] for r in results] == cells
 
 
-def test_training_times_the_settings_it_may_choose_from_and_names_the_one_taken(
+def test_training_tries_all_settings_and_names_the_one_it_uses(
     tmp_path: Path,
 ) -> None:
     options = ["--cell", "rnn", "--contestant", "charrnn", "--threads", "1,2", "--rounds", "2"]
@@ -95,7 +95,7 @@ def test_scaling_has_a_row_for_each_network_and_each_bandwidth(tmp_path: Path) -
     assert [r["bytes"] for r in results] == [25412, 33860]
 
 
-def test_filling_has_a_row_for_each_model_and_way(tmp_path: Path) -> None:
+def test_filling_has_a_row_for_each_model_and_method(tmp_path: Path) -> None:
     [[_, *rows]], results = toy("filling", tmp_path)
     assert [row[0] for row in rows] == [
         *["fill gru 1x8"] * 2, *["gru 1x8"] * 2, *["ngram 6"] * 2,
@@ -111,13 +111,13 @@ def test_naming_has_a_row_for_the_network_and_for_n_grams(tmp_path: Path) -> Non
     assert results["n-grams"][0]["accuracy"] > 0.8  # letters tell these classes apart
 
 
-def test_a_row_that_is_none_is_bad_usage() -> None:
+def test_an_unknown_row_is_bad_usage() -> None:
     done = run("training", "--row", "2x128")
     assert done.returncode == 2
     assert "is no row" in done.stderr
 
 
-def test_quality_shows_a_loss_for_every_contestant_that_is_here(tmp_path: Path) -> None:
+def test_quality_shows_a_loss_for_every_installed_package(tmp_path: Path) -> None:
     [[head, *rows]], [curves] = toy("quality", tmp_path)
     assert "charrnn, nats/char" in head
     assert rows
@@ -153,7 +153,7 @@ def test_published_results_are_rows_of_finished_runs(
     assert [log.stat().st_mtime_ns for log in logs] == before
 
 
-def test_an_interrupted_row_of_published_results_is_trained_to_its_end(tmp_path: Path) -> None:
+def test_an_interrupted_row_of_published_results_is_resumed(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("\n".join(f"{n * n % 97} men." for n in range(900)), "utf-8")
     command = ("published.war_and_peace", str(text), "--toy", "--row", "gru-1x76")
@@ -170,7 +170,7 @@ def test_an_interrupted_row_of_published_results_is_trained_to_its_end(tmp_path:
     assert _figures(run(*command, "--out", str(cut)).stdout) == _figures(done.stdout)
 
 
-def test_a_row_is_not_taken_from_a_run_with_other_options(tmp_path: Path) -> None:
+def test_a_run_with_other_options_or_text_is_not_reused_for_a_row(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("\n".join(f"{n * n % 97} men." for n in range(900)), "utf-8")
     out = ["--out", str(tmp_path / "runs"), "--name", "toy-gru-1x76"]

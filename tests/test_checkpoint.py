@@ -29,7 +29,7 @@ def saved(tmp_path: Path, rng: np.random.Generator) -> Saved:
     return path, model, vocabulary
 
 
-def test_what_is_loaded_is_what_was_saved(saved: Saved) -> None:
+def test_a_checkpoint_round_trips(saved: Saved) -> None:
     path, model, vocabulary = saved
     loaded = checkpoint.load(path)
     assert isinstance(loaded.model, CharRNN)
@@ -40,7 +40,7 @@ def test_what_is_loaded_is_what_was_saved(saved: Saved) -> None:
     np.testing.assert_array_equal(loaded.training["m"], [0, 1, 2])
 
 
-def test_half_precision_takes_half_the_space(saved: Saved, tmp_path: Path) -> None:
+def test_half_precision_makes_a_smaller_file(saved: Saved, tmp_path: Path) -> None:
     path, model, vocabulary = saved
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "half.npz", half=True)
     with np.load(tmp_path / "half.npz") as file:
@@ -52,14 +52,14 @@ def test_half_precision_takes_half_the_space(saved: Saved, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("keep", [0, 10, 500, -300])
-def test_a_file_that_is_cut_short_is_called_damaged(saved: Saved, keep: int) -> None:
+def test_a_truncated_file_is_reported_as_damaged(saved: Saved, keep: int) -> None:
     path = saved[0]
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(CheckpointError, match="damaged"):
         checkpoint.load(path)
 
 
-def test_flipped_bytes_are_noticed(saved: Saved) -> None:
+def test_flipped_bytes_are_reported_as_damage(saved: Saved) -> None:
     path = saved[0]
     data = bytearray(path.read_bytes())
     at = data.index(b"params/1.U") + 200
@@ -69,7 +69,7 @@ def test_flipped_bytes_are_noticed(saved: Saved) -> None:
         checkpoint.load(path)
 
 
-def test_a_foreign_file_is_called_foreign(tmp_path: Path) -> None:
+def test_a_foreign_file_is_reported_as_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello, this is no checkpoint")
     np.savez(tmp_path / "b.npz", x=np.zeros(3))
     np.save(tmp_path / "c.npy", np.zeros(3))
@@ -86,25 +86,25 @@ def rewrite_meta(path: Path, **changes: Any) -> None:
     np.savez(path, **{**arrays, "meta": np.array(json.dumps(meta))})
 
 
-def test_a_file_of_a_newer_version_says_so(saved: Saved) -> None:
+def test_a_file_of_a_newer_version_is_reported_as_such(saved: Saved) -> None:
     rewrite_meta(saved[0], format=checkpoint.FORMAT + 1)
     with pytest.raises(CheckpointError, match="newer charrnn"):
         checkpoint.load(saved[0])
 
 
-def test_a_file_that_names_no_kind_of_model_holds_a_network(saved: Saved) -> None:
+def test_a_file_without_a_model_kind_holds_a_network(saved: Saved) -> None:
     path, model, _ = saved
     rewrite_meta(path, kind=None)
     np.testing.assert_array_equal(network_in(path).params.flat, model.params.flat)
 
 
-def test_arrays_that_do_not_fit_are_damage(saved: Saved) -> None:
+def test_arrays_of_the_wrong_shape_are_reported_as_damage(saved: Saved) -> None:
     rewrite_meta(saved[0], model={"symbols": 7, "cell": "lstm", "hidden": 6, "layers": 2})
     with pytest.raises(CheckpointError, match="damaged"):
         checkpoint.load(saved[0])
 
 
-def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+def test_a_file_with_pickled_code_is_refused(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[Any, ...]:
             return (Evil.ran.append, (1,))
@@ -117,7 +117,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     assert not Evil.ran
 
 
-def test_a_failed_write_leaves_the_old_file_whole(
+def test_a_failed_write_leaves_the_old_file_intact(
     saved: Saved, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, model, vocabulary = saved
@@ -140,7 +140,7 @@ def test_a_checkpoint_is_an_ordinary_npz_with_readable_meta(saved: Saved) -> Non
     assert checkpoint.read_meta(saved[0])["vocabulary"]["unit"] == "char"
 
 
-def test_the_newest_run_is_found_and_a_directory_means_its_best(
+def test_find_checkpoint_prefers_the_newest_run_and_its_best_file(
     saved: Saved, tmp_path: Path
 ) -> None:
     path = saved[0]

@@ -62,7 +62,7 @@ def texts_of(rng: np.random.Generator, lengths: Iterable[int]) -> list[Ids]:
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_training_gradient_is_that_of_the_loss(
+def test_the_training_gradient_matches_finite_differences(
     cell: str, bidirectional: bool, rng: np.random.Generator
 ) -> None:
     """Two layers, texts of several lengths, dropout, weighted classes."""
@@ -83,7 +83,9 @@ def test_the_training_gradient_is_that_of_the_loss(
 
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
-def test_padding_changes_nothing(cell: str, bidirectional: bool, rng: np.random.Generator) -> None:
+def test_padding_changes_neither_output_nor_loss_nor_gradient(
+    cell: str, bidirectional: bool, rng: np.random.Generator
+) -> None:
     """Neither the answer, nor the loss, nor the gradient: side by side texts are as if alone."""
     model = model_of(rng, cell, layers=2, bidirectional=bidirectional)
     texts, labels = texts_of(rng, [1, 6, 3, 9, 2]), np.array([0, 1, 2, 1, 0])
@@ -102,7 +104,9 @@ def test_padding_changes_nothing(cell: str, bidirectional: bool, rng: np.random.
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_every_symbol_of_a_text_counts(bidirectional: bool, rng: np.random.Generator) -> None:
+def test_every_symbol_of_a_text_affects_the_output(
+    bidirectional: bool, rng: np.random.Generator
+) -> None:
     model = model_of(rng, bidirectional=bidirectional)
     text = rng.integers(0, V, 5)
     for n in range(len(text)):
@@ -111,7 +115,7 @@ def test_every_symbol_of_a_text_counts(bidirectional: bool, rng: np.random.Gener
         assert not np.allclose(model.classify(text[:, None]), model.classify(other[:, None]))
 
 
-def test_workers_compute_the_gradient_of_one(rng: np.random.Generator) -> None:
+def test_several_workers_compute_the_gradient_of_one(rng: np.random.Generator) -> None:
     model = model_of(rng, bidirectional=True, weights=(0.5, 1.0, 4.0))
     texts, labels = padded(texts_of(rng, range(1, 9))), rng.integers(0, K, 8)
     alone, shared = model.params.zeros_like(), model.params.zeros_like()
@@ -124,7 +128,7 @@ def test_workers_compute_the_gradient_of_one(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(shared.flat, alone.flat, atol=1e-14)
 
 
-def test_texts_are_answered_in_their_order_whatever_is_read_side_by_side(
+def test_batched_predictions_keep_the_order_of_the_texts(
     rng: np.random.Generator,
 ) -> None:
     model = model_of(rng)
@@ -145,7 +149,9 @@ def counted(true: list[int], named: list[int], k: int) -> float:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1))
-def test_a_confusion_counts_right(pairs: list[tuple[int, int]]) -> None:
+def test_the_confusion_matrix_and_its_metrics_follow_their_definitions(
+    pairs: list[tuple[int, int]],
+) -> None:
     true, named = map(list, zip(*pairs, strict=True))
     confusion = ConfusionMatrix.of(tuple("abcd"), np.array(true), np.array(named))
     assert confusion.counts.sum() == len(pairs)
@@ -171,7 +177,7 @@ def test_the_loss_is_weighted_as_in_training(rng: np.random.Generator) -> None:
     assert loss == pytest.approx((4 * nats[0] + 0.5 * nats[1] + 4 * nats[2]) / 3)
 
 
-def test_balanced_weights_have_every_class_count_the_same_and_their_roots_are_between() -> None:
+def test_balanced_weights_equalise_classes_and_square_root_weights_lie_between() -> None:
     examples = Examples.read([source(labelled(40) + labelled(300).replace("cow", "bird"))])
     count = np.bincount(examples.labels[examples.parts["train"]])
     balanced, root = (np.array(class_weights(examples, power)) for power in (1.0, 0.5))
@@ -191,14 +197,14 @@ def train(
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_every_cell_learns_to_tell_classes_apart(cell: str, bidirectional: bool) -> None:
+def test_every_cell_learns_to_classify(cell: str, bidirectional: bool) -> None:
     _, events = train(
         some_examples(), cell=cell, hidden=24, steps=None, epochs=25, bidirectional=bidirectional
     )
     assert events[-1].losses["test"].accuracy == 1
 
 
-def test_the_events_tell_nats_per_example_and_accuracy() -> None:
+def test_events_report_nats_per_example_and_accuracy() -> None:
     trainer, events = train(some_examples())
     keys = {"nats_per_example", "accuracy", "macro_f1", "examples"}
     evaluated = next(e for e in events if isinstance(e, Evaluated))
@@ -215,7 +221,7 @@ def test_the_events_tell_nats_per_example_and_accuracy() -> None:
     assert len(sampled.text.splitlines()) == 3
 
 
-def test_the_best_model_is_that_of_the_lowest_validation_loss(tmp_path: Path) -> None:
+def test_the_best_model_has_the_lowest_validation_loss(tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
     _, events = train(some_examples(), run, steps=60, eval_every=5, lr=0.1, schedule="constant")
     losses = {e.step: e.valid.nats_per_char for e in events if isinstance(e, Evaluated) and e.valid}
@@ -226,7 +232,7 @@ def test_the_best_model_is_that_of_the_lowest_validation_loss(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("stop_at", [1, 11, 17])
-def test_a_run_that_was_stopped_goes_on_bit_for_bit(stop_at: int, tmp_path: Path) -> None:
+def test_a_stopped_run_resumes_bit_for_bit(stop_at: int, tmp_path: Path) -> None:
     examples = some_examples()
     whole, _ = train(examples)
     run = Run.create(tmp_path, "r")
@@ -240,7 +246,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(stop_at: int, tmp_path: Path
     np.testing.assert_array_equal(resumed.best_flat, whole.best_flat)
 
 
-def test_a_part_is_measured_on_some_of_all_its_classes() -> None:
+def test_evaluation_of_part_of_a_split_covers_all_classes() -> None:
     trainer, _ = train(some_examples())
     few = trainer.task.evaluate(trainer.model, "train", 100)
     assert 10 < few.chars < 40
@@ -254,7 +260,7 @@ def saved(tmp_path: Path, name: str = "names", **changes: Any) -> Run:
     return run
 
 
-def test_a_stored_classifier_names_classes(tmp_path: Path) -> None:
+def test_a_saved_classifier_classifies(tmp_path: Path) -> None:
     run = saved(tmp_path, hidden=24, steps=300)
     model = load_classifier(run.path)
     assert model.classes == tuple(LETTERS)
@@ -272,7 +278,7 @@ def test_a_stored_classifier_names_classes(tmp_path: Path) -> None:
     assert stored.model.config == fresh.model.config
 
 
-def test_a_character_that_was_never_met_is_read_as_unknown(tmp_path: Path) -> None:
+def test_an_unseen_character_is_read_as_unknown(tmp_path: Path) -> None:
     model = load_classifier(saved(tmp_path).path)
     assert model.unknown(model.encode("mōō")) == 2
     assert model.classify("mōo") == model.classify("mēo")
@@ -290,7 +296,7 @@ def test_only_the_beginning_of_a_long_text_is_read(
     assert model.classify("abcdee") == model.classify("abcd") != model.classify("abc")
 
 
-def test_what_writes_and_measures_texts_refuses_a_classifier_and_the_other_way_round(
+def test_load_refuses_a_classifier_and_load_classifier_a_language_model(
     tmp_path: Path, rng: np.random.Generator
 ) -> None:
     run = saved(tmp_path)
@@ -304,7 +310,9 @@ def test_what_writes_and_measures_texts_refuses_a_classifier_and_the_other_way_r
     assert isinstance(charrnn.load(tmp_path / "lm"), TextModel)
 
 
-def test_the_newest_run_of_a_kind_is_found(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_find_checkpoint_returns_the_newest_run_of_a_task(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
     runs = tmp_path / "checkpoints"
     with pytest.raises(CheckpointError, match="no run with --task classify"):
         find_checkpoint(None, runs, ["classify"])
@@ -316,7 +324,9 @@ def test_the_newest_run_of_a_kind_is_found(tmp_path: Path, rng: np.random.Genera
     assert find_checkpoint(None, runs, ["lm"]) == find_checkpoint(None, runs) == lm.best
 
 
-def test_a_damaged_shape_is_told(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_arrays_that_contradict_the_configuration_are_an_error(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
     model = model_of(rng, dtype=np.float32)
     shape = model.config_json() | {"classes": ["a", "b"]}
     with pytest.raises(ValueError, match="is \\(4, 3\\), not \\(4, 2\\)"):
@@ -334,12 +344,12 @@ def test_a_damaged_shape_is_told(tmp_path: Path, rng: np.random.Generator) -> No
         ({"class_weights": "some"}, "no class weights 'some'"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
+def test_invalid_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TrainConfig.from_mapping({"task": "classify", **options}, "")
 
 
-def test_options_of_classifiers_mean_nothing_to_language_models() -> None:
+def test_options_of_classifiers_are_refused_for_language_models() -> None:
     with pytest.raises(ConfigError, match="--task lm has no use for --bidirectional"):
         TrainConfig.from_mapping({"bidirectional": False}, "")
 
@@ -352,7 +362,7 @@ def test_defaults_depend_on_the_task() -> None:
     assert resolve_defaults(classify, 1000).budgets != resolve_defaults(lm, 1000).budgets
 
 
-def test_a_recognition_is_a_loss_of_texts() -> None:
+def test_a_classification_loss_reports_its_metrics() -> None:
     loss = ClassificationLoss(0.5, 10, accuracy=0.9, macro_f1=0.8)
     assert list(loss.figures) == ["nats", "macro F1", "accuracy"]
     assert list(loss.figures.values()) == [0.5, 0.8, 0.9]

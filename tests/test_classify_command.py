@@ -54,7 +54,7 @@ def on_screen(
     return screen, child.exitstatus
 
 
-def test_training_tells_how_often_it_is_right(folder: Path) -> None:
+def test_training_reports_accuracy(folder: Path) -> None:
     done = charrnn(folder, "train", "words.tsv", *QUICK, "--epochs", "4")
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
@@ -71,7 +71,7 @@ def test_training_tells_how_often_it_is_right(folder: Path) -> None:
     assert (folder / "checkpoints" / "words-gru-1x24-both-ways" / "best.npz").exists()
 
 
-def test_repeated_and_long_lines_are_told(folder: Path) -> None:
+def test_repeated_and_long_lines_are_reported(folder: Path) -> None:
     (folder / "twice.tsv").write_text(labelled() * 2 + "cow\t" + "mo" * 50 + "\n", "utf-8")
     arguments = ["--epochs", "1", "--seq", "20", "--no-bidirectional", "--name", "twice"]
     done = charrnn(folder, "train", "twice.tsv", *QUICK, *arguments)
@@ -95,7 +95,7 @@ def test_train_json_counts_texts(folder: Path) -> None:
     assert stored["corpus"]["examples"] == events[0]["chars"]
 
 
-def test_a_run_is_resumed_with_all_its_files(folder: Path) -> None:
+def test_a_run_on_several_files_can_be_resumed(folder: Path) -> None:
     names = [f"words/{label}.txt" for label in LETTERS]
     charrnn(folder, "train", *names, *QUICK, "--epochs", "2", "--name", "more")
     done = charrnn(folder, "train", "--resume", "checkpoints/more", "--epochs", "3")
@@ -107,7 +107,7 @@ def test_a_run_is_resumed_with_all_its_files(folder: Path) -> None:
     assert "--class-weights cannot change" in refused.stderr
 
 
-def test_live_training_shows_accuracy_and_a_few_texts(folder: Path) -> None:
+def test_live_training_shows_accuracy_and_example_texts(folder: Path) -> None:
     screen, code = on_screen(
         folder, "train", "words.tsv", *QUICK, "--epochs", "3", "--name", "live"
     )
@@ -119,7 +119,7 @@ def test_live_training_shows_accuracy_and_a_few_texts(folder: Path) -> None:
     assert max(map(len, re.split(r"[\r\n]+", plain))) <= 80
 
 
-def test_a_pipe_gets_text_class_and_probability_between_tabs(folder: Path) -> None:
+def test_piped_output_is_tab_separated_text_class_and_probability(folder: Path) -> None:
     done = charrnn(folder, "classify", "checkpoints/animals", "moumou", "titu", "--top", "2")
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.split("\t") for line in done.stdout.splitlines()]
@@ -132,7 +132,7 @@ def test_a_pipe_gets_text_class_and_probability_between_tabs(folder: Path) -> No
     )
 
 
-def test_texts_may_be_piped_in_a_line_each(folder: Path) -> None:
+def test_texts_can_be_piped_in_one_per_line(folder: Path) -> None:
     wanted = charrnn(folder, "classify", "checkpoints/animals", "moo", "tit", "sizzi").stdout
     for arguments in (["-"], []):
         done = charrnn(
@@ -145,7 +145,7 @@ def test_texts_may_be_piped_in_a_line_each(folder: Path) -> None:
     assert latin.stdout.startswith("moé\t")
 
 
-def test_json_names_everything(folder: Path) -> None:
+def test_json_has_texts_classes_and_probabilities(folder: Path) -> None:
     done = charrnn(folder, "classify", "checkpoints/animals", "móo", "--json")
     data = json.loads(done.stdout)
     assert data.keys() == {"checkpoint", "parameters", "texts"}
@@ -154,13 +154,13 @@ def test_json_names_everything(folder: Path) -> None:
     assert text["classes"][0].keys() == {"class", "probability"}
 
 
-def test_an_unknown_character_is_a_note_and_no_refusal(folder: Path) -> None:
+def test_unknown_characters_are_reported_and_accepted(folder: Path) -> None:
     done = charrnn(folder, "classify", "checkpoints/animals", "möo", "żi")
     assert done.returncode == 0
     assert done.stderr == "2 characters were read as the unknown one.\n"
 
 
-def test_bars_in_a_terminal(folder: Path) -> None:
+def test_a_terminal_shows_bars(folder: Path) -> None:
     screen, code = on_screen(folder, "classify", "checkpoints/animals", "moumou")
     assert code == 0
     plain = re.sub(r"\x1b\[[0-9;]*m", "", screen)
@@ -171,11 +171,11 @@ def test_bars_in_a_terminal(folder: Path) -> None:
     assert not re.search(r"\x1b\[[0-9;]*3[1-7]m", colourless)
 
 
-def test_a_bar_is_as_long_as_its_share() -> None:
+def test_the_length_of_a_bar_is_proportional_to_its_share() -> None:
     assert [bar(n / 32, 4) for n in (0, 1, 8, 12, 32)] == ["", "▏", "█", "█▌", "████"]
 
 
-def test_evaluating_shows_what_is_taken_for_what(folder: Path) -> None:
+def test_evaluation_shows_the_confusion_matrix(folder: Path) -> None:
     names = [f"words/{label}.txt" for label in LETTERS]
     done = charrnn(folder, "eval", "checkpoints/animals", *names)
     assert done.returncode == 0, done.stderr
@@ -243,9 +243,7 @@ def test_bad_input_gets_one_clear_line(
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_checkpoint_the_newest_classifier_names_classes(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_without_a_checkpoint_the_newest_classifier_is_used(folder: Path, tmp_path: Path) -> None:
     done = charrnn(tmp_path, "classify", "moo")
     assert done.returncode == 1
     assert "There is no run with --task classify under ./checkpoints yet" in done.stderr
@@ -290,7 +288,7 @@ def spread_out(classes: list[str], rng: np.random.Generator) -> ConfusionMatrix:
     return ConfusionMatrix.of(tuple(classes), true, named)
 
 
-def test_eighteen_classes_fit_eighty_columns(
+def test_a_confusion_matrix_of_eighteen_classes_fits_eighty_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:
     confusion = spread_out(LANGUAGES, rng)
@@ -308,7 +306,7 @@ def test_eighteen_classes_fit_eighty_columns(
         np.testing.assert_allclose([float(c.replace(".", "0")) for c in cells], shares, atol=0.51)
 
 
-def test_more_classes_than_fit_are_listed_with_what_they_are_taken_for(
+def test_classes_that_do_not_fit_are_listed_with_their_most_frequent_errors(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:
     names = [f"class {n}" for n in range(40)]
@@ -320,7 +318,7 @@ def test_more_classes_than_fit_are_listed_with_what_they_are_taken_for(
     assert wide[1].split()[2:] == [str(n) for n in range(1, 41)]
 
 
-def test_a_perfect_class_and_an_absent_one_are_shown(
+def test_perfect_and_absent_classes_are_shown(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     confusion = ConfusionMatrix.of(("吃", "b", "c"), np.array([0, 0]), np.array([0, 0]))
@@ -329,7 +327,7 @@ def test_a_perfect_class_and_an_absent_one_are_shown(
     assert lines[3].split() == ["b", "b", "0", "-", ".", ".", "."]
 
 
-def test_a_damaged_classifier_is_told(folder: Path, rng: np.random.Generator) -> None:
+def test_a_damaged_classifier_is_reported(folder: Path, rng: np.random.Generator) -> None:
     config = ClassifierConfig(4, "gru", 3, 1, classes=("a", "b"))
     model = Classifier.initialised(config, rng)
     path = folder / "odd" / "best.npz"

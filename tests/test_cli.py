@@ -68,7 +68,7 @@ def test_train_json_is_one_event_a_line(folder: Path) -> None:
     assert set(events[-1]["losses"]["test"]) == LOSS
 
 
-def test_an_ngram_model_is_learned_and_used_like_a_network(folder: Path) -> None:
+def test_an_ngram_model_is_trained_and_used_like_a_network(folder: Path) -> None:
     done = charrnn(folder, "train", "verse.txt", "--cell", "ngram", "--order", "4")
     assert done.returncode == 0, done.stderr
     assert "verse: ngram 4, " in done.stderr
@@ -99,7 +99,7 @@ def test_train_json_of_an_ngram_model_has_the_same_keys(folder: Path) -> None:
     assert {"losses", "seconds", "chars_per_second"} <= set(events[-1])
 
 
-def test_quiet_says_nothing(folder: Path) -> None:
+def test_quiet_prints_nothing(folder: Path) -> None:
     done = charrnn(folder, "train", "verse.txt", *TINY, "--quiet", "--name", "q")
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
@@ -114,7 +114,7 @@ def test_a_chinese_file_name_names_the_run(folder: Path) -> None:
     assert len(written.stdout) == 23
 
 
-def test_options_may_come_from_a_file_and_the_command_line_wins(folder: Path) -> None:
+def test_command_line_options_override_those_of_a_file(folder: Path) -> None:
     (folder / "run.toml").write_text(
         'cell = "lstm"\nhidden = 8\nlayers = 1\nepochs = 3\nbatch = 4\n'
     )
@@ -130,7 +130,7 @@ def test_options_may_come_from_a_file_and_the_command_line_wins(folder: Path) ->
     )
 
 
-def test_a_text_too_short_for_the_batch_says_so_and_trains(folder: Path) -> None:
+def test_a_text_too_short_for_the_batch_is_reported_and_trained_on(folder: Path) -> None:
     done = charrnn(
         folder, "train", "verse.txt", *TINY, "--batch", "500", "--seq", "100", "--name", "short"
     )
@@ -154,7 +154,7 @@ def test_resuming_extends_a_run_and_keeps_its_options(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_leaves(folder: Path, number: int, code: int) -> None:
+def test_a_signal_saves_the_run_and_exits(folder: Path, number: int, code: int) -> None:
     name = f"stopped {code}"
     arguments = ["train", "verse.txt", *TINY[:-4], "--steps", "100000", "--name", name]
     process = subprocess.Popen(
@@ -174,7 +174,7 @@ def test_a_signal_saves_and_leaves(folder: Path, number: int, code: int) -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_closed_pipe_ends_training_with_its_work_saved(folder: Path) -> None:
+def test_a_closed_pipe_ends_training_and_saves_the_run(folder: Path) -> None:
     command = (
         f"{sys.executable} -m charrnn train verse.txt {' '.join(TINY[:-4])} --steps 100000 --json "
         "--name unread | head -3 > /dev/null; echo ${PIPESTATUS[0]}"
@@ -187,7 +187,7 @@ def test_a_closed_pipe_ends_training_with_its_work_saved(folder: Path) -> None:
     assert (folder / "checkpoints" / "unread" / "last.npz").exists()
 
 
-def test_a_second_training_of_the_same_run_is_refused(folder: Path) -> None:
+def test_training_a_run_that_is_locked_is_refused(folder: Path) -> None:
     run = folder / "checkpoints" / "small"
     code = (
         "import sys; from pathlib import Path; from charrnn.runs.run import Run\n"
@@ -205,7 +205,7 @@ def test_a_second_training_of_the_same_run_is_refused(folder: Path) -> None:
     assert "is being trained by another process" in done.stderr
 
 
-def test_an_explosion_at_once_keeps_nothing_and_leaves_no_folder(folder: Path) -> None:
+def test_immediate_divergence_leaves_no_run(folder: Path) -> None:
     arguments = [*TINY, "--optimizer", "sgd", "--lr", "1e9", "--clip", "0", "--name", "boom"]
     done = charrnn(folder, "train", "verse.txt", *arguments)
     assert done.returncode == 1
@@ -214,7 +214,7 @@ def test_an_explosion_at_once_keeps_nothing_and_leaves_no_folder(folder: Path) -
     assert not (folder / "checkpoints" / "boom").exists()
 
 
-def test_a_run_with_files_to_validate_resumes_from_another_folder(folder: Path) -> None:
+def test_a_run_with_validation_files_resumes_from_another_folder(folder: Path) -> None:
     (folder / "v.txt").write_text(VERSE[6000:7000], "utf-8")
     assert charrnn(
         folder, "train", "verse.txt", *TINY[:-2], "--valid", "v.txt", "--name", "moved"
@@ -235,14 +235,14 @@ def test_sampling_writes_text_to_standard_output(folder: Path) -> None:
     assert again.stdout == done.stdout
 
 
-def test_right_after_installation_there_is_a_model_to_sample(tmp_path: Path) -> None:
+def test_the_bundled_model_can_be_sampled_without_training(tmp_path: Path) -> None:
     done = charrnn(tmp_path, "sample", "--temp", "0.8", "--length", "200", "--seed", "1")
     assert done.returncode == 0, done.stderr
     words = done.stdout.split()
     assert sum(w.strip(".,;:!?'").lower() in VERSE.lower() for w in words) > len(words) / 2
 
 
-def test_several_samples_are_those_of_their_seeds(folder: Path) -> None:
+def test_each_of_several_samples_depends_only_on_its_seed(folder: Path) -> None:
     done = charrnn(folder, "sample", "--count", "3", "--length", "40", "--seed", "7", "--json")
     samples = json.loads(done.stdout)["samples"]
     assert [s["seed"] for s in samples] == [7, 8, 9]
@@ -250,7 +250,7 @@ def test_several_samples_are_those_of_their_seeds(folder: Path) -> None:
     assert json.loads(alone.stdout)["samples"][0]["text"] == samples[1]["text"]
 
 
-def test_the_seed_may_come_from_a_file_or_a_pipe(folder: Path) -> None:
+def test_the_seed_text_can_come_from_a_file_or_a_pipe(folder: Path) -> None:
     (folder / "seed.txt").write_text("Good ")
     for arguments, stdin in [(["--seed-file", "seed.txt"], ""), (["--seed-file", "-"], "Good ")]:
         done = charrnn(folder, "sample", *arguments, "--length", "10", stdin=stdin)
@@ -266,7 +266,7 @@ def test_a_closed_pipe_is_quiet(folder: Path) -> None:
     assert done.stderr == b""
 
 
-def test_sampling_shows_text_before_it_is_done(folder: Path) -> None:
+def test_sampling_streams_its_output(folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "charrnn", "sample", "--length", "100000000"],
         cwd=folder, stdout=subprocess.PIPE,
@@ -278,7 +278,7 @@ def test_sampling_shows_text_before_it_is_done(folder: Path) -> None:
         assert process.wait(20) == 130
 
 
-def test_evaluating_gives_the_three_units(folder: Path) -> None:
+def test_evaluation_reports_all_three_units(folder: Path) -> None:
     data = json.loads(charrnn(folder, "eval", "checkpoints/small", "verse.txt", "--json").stdout)
     assert data.keys() >= LOSS | {"parameters", "chars_per_second", "seconds"}
     assert data["chars"] == 6000
@@ -365,7 +365,7 @@ def test_bad_input_gets_one_clear_line(
         assert done.stderr.count("\n") == 1
 
 
-def test_unknown_characters_may_be_skipped(folder: Path) -> None:
+def test_unknown_characters_can_be_skipped(folder: Path) -> None:
     done = charrnn(
         folder,
         "sample",
@@ -380,7 +380,7 @@ def test_unknown_characters_may_be_skipped(folder: Path) -> None:
     assert done.stdout.startswith("ab")
 
 
-def test_an_output_that_cannot_be_written_is_one_line(folder: Path) -> None:
+def test_output_that_cannot_be_written_is_a_one_line_error(folder: Path) -> None:
     (folder / "blocked").write_text("a file where a folder should be")
     done = charrnn(folder, "train", "verse.txt", *TINY, "--out", "blocked")
     assert (done.returncode, done.stderr) == (
@@ -399,7 +399,7 @@ def test_an_output_that_cannot_be_written_is_one_line(folder: Path) -> None:
         assert done.stderr == "Error: Cannot write the output: no space left on device.\n"
 
 
-def test_closed_streams_are_no_surprise(folder: Path) -> None:
+def test_closed_standard_streams_are_handled(folder: Path) -> None:
     for command, code in [("sample --length 5 >&-", 0), ("train - <&-", 1), ("info >&-", 0)]:
         done = subprocess.run(
             ["bash", "-c", f"{sys.executable} -m charrnn {command}"],
@@ -409,7 +409,7 @@ def test_closed_streams_are_no_surprise(folder: Path) -> None:
         assert "defect" not in done.stderr
 
 
-def test_a_terminal_without_unicode_gets_what_it_can_show(folder: Path) -> None:
+def test_an_ascii_terminal_is_supported(folder: Path) -> None:
     done = charrnn(folder, "corpora", PYTHONUTF8="0", PYTHONIOENCODING="ascii", LC_ALL="C")
     assert done.returncode == 0, done.stderr
 
@@ -442,7 +442,7 @@ def test_names_with_markup_are_shown_as_they_are(folder: Path) -> None:
     assert "q[bold]:smile:.txt" in done.stdout
 
 
-def test_tables_are_whole_however_narrow_the_place(folder: Path) -> None:
+def test_numbers_in_tables_are_never_cut_in_narrow_terminals(folder: Path) -> None:
     narrow = charrnn(folder, "eval", "checkpoints/small", "verse.txt", COLUMNS="20").stdout
     assert re.search(r"\d\.\d{4} +\d\.\d{4} +\d+\.\d{3} +6,000", narrow)
 
@@ -483,7 +483,7 @@ def test_help_ends_with_examples_that_run(name: str, folder: Path) -> None:
         assert done.returncode == 0, (line, done.stderr)
 
 
-def test_training_is_drawn_live_in_a_terminal(folder: Path) -> None:
+def test_training_shows_live_progress_in_a_terminal(folder: Path) -> None:
     pexpect = pytest.importorskip("pexpect")
     child = pexpect.spawn(
         sys.executable, ["-m", "charrnn", "train", "verse.txt", *TINY, "--name", "live"],

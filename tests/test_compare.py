@@ -44,7 +44,7 @@ def assert_same_bits(one: Comparison, other: Comparison) -> None:
             np.testing.assert_array_equal(theirs[name][key], array, err_msg=f"{name} {key}")
 
 
-def test_every_model_has_its_runs_in_folders_that_say_what_they_are(whole: Comparison) -> None:
+def test_run_folders_are_named_after_model_and_seed(whole: Comparison) -> None:
     assert [t.path.name for t in whole.trials] == [
         "ngram-1", "ngram-3", "rnn-1x8-seed1", "gru-1x8-seed1", "rnn-1x8-seed2", "gru-1x8-seed2"
     ]  # fmt: skip
@@ -56,7 +56,7 @@ def test_every_model_has_its_runs_in_folders_that_say_what_they_are(whole: Compa
     assert len(text) == 5
 
 
-def test_losses_are_those_of_the_best_model_on_the_test_part(whole: Comparison) -> None:
+def test_losses_are_of_the_best_model_on_the_test_split(whole: Comparison) -> None:
     for trial, result in results(whole).items():
         best = checkpoint.load(trial.run.best)
         wanted = evaluate(best.language_model, whole.corpus.test)
@@ -73,9 +73,7 @@ def test_losses_are_those_of_the_best_model_on_the_test_part(whole: Comparison) 
             assert [p.seconds for p in result.curve] == sorted(p.seconds for p in result.curve)
 
 
-def test_who_does_the_runs_and_how_many_at_a_time_changes_no_bit(
-    whole: Comparison, tmp_path: Path
-) -> None:
+def test_parallel_runs_give_the_same_bits(whole: Comparison, tmp_path: Path) -> None:
     comparison = Comparison(PLAN, TEXT, tmp_path / "three")
     with ThreadPoolExecutor(3) as pool:
         ended = [trial for trial in comparison.events(pool) if trial]
@@ -83,7 +81,7 @@ def test_who_does_the_runs_and_how_many_at_a_time_changes_no_bit(
     assert_same_bits(whole, comparison)
 
 
-def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
+def test_an_interrupted_comparison_resumes_with_the_same_bits(
     whole: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped in the midst of every run, again and again."""
@@ -124,7 +122,7 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
     assert ours == theirs
 
 
-def test_a_stop_that_comes_before_it_begins_is_not_lost(tmp_path: Path) -> None:
+def test_a_stop_before_the_first_run_is_honoured(tmp_path: Path) -> None:
     comparison = Comparison(PLAN, TEXT, tmp_path / "x")
     comparison.stop()
     assert not [trial for trial in comparison.events(Here()) if trial]
@@ -132,7 +130,7 @@ def test_a_stop_that_comes_before_it_begins_is_not_lost(tmp_path: Path) -> None:
     assert not list(comparison.folder.rglob(".*"))
 
 
-def test_a_run_that_was_trained_further_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
+def test_a_run_that_was_trained_further_is_refused(tmp_path: Path) -> None:
     plan = replace(PLAN, cells=("rnn",), seeds=1, orders=())
     (trial,) = compared(tmp_path / "x", plan).trials
     run = trial.run
@@ -143,7 +141,7 @@ def test_a_run_that_was_trained_further_is_not_taken_for_the_old_one(tmp_path: P
         compared(tmp_path / "x", plan)
 
 
-def test_a_text_that_changes_in_between_is_told(tmp_path: Path) -> None:
+def test_a_text_that_changes_during_a_comparison_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "verse.txt"
     file.write_text(VERSE[:4000], "utf-8")
     comparison = Comparison(PLAN, replace(TEXT, sources=(Source.of(file),)), tmp_path / "out")
@@ -153,7 +151,7 @@ def test_a_text_that_changes_in_between_is_told(tmp_path: Path) -> None:
     assert not (comparison.folder / ".stop").exists()
 
 
-def test_a_run_that_diverges_is_told_and_ends_nothing(tmp_path: Path) -> None:
+def test_a_diverged_run_is_reported_and_the_comparison_continues(tmp_path: Path) -> None:
     wild = replace(PLAN.config, optimizer="sgd", lr=1e9, clip=0.0)
     comparison = compared(tmp_path / "wild", replace(PLAN, config=wild))
     summaries = rank(comparison.summaries())
@@ -163,7 +161,7 @@ def test_a_run_that_diverges_is_told_and_ends_nothing(tmp_path: Path) -> None:
     assert not again.missing
 
 
-def test_models_rank_by_their_mean_and_know_how_far_behind_they_are(whole: Comparison) -> None:
+def test_models_are_ranked_by_mean_loss_with_their_distance_to_the_best(whole: Comparison) -> None:
     summaries = rank(whole.summaries())
     losses = [s.loss.nats_per_char for s in summaries]
     assert losses == sorted(losses)
@@ -182,7 +180,7 @@ def test_models_rank_by_their_mean_and_know_how_far_behind_they_are(whole: Compa
     assert (ngram.spread, ngram.alone) == ({}, False)
 
 
-def test_time_left_is_that_of_the_runs_alike_shared_among_workers(whole: Comparison) -> None:
+def test_time_left_is_estimated_from_finished_runs_of_the_same_model(whole: Comparison) -> None:
     fresh = Comparison(PLAN, TEXT, whole.folder)
     seconds = {"rnn 1x8": 10.0, "gru 1x8": 30.0}
     for trial, result in results(fresh).items():
@@ -200,7 +198,7 @@ def test_time_left_is_that_of_the_runs_alike_shared_among_workers(whole: Compari
     assert fresh.time_left(1) is None
 
 
-def test_a_worker_that_is_no_more_is_a_clear_error(tmp_path: Path) -> None:
+def test_a_dead_worker_is_a_clear_error(tmp_path: Path) -> None:
     class Broken(Here):
         def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
             done: Future[T] = Future()
@@ -211,7 +209,7 @@ def test_a_worker_that_is_no_more_is_a_clear_error(tmp_path: Path) -> None:
         list(Comparison(PLAN, TEXT, tmp_path / "x").events(Broken()))
 
 
-def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path: Path) -> None:
+def test_a_run_reports_progress_and_can_be_stopped(tmp_path: Path) -> None:
     plan = replace(PLAN, cells=("rnn",), seeds=1, orders=())
     (trial,) = Comparison(plan, TEXT, tmp_path / "x").trials
     assert trial.look() is None
@@ -225,7 +223,7 @@ def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path: Path) -> No
     assert not trial.run.log_file.exists()
 
 
-def test_the_state_that_was_best_in_validation_is_measured_not_the_last(tmp_path: Path) -> None:
+def test_the_best_validation_checkpoint_is_evaluated_not_the_last(tmp_path: Path) -> None:
     wild = replace(CONFIG, lr=1.0, eval_every=1, schedule="constant", weight_decay=0.0)
     comparison = compared(tmp_path / "x", Plan(wild, ("rnn",), 1))
     ((trial, result),) = results(comparison).items()
@@ -235,7 +233,7 @@ def test_the_state_that_was_best_in_validation_is_measured_not_the_last(tmp_path
     assert result.loss.nats_per_char == pytest.approx(wanted.nats_per_char, rel=1e-12)
 
 
-def test_words_have_their_losses_per_character(tmp_path: Path) -> None:
+def test_losses_of_word_models_are_per_character(tmp_path: Path) -> None:
     """So that models of words and of characters can be compared on a text."""
     plan = Plan(replace(CONFIG, unit="word"), ("rnn",), 1, (2,))
     words = compared(tmp_path / "words", plan, replace(TEXT, config=plan.config))

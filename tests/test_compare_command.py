@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_document_has_every_model_with_its_runs(folder: Path) -> None:
+def test_json_has_every_model_with_its_runs(folder: Path) -> None:
     data = json.loads((folder / "done.json").read_text("utf-8"))
     assert (data["text"], data["folder"], data["blocks"]) == ("verse", "done", 10)
     assert "Welch's t test" in data["method"]
@@ -56,7 +56,7 @@ def test_progress_is_plain_lines_on_standard_error(folder: Path) -> None:
     assert all("test" in line and "perplexity" in line for line in ended)
 
 
-def test_csv_has_a_line_a_run(folder: Path) -> None:
+def test_csv_has_one_line_per_run(folder: Path) -> None:
     with (folder / "runs.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     data = json.loads((folder / "done.json").read_text("utf-8"))
@@ -65,14 +65,14 @@ def test_csv_has_a_line_a_run(folder: Path) -> None:
     assert {row["cell"] for row in rows} == {"ngram", "rnn", "gru"}
 
 
-def test_the_same_command_does_nothing_again_and_says_the_same(folder: Path) -> None:
+def test_repeating_a_finished_comparison_trains_nothing_and_prints_the_same(folder: Path) -> None:
     again = charrnn(folder, "--steps", "12", "--out", "done", "--json")
     assert again.stdout == (folder / "done.json").read_text("utf-8")
     assert "6 of them done before" in again.stderr
     assert "[" not in again.stderr
 
 
-def test_its_runs_are_used_and_compared_like_any_other(
+def test_runs_of_a_comparison_can_be_used_and_compared_again(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
@@ -103,7 +103,7 @@ def test_learning_curves_are_drawn(folder: Path) -> None:
         assert words in picture
 
 
-def test_it_is_drawn_live_in_a_narrow_terminal(folder: Path) -> None:
+def test_a_comparison_shows_live_progress_in_a_narrow_terminal(folder: Path) -> None:
     pexpect = pytest.importorskip("pexpect")
     env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
     child = pexpect.spawn(
@@ -125,7 +125,7 @@ MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.envir
 
 
 @pytest.mark.skipif(not (MPIEXEC and find_spec("mpi4py")), reason="needs mpiexec and mpi4py")
-def test_ranks_of_mpi_do_the_same_runs(folder: Path) -> None:
+def test_mpi_ranks_do_the_same_runs(folder: Path) -> None:
     env = {
         **os.environ,
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
@@ -186,7 +186,7 @@ def test_bad_usage_gets_one_clear_line(
     assert words in err
 
 
-def test_an_unknown_character_is_told_with_the_run_that_does_not_know_it(
+def test_an_unknown_character_is_reported_with_its_run(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
@@ -195,7 +195,7 @@ def test_an_unknown_character_is_told_with_the_run_that_does_not_know_it(
     assert "done/gru-1x8-seed1/best.npz: The model has never seen" in capsys.readouterr().err
 
 
-def test_a_folder_of_any_runs_is_measured_words_beside_characters(
+def test_runs_of_words_and_characters_can_be_compared(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
@@ -214,7 +214,7 @@ def test_a_folder_of_any_runs_is_measured_words_beside_characters(
     assert "do not read the text alike" in err
 
 
-def test_what_predicts_no_text_is_named(
+def test_a_model_that_is_no_language_model_is_named(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
@@ -224,7 +224,7 @@ def test_what_predicts_no_text_is_named(
     assert "checkpoints/gaps/best.npz: This model" in capsys.readouterr().err
 
 
-def test_a_text_is_read_as_the_model_read_its_own_unless_it_is_said_otherwise(
+def test_a_text_is_read_with_the_encoding_of_the_model_by_default(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)

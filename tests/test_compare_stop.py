@@ -95,7 +95,9 @@ def workers(process: subprocess.Popen[str]) -> list[int]:
     return [p for p, line in group(process).items() if "spawn_main" in line]
 
 
-def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder: Path, start: Start) -> None:
+def test_ctrl_c_saves_ends_all_processes_and_the_command_resumes(
+    folder: Path, start: Start
+) -> None:
     arguments = [*LONG, "--eval-every", "50", "--out", "long", "--workers", "2"]
     process = start(*arguments)
     wait_for_work(folder / "long", 2)
@@ -120,7 +122,7 @@ def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder: Path, start:
     wait_for_nobody(process)
 
 
-def test_a_second_ctrl_c_ends_at_once(folder: Path, start: Start) -> None:
+def test_a_second_ctrl_c_exits_at_once(folder: Path, start: Start) -> None:
     process = start(*LONG, "--out", "hasty")
     wait_for_work(folder / "hasty")
     for worker in workers(process):
@@ -135,7 +137,7 @@ def test_a_second_ctrl_c_ends_at_once(folder: Path, start: Start) -> None:
     wait_for_nobody(process)
 
 
-def test_nobody_is_left_behind_by_a_kill(folder: Path, start: Start) -> None:
+def test_killing_the_parent_ends_all_workers(folder: Path, start: Start) -> None:
     process = start(*LONG, "--out", "killed")
     wait_for_work(folder / "killed")
     process.kill()
@@ -143,7 +145,7 @@ def test_nobody_is_left_behind_by_a_kill(folder: Path, start: Start) -> None:
     wait_for_nobody(process)
 
 
-def test_a_worker_that_is_killed_is_one_clear_line(folder: Path, start: Start) -> None:
+def test_a_killed_worker_is_a_one_line_error(folder: Path, start: Start) -> None:
     process = start(*LONG, "--out", "shot", "--workers", "1", "--quiet")
     wait_for_work(folder / "shot")
     for worker in workers(process):

@@ -25,7 +25,7 @@ def shown(capsys: pytest.CaptureFixture[str], *summaries: ModelSummary) -> tuple
     return out, " ".join(err.split())
 
 
-def test_the_table_says_in_words_what_is_more_than_chance(
+def test_the_table_states_which_differences_are_significant(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     best = ModelSummary("lstm", (result("lstm", 1.5), result("lstm", 1.51, 2)))
@@ -40,7 +40,7 @@ def test_the_table_says_in_words_what_is_more_than_chance(
     assert "lstm is best, by more than chance." in shown(capsys, best, far)[1]
 
 
-def test_what_is_not_tested_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_states_what_is_not_tested(capsys: pytest.CaptureFixture[str]) -> None:
     alone = ModelSummary("gru", (result("gru", 1.5, noise=0.1),), diverged=1)
     other = ModelSummary("rnn", (result("rnn", 1.6), result("rnn", 1.7, 2)))
     lost = ModelSummary("lstm", (), diverged=2)
@@ -55,7 +55,7 @@ def test_what_is_not_tested_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("width", [20, 40, 50, 80, 1000])
-def test_what_has_no_room_beside_the_rest_comes_below_with_the_names_again(width: int) -> None:
+def test_columns_that_do_not_fit_move_to_another_page(width: int) -> None:
     summaries = rank([ModelSummary("gru", (result("gru", 1.5), result("gru", 1.51, 2)))])
     columns = _columns(summaries)
     pages = _pages(columns, width)

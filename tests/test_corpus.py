@@ -50,7 +50,7 @@ def test_bytes_are_kept_exactly(data: bytes) -> None:
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=2).filter(lambda t: len(set(t)) > 1)
 )
-def test_text_passes_through_unharmed(text: str) -> None:
+def test_text_round_trips(text: str) -> None:
     corpus = read(text.encode(), keep_newlines=True)
     assert text_of(corpus) == text.removeprefix("\ufeff")
 
@@ -67,12 +67,12 @@ def test_one_hot_has_a_single_one() -> None:
     assert (hot.sum(-1) == 1).all()
 
 
-def test_a_mark_at_the_start_is_dropped_and_line_ends_become_lf() -> None:
+def test_byte_order_marks_are_dropped_and_line_ends_become_lf() -> None:
     assert text_of(read(b"\xef\xbb\xbfa\r\nb\rc\n")) == "a\nb\nc\n"
     assert text_of(read(b"a\r\nb\r", keep_newlines=True)) == "a\r\nb\r"
 
 
-def test_line_ends_and_characters_may_fall_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_ends_and_characters_can_cross_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("charrnn.data.reading._BLOCK", 1)
     assert text_of(read("天\r\n地\r".encode())) == "天\n地\n"
 
@@ -118,7 +118,7 @@ def test_the_offset_counts_from_the_start_of_the_file(
         read(data)
 
 
-def test_a_cut_character_at_the_end_is_an_error() -> None:
+def test_a_truncated_character_at_the_end_is_an_error() -> None:
     with pytest.raises(CorpusError, match="byte 2 "):
         read(b"ab" + "语".encode()[:2])
 
@@ -147,7 +147,7 @@ def test_rare_characters_fold_into_one_unknown_symbol() -> None:
     assert corpus.vocabulary.encode("aq").tolist() == [0, 2]
 
 
-def test_a_character_never_seen_is_named_or_skipped() -> None:
+def test_an_unseen_character_is_named_or_skipped() -> None:
     vocabulary = Vocabulary.of("abc")
     with pytest.raises(VocabularyError, match=r"'ß' \(U\+00DF\), number 2 of the text"):
         vocabulary.encode("aß")
@@ -161,7 +161,7 @@ def test_splits_are_contiguous_and_in_order() -> None:
     assert [len(p) for p in corpus.parts.values()] == [80, 10, 10]
 
 
-def test_files_of_their_own_take_the_place_of_shares(tmp_path: Path) -> None:
+def test_validation_files_replace_shares(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_text("xyz")
     corpus = Corpus.read(
         [Source("a", b"abcdefghij")], valid=tmp_path / "v.txt", split=Split.parse("0.8,0.1,0.1")
@@ -173,19 +173,19 @@ def test_files_of_their_own_take_the_place_of_shares(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "split", ["", "a", "nan", "0.5,0.2", "0,0.5,0.5", "0.5,0.6,-0.1", "1,0,0,0"]
 )
-def test_a_split_that_makes_no_sense_is_an_error(split: str) -> None:
+def test_an_invalid_split_is_an_error(split: str) -> None:
     with pytest.raises(ConfigError):
         Split.parse(split)
 
 
-def test_an_empty_part_is_an_error_unless_asked_for() -> None:
+def test_an_empty_split_is_an_error_unless_requested() -> None:
     with pytest.raises(CorpusError, match="too few for a validation part"):
         Corpus.of_text("abcabc", Split.parse("0.98,0.01,0.01"))
     assert len(Corpus.of_text("abcabc", ALL).valid) == 0
 
 
 @given(length=st.integers(2, 500), batch=st.integers(1, 40), seq=st.integers(1, 60))
-def test_lanes_cover_the_text_once_and_targets_are_one_ahead(
+def test_streams_cover_the_text_once_and_targets_are_one_ahead(
     length: int, batch: int, seq: int
 ) -> None:
     ids = np.arange(length)
@@ -202,12 +202,12 @@ def test_lanes_cover_the_text_once_and_targets_are_one_ahead(
     assert length - 1 - streams.symbols < fitted_batch
 
 
-def test_reading_needs_no_more_than_a_small_integer_a_character() -> None:
+def test_ids_use_the_smallest_integer_type() -> None:
     corpus = Corpus.read([Source("b", bytes(range(256)) * 4)], options=TextOptions("byte"))
     assert corpus.train.dtype == np.uint8
 
 
-def test_a_stream_may_come_in_any_pieces() -> None:
+def test_short_reads_of_a_stream_are_handled() -> None:
     class Slow(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             return super().read(min(size or 2, 2))
@@ -223,18 +223,18 @@ def test_a_bad_byte_in_a_text_that_is_utf_8_is_called_damage() -> None:
         read(data)
 
 
-def test_the_likely_encoding_is_told_from_around_the_bad_byte() -> None:
+def test_the_likely_encoding_is_guessed_around_the_bad_byte() -> None:
     with pytest.raises(CorpusError, match="--encoding gb18030"):
         read(b"ascii " * 20_000 + CHINESE.encode("gb18030"))
 
 
-def test_a_mark_is_dropped_in_every_encoding() -> None:
+def test_byte_order_marks_are_dropped_in_every_encoding() -> None:
     for name in ("utf-16", "utf-16-le", "gb18030", "utf-32"):
         data = ("\ufeff" if name in ("utf-16-le", "gb18030") else "") + "中文中"
         assert text_of(read(data.encode(name), encoding=name)) == "中文中"
 
 
 @pytest.mark.parametrize("name", ["hex", "rot13", "undefined", "no\nsuch", ""])
-def test_a_codec_that_is_no_text_encoding_is_refused(name: str) -> None:
+def test_codecs_that_are_no_text_encoding_are_refused(name: str) -> None:
     with pytest.raises(ConfigError):
         read(b"abc", encoding=name)

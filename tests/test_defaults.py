@@ -22,7 +22,7 @@ shares = st.floats(1e-6, 1e6)
 
 
 @given(n=lengths, parameters_per_character=shares, e=reads, further=reads)
-def test_more_is_dropped_where_a_text_is_read_oftener_or_the_network_is_larger(
+def test_dropout_grows_with_epochs_and_network_size(
     n: int, parameters_per_character: float, e: float, further: float
 ) -> None:
     here = defaults.dropout(parameters_per_character, n, e)
@@ -37,7 +37,7 @@ def test_more_is_dropped_where_a_text_is_read_oftener_or_the_network_is_larger(
 
 
 @given(n=lengths, minutes=reads, extra=reads, layers=st.integers(1, 4))
-def test_with_more_time_the_network_is_no_narrower(
+def test_more_time_never_gives_a_smaller_network(
     n: int, minutes: float, extra: float, layers: int
 ) -> None:
     here, later = (defaults.hidden(n, layers, m) for m in (minutes, minutes + extra))
@@ -45,27 +45,27 @@ def test_with_more_time_the_network_is_no_narrower(
     assert defaults.hidden(n, layers + 1, minutes) <= here
 
 
-def test_with_an_hour_there_is_one_layer_more_unless_the_text_is_short() -> None:
+def test_an_hour_adds_a_layer_unless_the_text_is_short() -> None:
     shapes = [defaults.resolve_defaults(TrainConfig(minutes=m), 1_000_000) for m in (3, 8, 60)]
     assert [(c.layers, c.hidden) for c in shapes] == [(2, 192), (2, 320), (3, 512)]
     assert defaults.resolve_defaults(TrainConfig(minutes=60), 50_000).layers == 2
 
 
 @given(minutes=reads, width=st.integers(1, 999), layers=st.integers(1, 5))
-def test_a_given_width_or_depth_is_kept(minutes: float, width: int, layers: int) -> None:
+def test_an_explicit_width_or_depth_is_kept(minutes: float, width: int, layers: int) -> None:
     wide = defaults.resolve_defaults(TrainConfig(minutes=minutes, hidden=width), 1_000_000)
     deep = defaults.resolve_defaults(TrainConfig(minutes=minutes, layers=layers), 1_000_000)
     assert (wide.layers, wide.hidden, deep.layers) == (2, width, layers)
 
 
 @given(n=lengths)
-def test_without_a_budget_reading_is_neither_endless_nor_once_only(n: int) -> None:
+def test_the_default_budget_is_between_2_and_40_epochs(n: int) -> None:
     assert 2 <= defaults.epochs(n) <= 40
     assert defaults.epochs(n) * n <= max(30e6, 2 * n)
 
 
 @given(parameters_per_character=shares, updates=st.floats(1, 10**6), rate=st.floats(1e-5, 1))
-def test_weights_shrink_by_as_much_in_an_epoch_whatever_the_text_and_the_rate(
+def test_weight_decay_per_epoch_is_independent_of_text_length_and_learning_rate(
     parameters_per_character: float, updates: float, rate: float
 ) -> None:
     decay = defaults.weight_decay(parameters_per_character, updates, rate)
@@ -76,7 +76,7 @@ def test_weights_shrink_by_as_much_in_an_epoch_whatever_the_text_and_the_rate(
 
 
 @given(n=lengths, epochs=st.floats(0.1, 100))
-def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n: int, epochs: float) -> None:
+def test_explicit_options_are_kept_and_resolving_is_idempotent(n: int, epochs: float) -> None:
     resolved = defaults.resolve_defaults(TrainConfig(hidden=7, epochs=epochs), n)
     assert (resolved.hidden, resolved.epochs) == (7, epochs)
     assert resolved.dropout is not None
@@ -93,20 +93,20 @@ def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n: int, epoch
         ({}, {"epochs"}),
     ],
 )
-def test_every_budget_leads_to_a_network(budget: dict[str, Any], units: set[str]) -> None:
+def test_every_budget_resolves_to_a_network(budget: dict[str, Any], units: set[str]) -> None:
     resolved = defaults.resolve_defaults(TrainConfig(**budget), 1_000_000)
     assert resolved.network(65).hidden == resolved.hidden
     assert set(resolved.budgets) == units
 
 
 @given(n=lengths)
-def test_with_much_time_a_text_is_read_a_little_oftener_than_is_best_and_no_more(n: int) -> None:
+def test_ample_time_exceeds_the_best_number_of_epochs_by_half_at_most(n: int) -> None:
     epochs = defaults.resolve_defaults(TrainConfig(minutes=1e9), n).epochs
     assert epochs
     assert 1 <= epochs / defaults.times(n) <= 1.5
 
 
-def test_a_text_counts_by_the_part_that_is_learned() -> None:
+def test_defaults_depend_on_the_length_of_the_training_split() -> None:
     corpus = Corpus.of_text("to be or not to be " * 40)
     trainer = NetworkTrainer(corpus, TrainConfig(steps=1, layers=1))
     wanted = defaults.resolve_defaults(TrainConfig(steps=1, layers=1), len(corpus.train))
@@ -117,27 +117,25 @@ def test_a_text_counts_by_the_part_that_is_learned() -> None:
 
 
 @given(hidden=st.integers(1, 5000), optimizer=st.sampled_from(["adam", "sgd"]))
-def test_a_wide_network_learns_at_a_lower_rate_unless_one_is_given(
-    hidden: int, optimizer: str
-) -> None:
+def test_wide_networks_get_a_lower_default_learning_rate(hidden: int, optimizer: str) -> None:
     usual = defaults.resolve_defaults(TrainConfig(hidden=1, optimizer=optimizer), 1000).rate
     wide = defaults.resolve_defaults(TrainConfig(hidden=hidden, optimizer=optimizer), 1000)
     assert wide.rate == wide.lr == usual * min(1, math.sqrt(384 / hidden))
     assert defaults.resolve_defaults(TrainConfig(hidden=hidden, lr=0.01), 1000).rate == 0.01
 
 
-def test_a_cell_without_recurrent_weights_has_none_to_drop() -> None:
+def test_weight_dropout_is_refused_for_cells_without_recurrent_weights() -> None:
     with pytest.raises(ConfigError, match="--cell mingru has no recurrent weights to drop"):
         TrainConfig(cell="mingru", weight_dropout=0.2)
 
 
-def test_n_grams_leave_nothing_open() -> None:
+def test_ngram_options_need_no_resolving() -> None:
     config = TrainConfig(cell="ngram")
     assert defaults.resolve_defaults(config, 1000) == config
     assert "hidden" not in dataclasses.replace(config).to_json()
 
 
-def test_what_was_chosen_is_told_as_it_would_be_typed() -> None:
+def test_chosen_options_are_shown_as_command_line_options() -> None:
     assert choice({"weight_decay": 0.05, "hidden": 192}).endswith(
         ": --weight-decay 0.05 --hidden 192"
     )

@@ -40,7 +40,7 @@ def text_of(encoded: Encoded) -> str:
     least=st.integers(1, 3),
     unit=st.sampled_from(["char", "byte"]),
 )
-def test_the_ids_are_the_same_from_memory_from_disk_and_from_the_store(
+def test_ids_are_the_same_from_memory_disk_and_store(
     texts: list[str], least: int, unit: Unit, encodings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = TextOptions(unit, min_count=least)
@@ -60,7 +60,9 @@ def test_the_ids_are_the_same_from_memory_from_disk_and_from_the_store(
         assert ways[0].ends[0] == len(as_read(sources[0].content))
 
 
-def test_the_ids_of_a_long_text_are_read_from_its_entry(encodings: Path, long_text: Path) -> None:
+def test_the_ids_of_a_long_text_are_mapped_from_its_store_entry(
+    encodings: Path, long_text: Path
+) -> None:
     encoded = encode([Source.of(long_text)], CHAR, "text")
     (entry,) = encodings.iterdir()
     drop_pages(encoded.ids)
@@ -73,7 +75,7 @@ def test_the_ids_of_a_long_text_are_read_from_its_entry(encodings: Path, long_te
     assert text_of(encoded) == as_read(LONG_TEXT.encode())
 
 
-def test_each_part_is_cut_from_the_file_it_was_given(encodings: Path, tmp_path: Path) -> None:
+def test_validation_and_test_files_become_their_own_splits(encodings: Path, tmp_path: Path) -> None:
     texts = {"main": "abc" * 70, "valid": "def" * 40, "test": "fgh" * 50}
     paths = {name: tmp_path / name for name in texts}
     for name, path in paths.items():
@@ -89,7 +91,7 @@ def test_short_texts_need_no_folder(encodings: Path) -> None:
     assert not encodings.exists()
 
 
-def test_what_can_be_read_only_once_is_read_once_and_kept(
+def test_a_pipe_is_read_once_and_its_encoding_saved(
     encodings: Path, long_text: Path, tmp_path: Path, decoded: list[str]
 ) -> None:
     pipe = tmp_path / "pipe"
@@ -103,7 +105,7 @@ def test_what_can_be_read_only_once_is_read_once_and_kept(
     np.testing.assert_array_equal(piped.ids, from_file.ids)
 
 
-def test_standard_input_may_be_long(
+def test_standard_input_can_be_long(
     encodings: Path, long_text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with long_text.open() as stream:
@@ -132,7 +134,7 @@ def test_memory_does_not_grow_with_the_text(
     assert longer_second < second + 200_000
 
 
-def test_a_spool_gives_back_what_was_written(
+def test_a_token_buffer_returns_what_was_written(
     encodings: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kinds = [(50, np.uint8), (0, np.uint8), (30, np.uint32), (70, np.uint16)]
@@ -149,7 +151,7 @@ def test_a_spool_gives_back_what_was_written(
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="Linux tells, others do not")
-def test_released_pages_are_given_back_and_read_anew(encodings: Path) -> None:
+def test_dropped_pages_are_freed_and_read_again(encodings: Path) -> None:
     def in_files() -> int:
         lines = STATUS.read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))

@@ -32,7 +32,7 @@ def mixed() -> Ensemble:
     return Ensemble([network("lstm", 1, 2), counts, network("gru", 3)])
 
 
-def test_the_mean_is_one_of_probabilities(rng: np.random.Generator) -> None:
+def test_an_ensemble_averages_probabilities(rng: np.random.Generator) -> None:
     model, ids = mixed(), rng.integers(0, V, (12, 3))
     assert isinstance(model, LanguageModel)
     log_p, state = model.read(ids, model.initial_state(3))
@@ -50,7 +50,7 @@ def test_reading_in_chunks_equals_reading_whole(rng: np.random.Generator) -> Non
     np.testing.assert_allclose(np.concatenate([first, second]), whole, atol=1e-12)
 
 
-def test_the_numbers_do_not_depend_on_lanes(rng: np.random.Generator) -> None:
+def test_surprisal_does_not_depend_on_the_number_of_streams(rng: np.random.Generator) -> None:
     model, ids = mixed(), rng.integers(0, V, 1500)
     wanted = surprisal(model, ids, streams=1)
     np.testing.assert_allclose(surprisal(model, ids, streams=7, chunk=10), wanted, atol=1e-8)
@@ -58,20 +58,20 @@ def test_the_numbers_do_not_depend_on_lanes(rng: np.random.Generator) -> None:
 
 @settings(max_examples=20)
 @given(st.lists(st.integers(0, V - 1), min_size=1, max_size=40), st.integers(0, 99))
-def test_its_loss_is_at_most_the_mean_of_those_of_its_members(ids: list[int], seed: int) -> None:
+def test_the_loss_is_at_most_the_mean_loss_of_the_members(ids: list[int], seed: int) -> None:
     members = [network("gru", seed), network("rnn", seed + 1)]
     text = np.array(ids)
     losses = [evaluate(m, text).nats_per_char for m in members]
     assert evaluate(Ensemble(members), text).nats_per_char <= np.mean(losses) + 1e-12
 
 
-def test_a_model_twice_is_that_model(rng: np.random.Generator) -> None:
+def test_an_ensemble_of_identical_models_equals_the_model(rng: np.random.Generator) -> None:
     ids = rng.integers(0, V, 300)
     twice = surprisal(Ensemble([network(), network()]), ids)
     np.testing.assert_allclose(twice, surprisal(network(), ids), atol=1e-12)
 
 
-def test_samples_of_an_ensemble_are_those_of_their_seeds() -> None:
+def test_samples_of_an_ensemble_depend_only_on_their_seeds() -> None:
     seed = np.array([1, 2, 3])
     rngs = [np.random.default_rng(n) for n in (4, 5)]
     together = np.stack(list(write(mixed(), seed, 50, rngs)))
@@ -79,7 +79,7 @@ def test_samples_of_an_ensemble_are_those_of_their_seeds() -> None:
     np.testing.assert_array_equal(together[:, 1], alone[:, 0])
 
 
-def test_members_must_know_the_same_symbols(tmp_path: Path) -> None:
+def test_members_must_have_the_same_vocabulary(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="5"):
         Ensemble([network(), network(vocab_size=5)])
     for name, letters in (("a", LETTERS), ("b", LETTERS), ("c", "ghijkl\n")):

@@ -48,7 +48,7 @@ def measured(folder: Path, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_what_learns_while_reading_is_reported_beside_what_does_not(folder: Path) -> None:
+def test_dynamic_evaluation_is_reported_beside_static_evaluation(folder: Path) -> None:
     stored = (folder / "checkpoints" / "a" / "best.npz").read_bytes()
     plain = measured(folder, "eval", "checkpoints/a", "verse.txt")
     learning = ["eval", "checkpoints/a", "verse.txt", "--dynamic", "--dynamic-lr", "0.003"]
@@ -64,7 +64,7 @@ def test_what_learns_while_reading_is_reported_beside_what_does_not(folder: Path
     )
 
 
-def test_how_it_learns_may_be_said(folder: Path) -> None:
+def test_dynamic_options_are_used(folder: Path) -> None:
     options = ["--dynamic-lr", "0", "--dynamic-decay", "0.5", "--dynamic-seq", "7"]
     data = measured(folder, "eval", "checkpoints/b", "verse.txt", "--dynamic", *options)
     dynamic = data["dynamic"]
@@ -72,7 +72,7 @@ def test_how_it_learns_may_be_said(folder: Path) -> None:
     assert dynamic["nats_per_char"] == pytest.approx(data["nats_per_char"], abs=1e-5)
 
 
-def test_people_get_a_row_for_it(folder: Path) -> None:
+def test_the_table_has_a_row_for_dynamic_evaluation(folder: Path) -> None:
     done = charrnn(folder, "eval", "checkpoints/a", "-", "--dynamic", stdin=VERSE[:200])
     heads, plain, learning = done.stdout.splitlines()
     assert (heads.split()[0], plain.split()[0]) == ("nats/char", "stdin")
@@ -80,7 +80,7 @@ def test_people_get_a_row_for_it(folder: Path) -> None:
     assert "Learning while reading" in done.stderr
 
 
-def test_what_is_learned_of_words_is_still_a_loss_per_character(folder: Path) -> None:
+def test_dynamic_evaluation_of_word_models_is_per_character(folder: Path) -> None:
     arguments = ["eval", "checkpoints/words", "verse.txt", "--dynamic"]
     data = measured(folder, *arguments, "--dynamic-lr", "0", "--dynamic-decay", "0")
     dynamic = data["dynamic"]
@@ -93,7 +93,7 @@ def test_what_is_learned_of_words_is_still_a_loss_per_character(folder: Path) ->
         assert dynamic[key] == pytest.approx(data[key], rel=1e-4)
 
 
-def test_the_newest_run_is_meant_that_can_do_what_is_asked(folder: Path) -> None:
+def test_the_newest_suitable_run_is_used(folder: Path) -> None:
     later = time.time() + 60
     os.utime(folder / "checkpoints" / "gaps" / "best.npz", (later, later))
     for options, name in (([], "gaps"), (["--dynamic"], "words")):
@@ -101,7 +101,7 @@ def test_the_newest_run_is_meant_that_can_do_what_is_asked(folder: Path) -> None
         assert data["checkpoint"] == f"checkpoints/{name}/best.npz"
 
 
-def test_ctrl_c_while_learning_leaves_at_once_and_says_how_far_it_came(folder: Path) -> None:
+def test_ctrl_c_during_dynamic_evaluation_exits_and_reports_progress(folder: Path) -> None:
     (folder / "long.txt").write_text(VERSE[:6000] * 50, "utf-8")
     arguments = ["eval", "checkpoints/a", "long.txt", "--dynamic", "--json"]
     with subprocess.Popen(
@@ -116,7 +116,7 @@ def test_ctrl_c_while_learning_leaves_at_once_and_says_how_far_it_came(folder: P
     assert re.fullmatch(r"Stopped after [\d,]+ of 300,000 characters\.\n", told)
 
 
-def test_models_together_surprise_less_than_on_the_average(folder: Path) -> None:
+def test_an_ensemble_has_a_lower_loss_than_the_mean_of_its_members(folder: Path) -> None:
     runs = [f"checkpoints/{name}" for name in ("a", "b", "counts")]
     alone = [measured(folder, "eval", run, "verse.txt") for run in runs]
     ensemble = ["--ensemble", runs[1], "--ensemble", runs[2]]
@@ -131,7 +131,7 @@ def test_models_together_surprise_less_than_on_the_average(folder: Path) -> None
     assert score["ensemble"] == data["ensemble"]
 
 
-def test_models_write_together(folder: Path) -> None:
+def test_an_ensemble_can_be_sampled(folder: Path) -> None:
     arguments = ["--ensemble", "checkpoints/counts", "--length", "50", "--seed", "3"]
     data = measured(folder, "sample", "checkpoints/a", *arguments)
     assert data["ensemble"] == ["checkpoints/counts/best.npz"]
@@ -175,7 +175,7 @@ def test_models_write_together(folder: Path) -> None:
         (["score", "verse.txt", "--ensemble", "nowhere"], 1, "There is no checkpoint nowhere"),
     ],
 )
-def test_what_cannot_be_is_one_clear_line(
+def test_invalid_combinations_are_a_one_line_error(
     arguments: list[str], code: int, message: str, folder: Path
 ) -> None:
     done = charrnn(folder, *arguments)

@@ -38,7 +38,9 @@ def one_by_one(model: CharRNN, ids: Ids) -> Array:
 
 
 @pytest.mark.parametrize("cell", NETWORKS)
-def test_the_numbers_do_not_depend_on_lanes_or_chunks(cell: str, rng: np.random.Generator) -> None:
+def test_surprisal_does_not_depend_on_streams_or_chunks(
+    cell: str, rng: np.random.Generator
+) -> None:
     model, ids = network(cell), rng.integers(0, V, 3001)
     wanted = one_by_one(model, ids)
     for streams, chunk in [(1, 64), (1, 5000), (5, 20), (40, 7), (1000, 2)]:
@@ -47,7 +49,7 @@ def test_the_numbers_do_not_depend_on_lanes_or_chunks(cell: str, rng: np.random.
         )
 
 
-def test_a_model_that_never_forgets_is_still_read_exactly(rng: np.random.Generator) -> None:
+def test_surprisal_is_exact_for_a_model_that_never_forgets(rng: np.random.Generator) -> None:
     """With forget gates stuck open, streams never agree with their first reading."""
     model, ids = network("lstm", layers=1), rng.integers(0, V, 1200)
     model.params["0.b"][8:16] = 40.0
@@ -78,7 +80,7 @@ def test_reading_in_chunks_equals_reading_whole(cell: str, rng: np.random.Genera
 @pytest.mark.parametrize("cell", NETWORKS)
 @given(at=st.integers(0, 19), data=st.data())
 @settings(max_examples=15)
-def test_changing_a_symbol_changes_no_prediction_before_it(
+def test_predictions_do_not_depend_on_later_symbols(
     cell: str, at: int, data: st.DataObject
 ) -> None:
     model = network(cell)
@@ -106,7 +108,7 @@ def test_the_three_units_are_the_same_loss() -> None:
 
 
 @pytest.mark.parametrize("cell", NETWORKS)
-def test_segments_join_without_a_seam(cell: str, rng: np.random.Generator) -> None:
+def test_surprisal_does_not_depend_on_segments(cell: str, rng: np.random.Generator) -> None:
     model, ids = network(cell), rng.integers(0, V, 1500)
     wanted = one_by_one(model, ids)
     for segment in (400, 777):
@@ -115,7 +117,7 @@ def test_segments_join_without_a_seam(cell: str, rng: np.random.Generator) -> No
 
 
 @pytest.mark.parametrize("entries", [1, 100, 1 << 22])
-def test_the_loss_is_the_mean_surprisal_however_much_is_held_at_a_time(
+def test_the_loss_is_the_mean_surprisal_for_any_block_size(
     entries: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, ids = network("gru"), rng.integers(0, V, 1500)

@@ -31,7 +31,7 @@ def batches(examples: Examples, **options: Any) -> Buckets:
     return Classify(examples, TrainConfig(task="classify", **options)).batches()
 
 
-def test_both_forms_of_files_hold_the_same_examples(tmp_path: Path) -> None:
+def test_both_file_formats_hold_the_same_examples(tmp_path: Path) -> None:
     files = [tmp_path / f.split("/")[1] for f in write_classes(tmp_path)]
     one, many = some_examples(split=SPLIT), Examples.read(files, split=SPLIT)
     assert one.classes == many.classes == tuple(LETTERS)
@@ -41,7 +41,7 @@ def test_both_forms_of_files_hold_the_same_examples(tmp_path: Path) -> None:
         assert len(lines_of(one, part)) == len(one.parts[part])
 
 
-def test_a_file_of_one_class_may_be_renamed_into_another(tmp_path: Path) -> None:
+def test_renaming_a_file_renames_its_class(tmp_path: Path) -> None:
     paths = [tmp_path / f.split("/")[1] for f in write_classes(tmp_path)]
     before = Examples.read(paths).sha256
     paths[0] = paths[0].rename(tmp_path / "fish.txt")
@@ -55,7 +55,9 @@ def test_a_file_of_one_class_may_be_renamed_into_another(tmp_path: Path) -> None
     st.sampled_from(["0.8,0.1,0.1", "0.34,0.33,0.33", "0.5,0,0.5", "0.9,0.1", "1", "0.7,0.2,0.1"]),
     st.integers(0, 9),
 )
-def test_every_part_has_its_share_of_every_class(counts: list[int], shares: str, seed: int) -> None:
+def test_every_split_has_its_share_of_every_class(
+    counts: list[int], shares: str, seed: int
+) -> None:
     split = Split.parse(shares)
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
     parts = divide(labels, split, seed)
@@ -69,13 +71,13 @@ def test_every_part_has_its_share_of_every_class(counts: list[int], shares: str,
             assert share or not counted[part] or part == "train"
 
 
-def test_classes_too_small_for_a_share_are_shared_out_by_chance() -> None:
+def test_tiny_classes_are_split_at_random() -> None:
     parts = divide(np.repeat(np.arange(200), 4), Split(0.9, 0.05, 0.05), 1)
     assert 20 <= len(parts["valid"]) <= 60
     assert 20 <= len(parts["test"]) <= 60
 
 
-def test_the_seed_decides_the_split() -> None:
+def test_the_seed_determines_the_split() -> None:
     a, b, c = (some_examples(split=SPLIT, seed=seed) for seed in (1, 1, 2))
     assert lines_of(a, "test") == lines_of(b, "test")
     assert lines_of(a, "test") != lines_of(c, "test")
@@ -84,7 +86,7 @@ def test_the_seed_decides_the_split() -> None:
 @given(
     st.lists(st.tuples(st.sampled_from("AB"), st.text("xy", min_size=1, max_size=3)), min_size=4)
 )
-def test_no_line_of_a_class_is_in_two_parts(lines: list[tuple[str, str]]) -> None:
+def test_no_line_of_a_class_is_in_two_splits(lines: list[tuple[str, str]]) -> None:
     text = "A\tx\nB\ty\n" + "".join(f"{label}\t{line}\n" for label, line in lines)
     examples = Examples.read([source(text)], split=Split(1, 0, 0))
     assert lines_of(examples, "train") == {("A", "x"), ("B", "y"), *lines}
@@ -93,12 +95,12 @@ def test_no_line_of_a_class_is_in_two_parts(lines: list[tuple[str, str]]) -> Non
     assert sum(map(len, parts.values())) == len(set(np.concatenate(list(parts.values()))))
 
 
-def test_a_line_may_be_in_several_classes() -> None:
+def test_a_line_can_be_in_several_classes() -> None:
     examples = Examples.read([source("A\tsame\nB\tsame\n")], split=Split(1, 0, 0))
     assert lines_of(examples, "train") == {("A", "same"), ("B", "same")}
 
 
-def test_files_of_their_own_take_the_place_of_shares_and_are_in_no_other_part() -> None:
+def test_validation_and_test_files_replace_shares_and_are_removed_from_training() -> None:
     shared = f"cow\t{words('cow')[0]}\n"
     examples = some_examples(
         test=source(shared + "cow\tmom\n"), valid=source(shared + "bird\ttt\n")
@@ -123,14 +125,12 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "text", "message"), BAD)
-def test_files_that_cannot_be_learned_are_refused_with_the_line(
-    name: str, text: str, message: str
-) -> None:
+def test_invalid_files_are_refused_with_the_line_number(name: str, text: str, message: str) -> None:
     with pytest.raises(CorpusError, match=message):
         Examples.read([source(text, name)], split=SPLIT)
 
 
-def test_a_class_that_is_not_learned_cannot_be_tested() -> None:
+def test_a_test_class_absent_from_training_is_refused() -> None:
     with pytest.raises(CorpusError, match=r"of the class 'dog', which words\.tsv lacks"):
         some_examples(test=source("dog\twuff\n"))
 
@@ -149,21 +149,21 @@ def test_symbols_outside_the_training_part_are_unknown() -> None:
         some_examples(options=TextOptions(min_count=10**6))
 
 
-def test_long_texts_are_read_from_their_beginning() -> None:
+def test_long_texts_are_truncated() -> None:
     examples = some_examples(longest=4)
     assert examples.lengths.max() == 4
     assert examples.shortened == sum(len(w) > 4 for label in LETTERS for w in words(label))
     assert "4 symbols" in examples.notes[-1]
 
 
-def test_bytes_are_those_of_utf_8() -> None:
+def test_byte_symbols_are_utf_8_bytes() -> None:
     text = "A\té\nB\tö\n"
     examples = Examples.read([source(text)], split=Split(1, 0, 0), options=TextOptions("byte"))
     assert examples.lengths.tolist() == [2, 2]
     assert lines_of(examples, "train") == {("A", "é"), ("B", "ö")}
 
 
-def test_an_epoch_reads_every_text_once_and_fills_up_the_last_batch() -> None:
+def test_an_epoch_reads_every_text_and_fills_the_last_batch() -> None:
     examples = some_examples(split=SPLIT)
     buckets = batches(examples, batch=7)
     train = examples.parts["train"]
@@ -175,7 +175,7 @@ def test_an_epoch_reads_every_text_once_and_fills_up_the_last_batch() -> None:
     assert not np.array_equal(buckets.draw(0), buckets.draw(1))
 
 
-def test_a_batch_is_the_same_whenever_it_is_asked_for() -> None:
+def test_batches_are_reproducible() -> None:
     examples = some_examples()
     wanted = [batches(examples, batch=8).chunk(n, epoch) for n, epoch in ((2, 1), (0, 0), (2, 1))]
     buckets = batches(examples, batch=8)
@@ -185,7 +185,7 @@ def test_a_batch_is_the_same_whenever_it_is_asked_for() -> None:
         np.testing.assert_array_equal(again[1], labels)
 
 
-def test_texts_of_a_batch_are_of_like_length_and_padded_with_no_symbol() -> None:
+def test_a_batch_has_texts_of_similar_length_and_padding() -> None:
     examples = some_examples(80)
     buckets = batches(examples, batch=8)
     spread = []
@@ -205,7 +205,7 @@ def test_texts_of_a_batch_are_of_like_length_and_padded_with_no_symbol() -> None
     assert PAD < 0
 
 
-def test_the_unknown_symbol_is_met_in_training() -> None:
+def test_the_unknown_symbol_occurs_in_training() -> None:
     examples = some_examples(80)
     buckets = batches(examples, batch=8)
     chunks = [buckets.chunk(n, epoch)[0] for epoch in range(5) for n in range(buckets.chunks)]
@@ -215,5 +215,5 @@ def test_the_unknown_symbol_is_met_in_training() -> None:
     assert 0.003 < share < 0.03
 
 
-def test_a_batch_larger_than_the_training_part_shrinks() -> None:
+def test_the_batch_size_is_limited_by_the_training_split() -> None:
     assert batches(some_examples(5), batch=500).batch == 12

@@ -30,7 +30,7 @@ def test_parameters_are_matched_by_the_hidden_size(whole: Comparison) -> None:
     assert sizes["rnn"] > sizes["lstm"] > 8
 
 
-def test_what_is_done_is_not_done_again_and_more_is_added(
+def test_finished_runs_are_reused_and_new_ones_added(
     whole: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -42,7 +42,7 @@ def test_what_is_done_is_not_done_again_and_more_is_added(
     assert missing == ["lstm-1x8-seed1", "lstm-1x8-seed2", "gru-1x8-seed3", "lstm-1x8-seed3"]
 
 
-def test_other_options_want_another_folder(
+def test_other_options_need_another_folder(
     whole: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = replace(PLAN, config=replace(PLAN.config, lr=0.5, steps=13))
@@ -60,16 +60,14 @@ def test_other_options_want_another_folder(
     ]  # fmt: skip
 
 
-def test_hidden_and_layers_may_change_for_they_are_in_the_names(whole: Comparison) -> None:
+def test_hidden_size_and_layers_can_change_within_a_folder(whole: Comparison) -> None:
     wider = Comparison(replace(PLAN, config=replace(PLAN.config, hidden=9)), TEXT, whole.folder)
     assert {t.path.name for t in wider.missing} == {
         "rnn-1x9-seed1", "rnn-1x9-seed2", "gru-1x9-seed1", "gru-1x9-seed2"
     }  # fmt: skip
 
 
-def test_what_repeats_a_seed_or_was_not_finished_counts_for_nothing(
-    whole: Comparison, tmp_path: Path
-) -> None:
+def test_repeated_seeds_and_unfinished_runs_are_ignored(whole: Comparison, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(whole.folder, folder)
     log = folder / "gru-1x8-seed2" / "log.jsonl"
@@ -84,7 +82,7 @@ def test_what_repeats_a_seed_or_was_not_finished_counts_for_nothing(
     assert counts == {"ngram 1": 1, "ngram 3": 1, "rnn 1x8": 2, "gru 1x8": 1}
 
 
-def test_trained_runs_are_grouped_by_what_they_are(whole: Comparison) -> None:
+def test_runs_are_grouped_by_model(whole: Comparison) -> None:
     ids = whole.corpus.test
     results = [
         measured(Run(path), checkpoint.load(path / "best.npz"), ids)
@@ -102,7 +100,7 @@ def test_trained_runs_are_grouped_by_what_they_are(whole: Comparison) -> None:
         by_model([results[0], replace(results[1], chars=999)])
 
 
-def test_a_plan_that_makes_no_sense_says_why() -> None:
+def test_an_invalid_plan_is_an_error() -> None:
     changes: list[tuple[dict[str, Any], str]] = [
         ({"cells": ("nope",)}, "no cell 'nope'"),
         ({"orders": (13,)}, "order is 13"),
@@ -114,7 +112,7 @@ def test_a_plan_that_makes_no_sense_says_why() -> None:
             replace(PLAN, **change)
 
 
-def test_a_comparison_needs_something_to_test_on(tmp_path: Path) -> None:
+def test_a_comparison_needs_a_test_split(tmp_path: Path) -> None:
     text = replace(TEXT, config=replace(CONFIG, split="0.9,0.1,0"))
     with pytest.raises(ConfigError, match="nothing to test on"):
         Comparison(PLAN, text, tmp_path / "x")
@@ -128,7 +126,7 @@ def test_the_record_is_plain_json(whole: Comparison) -> None:
     assert not {"cell", "hidden", "layers", "seed"} & set(record["options"])
 
 
-def test_a_record_may_lack_options_that_came_later(tmp_path: Path) -> None:
+def test_a_record_can_lack_newer_options(tmp_path: Path) -> None:
     plan = replace(PLAN, cells=("rnn",), seeds=1, orders=())
     file = compared(tmp_path / "x", plan).folder / RECORD
     record = json.loads(file.read_text("utf-8"))
@@ -141,7 +139,7 @@ def test_a_record_may_lack_options_that_came_later(tmp_path: Path) -> None:
         Comparison(plan, TEXT, tmp_path / "x")
 
 
-def test_what_is_left_open_is_chosen_once_for_all(tmp_path: Path) -> None:
+def test_open_options_are_resolved_once_for_all_models(tmp_path: Path) -> None:
     open_ = replace(CONFIG, hidden=None, dropout=None)
     one, other = (
         Comparison(Plan(open_, cells, 1), TEXT, tmp_path / "x")

@@ -92,7 +92,7 @@ def test_a_text_is_fetched_whole(server: Server, cache: Path) -> None:
     assert files_in(cache) == ["play.txt"]
 
 
-def test_a_cut_connection_is_an_error_and_the_next_fetch_goes_on(
+def test_an_interrupted_download_is_an_error_and_the_next_resumes_it(
     server: Server, cache: Path
 ) -> None:
     with pytest.raises(FetchError, match=r"run the same command again|cut"):
@@ -137,7 +137,7 @@ def test_a_folder_that_cannot_be_written_is_an_error(
         list(fetch(entry(server)))
 
 
-def test_training_by_name_fetches_and_then_just_works(
+def test_training_by_name_fetches_the_text_once(
     server: Server, tmp_path: Path, cache: Path
 ) -> None:
     listed = tmp_path / "catalogue.json"
@@ -152,7 +152,7 @@ def test_training_by_name_fetches_and_then_just_works(
     assert len(server.requests) == 1
 
 
-def test_a_fetch_that_fails_is_one_line(server: Server, tmp_path: Path) -> None:
+def test_a_failed_download_is_a_one_line_error(server: Server, tmp_path: Path) -> None:
     listed = tmp_path / "catalogue.json"
     listed.write_text(json.dumps([vars(entry(server, "/nowhere"))]))
     env = {"CHARRNN_CATALOGUE": str(listed), "CHARRNN_CACHE": str(tmp_path / "c"), "PATH": ""}

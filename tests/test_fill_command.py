@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_filled_text_goes_to_standard_output_and_what_else_could_be_to_standard_error(
+def test_filled_text_goes_to_standard_output_and_alternatives_to_standard_error(
     folder: Path,
 ) -> None:
     done = charrnn(folder, "fill", "checkpoints/verse", "And wh_n th_ sun", "--alternatives", "2")
@@ -70,7 +70,7 @@ def test_a_filled_text_goes_to_standard_output_and_what_else_could_be_to_standar
     assert (silent.stdout, len(silent.stderr.splitlines())) == ("when\n", 1)
 
 
-def test_without_a_checkpoint_the_newest_that_fills_gaps_is_used(folder: Path) -> None:
+def test_without_a_checkpoint_the_newest_model_that_fills_gaps_is_used(folder: Path) -> None:
     done = charrnn(folder, "fill", "And wh_n")
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("checkpoints/gaps/best.npz: fill gru 1x8\n")
@@ -79,7 +79,7 @@ def test_without_a_checkpoint_the_newest_that_fills_gaps_is_used(folder: Path) -
     assert find_checkpoint(None, folder / "checkpoints", ("fill",)).parent.name == "gaps"
 
 
-def test_other_commands_pass_over_what_fills_gaps(folder: Path, tmp_path: Path) -> None:
+def test_other_commands_skip_models_that_fill_gaps(folder: Path, tmp_path: Path) -> None:
     filler(tmp_path / "checkpoints" / "gaps", VERSE)
     for command in (["sample", "--length", "3"], ["score", str(folder / "verse.txt")]):
         done = charrnn(tmp_path, *command, "--json")
@@ -88,7 +88,7 @@ def test_other_commands_pass_over_what_fills_gaps(folder: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("command", [["sample"], ["score", "verse.txt"]])
-def test_other_commands_refuse_what_fills_gaps(command: list[str], folder: Path) -> None:
+def test_other_commands_refuse_models_that_fill_gaps(command: list[str], folder: Path) -> None:
     done = charrnn(folder, command[0], "checkpoints/gaps", *command[1:])
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
@@ -134,7 +134,7 @@ def test_bad_input_gets_one_clear_line(
     assert "Traceback" not in done.stderr
 
 
-def test_without_any_such_run_it_says_how_to_train_one(tmp_path: Path) -> None:
+def test_without_a_suitable_run_the_error_says_how_to_train_one(tmp_path: Path) -> None:
     done = charrnn(tmp_path, "fill", "wh_n")
     assert done.returncode == 1
     assert done.stderr == (
@@ -143,7 +143,7 @@ def test_without_any_such_run_it_says_how_to_train_one(tmp_path: Path) -> None:
     )
 
 
-def test_a_damaged_run_is_named_and_not_passed_over(
+def test_a_damaged_run_is_an_error_and_not_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = tmp_path / "checkpoints"
@@ -157,7 +157,7 @@ def test_a_damaged_run_is_named_and_not_passed_over(
     assert load_filler(runs / "whole").fill("wh_n").gaps[0].at == 2
 
 
-def test_eval_says_how_well_hidden_characters_are_restored(folder: Path) -> None:
+def test_eval_reports_the_accuracy_of_restored_characters(folder: Path) -> None:
     def run(*options: str) -> subprocess.CompletedProcess[str]:
         return charrnn(folder, "eval", "checkpoints/gaps", "verse.txt", *options)
 
@@ -171,7 +171,7 @@ def test_eval_says_how_well_hidden_characters_are_restored(folder: Path) -> None
     assert f"{first['nats_per_char']:.4f}" in shown
 
 
-def test_training_to_fill_is_shown_like_any_other(folder: Path) -> None:
+def test_training_to_fill_gaps_reports_the_same_events(folder: Path) -> None:
     tiny = ["--hidden", "8", "--layers", "1", "--steps", "10", "--batch", "4", "--mask", "0.3"]
     done = charrnn(folder, "train", "verse.txt", "--task", "fill", *tiny, "--out", "more", "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -205,13 +205,13 @@ def on_screen(folder: Path, *arguments: str, columns: int = 60, **environment: s
     return screen
 
 
-def test_in_a_terminal_what_was_missing_is_marked_by_colour(folder: Path) -> None:
+def test_filled_characters_are_coloured_in_a_terminal(folder: Path) -> None:
     screen = on_screen(folder, "checkpoints/verse", "And wh_n th_ sun")
     assert "And wh\x1b[1;4;32me\x1b[0mn th\x1b[1;4;32me\x1b[0m sun\n" in screen
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_where_there_are_no_colours_carets_stand_beneath(
+def test_without_colours_carets_mark_filled_characters(
     folder: Path, environment: dict[str, Any]
 ) -> None:
     shown = on_screen(folder, "checkpoints/verse", "And wh_n th_ sun", **environment)
@@ -231,7 +231,7 @@ def test_wide_characters_line_up(folder: Path) -> None:
     )
 
 
-def test_what_cannot_be_seen_is_written_so_that_it_can(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invisible_characters_are_shown_as_symbols(capsys: pytest.CaptureFixture[str]) -> None:
     gaps = [Gap(1, 2, 1, [(" ", 0.9), ("\x1b", 0.004)]), Gap(3, 6, 2, [(" so", 1.0)])]
     filled_view.print_alternatives(Filled("a \n so\x1b", gaps, 0))
     shown = capsys.readouterr().err.splitlines()

@@ -47,7 +47,7 @@ texts = st.lists(st.integers(0, V), min_size=1, max_size=500).map(np.array)
 
 @settings(max_examples=25)
 @given(texts)
-def test_every_gap_is_asked_about_once_and_in_its_surroundings(ids: Ids) -> None:
+def test_every_gap_is_predicted_once_with_its_context(ids: Ids) -> None:
     """Wherever a window of the text ends."""
     whole = Neighbours().predict(ids[:, None])
     places: list[int] = []
@@ -62,7 +62,7 @@ def test_every_gap_is_asked_about_once_and_in_its_surroundings(ids: Ids) -> None
     assert windows == sorted(windows)
 
 
-def test_the_most_certain_gap_is_filled_first_and_the_others_are_asked_again() -> None:
+def test_the_most_certain_gap_is_filled_first_and_the_rest_predicted_again() -> None:
     guesses = list(by_certainty(Neighbours(), np.array([2, V, V, V, 1, V, 0])))
     assert [g.at for g in guesses] == [5, 1, 2, 3]
     assert [g.symbol for g in sorted(guesses, key=lambda g: g.at)] == [2, 2, 2, 1]
@@ -70,14 +70,14 @@ def test_the_most_certain_gap_is_filled_first_and_the_others_are_asked_again() -
 
 @settings(max_examples=10)
 @given(texts)
-def test_no_gap_is_left_and_nothing_else_is_touched(ids: Ids) -> None:
+def test_all_gaps_are_filled_and_nothing_else_changes(ids: Ids) -> None:
     before = ids.copy()
     filled = [g.at for g in by_certainty(Neighbours(), ids)]
     assert sorted(filled) == np.flatnonzero(ids == V).tolist()
     np.testing.assert_array_equal(ids, before)
 
 
-def test_what_is_measured_is_what_the_model_says_of_what_is_hidden(
+def test_measure_scores_the_predictions_of_hidden_symbols(
     rng: np.random.Generator,
 ) -> None:
     model = MaskedLanguageModel.initialised(NetworkConfig(V, "gru", 5, 1), rng, np.float64)
@@ -131,9 +131,7 @@ def test_a_single_gap_is_filled_by_the_rule_of_bayes(
 
 @settings(max_examples=25)
 @given(models, st.sets(st.integers(0, 11), min_size=2, max_size=3), st.integers(0, 9))
-def test_several_gaps_are_weighed_together(
-    model: LanguageModel, places: set[int], seed: int
-) -> None:
+def test_several_gaps_are_filled_jointly(model: LanguageModel, places: set[int], seed: int) -> None:
     """A beam that drops nothing: the first by all ways of filling the others, and so on."""
     gaps = sorted(places)
     ids = np.random.default_rng(seed).integers(0, V, 12)
@@ -147,7 +145,7 @@ def test_several_gaps_are_weighed_together(
         p = p[guess.symbol]
 
 
-def test_what_is_beyond_the_look_ahead_changes_nothing() -> None:
+def test_symbols_beyond_the_look_ahead_have_no_effect() -> None:
     model = networks(5)
     ids = np.array([0, 1, V, 2, 2, 1, 0, 1])
     other = np.array([0, 1, V, 2, 2, 1, 1, 2])
@@ -157,7 +155,7 @@ def test_what_is_beyond_the_look_ahead_changes_nothing() -> None:
     assert np.abs(a.log_p - b.log_p).max() > 1e-6
 
 
-def test_a_beam_of_one_writes_what_is_likeliest_next() -> None:
+def test_a_beam_of_one_is_greedy() -> None:
     model = counted(3)
     ids = np.array([0, 1, V, V, 2])
     guesses = list(from_the_left(model, ids, beam=1))
@@ -170,7 +168,7 @@ def test_a_beam_of_one_writes_what_is_likeliest_next() -> None:
 
 @settings(max_examples=25)
 @given(models, st.integers(0, V - 1))
-def test_a_banned_symbol_is_never_filled_in(model: LanguageModel, suppressed: int) -> None:
+def test_a_suppressed_symbol_is_never_filled_in(model: LanguageModel, suppressed: int) -> None:
     ids = np.array([V, 1, V, V, 0, V])
     for guess in from_the_left(model, ids, [suppressed]):
         assert guess.symbol != suppressed
@@ -186,7 +184,7 @@ def verse(unit: Unit = "char", text: str = VERSE[:4000], unknown: bool = False) 
     return TextFiller(NGram.counted(ids, len(vocabulary), 5), vocabulary)
 
 
-def test_a_filled_text_says_where_with_what_and_how_surely() -> None:
+def test_a_filled_text_has_positions_alternatives_and_probabilities() -> None:
     filled = verse().fill("And wh_n th_ sun", alternatives=3)
     assert filled.text == "And when the sun"
     assert [g.at for g in filled.gaps] == [6, 11]
@@ -199,7 +197,7 @@ def test_a_filled_text_says_where_with_what_and_how_surely() -> None:
         assert sum(chances) <= 1 + 1e-9
 
 
-def test_another_mark_may_stand_for_a_gap() -> None:
+def test_the_gap_mark_can_be_changed() -> None:
     for filler, mark in product((verse(), verse("byte")), "?é[\n"):
         assert filler.fill(f"wh{mark}n", mark).text == "when"
         assert filler.count(f"wh{mark}{mark}_", mark) == 2
@@ -208,7 +206,7 @@ def test_another_mark_may_stand_for_a_gap() -> None:
             verse().fill("when", wrong)
 
 
-def test_a_text_without_gaps_is_left_as_it_is() -> None:
+def test_a_text_without_gaps_is_unchanged() -> None:
     assert verse().fill("when").text == "when"
     assert verse().fill("").gaps == []
 
@@ -218,7 +216,7 @@ def test_chinese_is_filled_character_by_character() -> None:
     assert filler.fill("床前_月光，疑_地上霜。").text == "床前看月光，疑是地上霜。"
 
 
-def test_of_a_byte_vocabulary_every_byte_is_a_gap_of_its_own() -> None:
+def test_with_a_byte_vocabulary_each_byte_is_a_gap() -> None:
     filled = verse("byte", "Le café où l’été dure.\n" * 20).fill("Le caf__ où l’ét__ dure.")
     assert filled.text == "Le café où l’été dure."
     assert [(g.at, g.text) for g in filled.gaps][:2] == [(6, "\\xc3"), (6, "\\xa9")]
@@ -230,7 +228,7 @@ def worded(text: str) -> TextFiller:
     return TextFiller(NGram.counted(ids, len(vocabulary), 4), vocabulary)
 
 
-def test_where_symbols_are_words_a_gap_is_a_word_with_the_space_before_it() -> None:
+def test_with_a_word_vocabulary_a_gap_is_a_word_and_the_space_before_it() -> None:
     filler = worded("The king, my lord, is dead. Long live the king!\n" * 20)
     assert filler.fill("The king, my _, is dead.").text == "The king, my lord, is dead."
     assert filler.fill("The king_ my lord, is _.").text == "The king, my lord, is dead."
@@ -253,7 +251,7 @@ def test_the_loss_of_hidden_words_is_over_their_characters(rng: np.random.Genera
     assert by_char.accuracy == by_word.accuracy
 
 
-def test_what_was_never_seen_is_named_or_kept_but_not_read() -> None:
+def test_unseen_characters_are_an_error_or_kept_unread() -> None:
     filler = verse()
     with pytest.raises(VocabularyError, match=r"'é'.*number 2 of"):
         filler.fill("wéh_n")
@@ -264,7 +262,7 @@ def test_what_was_never_seen_is_named_or_kept_but_not_read() -> None:
     assert (filled.skipped, filled.gaps[0].at) == (2, 8)
 
 
-def test_neither_a_line_end_nor_the_unknown_symbol_is_filled_in() -> None:
+def test_line_ends_and_the_unknown_symbol_are_never_filled_in() -> None:
     filler = verse(text="a\n" * 50, unknown=True)
     filled = filler.fill("a__")
     assert filled.text == "aaa"

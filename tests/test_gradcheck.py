@@ -116,7 +116,7 @@ def test_the_table_shows_each_gradient_twice(capsys: pytest.CaptureFixture[str])
      (Incomplete(), "1 gradient disagrees: gru 0.q (")],
     ids=lambda v: type(v).__name__ if not isinstance(v, str) else None,
 )  # fmt: skip
-def test_a_wrong_derivative_is_seen_and_named(
+def test_a_wrong_derivative_is_detected_and_named(
     planted: Cell, named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(CELLS, planted.name, planted)
@@ -127,7 +127,7 @@ def test_a_wrong_derivative_is_seen_and_named(
     assert err.splitlines()[-1].startswith("Error: ")
 
 
-def test_a_wrong_derivative_is_in_the_json_too(
+def test_a_wrong_derivative_is_reported_in_json(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(CELLS, "gru", Lost())
@@ -150,7 +150,7 @@ def test_a_cell_registered_under_a_new_name_is_checked(
 
 @pytest.mark.parametrize(("layers", "hidden", "seq"), [(1, 1, 1), (1, 48, 60), (3, 6, 20)])
 @pytest.mark.parametrize("cell", CELLS)
-def test_right_gradients_agree_at_any_size(cell: str, layers: int, hidden: int, seq: int) -> None:
+def test_correct_gradients_agree_at_any_size(cell: str, layers: int, hidden: int, seq: int) -> None:
     """No seed of these is unlucky: neither rounding nor chaos makes a right gradient look wrong."""
     for seed in range(5):
         config = NetworkConfig(6, cell, hidden, layers)
@@ -158,7 +158,7 @@ def test_right_gradients_agree_at_any_size(cell: str, layers: int, hidden: int, 
         assert all(a.agrees for a in agreements.values()), (seed, agreements)
 
 
-def test_a_kink_between_the_two_points_is_no_disagreement(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kink_between_the_two_points_is_tolerated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CELLS, "bent", Bent())
     for seed in range(3):
         agreements = check_network(
@@ -167,7 +167,7 @@ def test_a_kink_between_the_two_points_is_no_disagreement(monkeypatch: pytest.Mo
         assert all(a.agrees for a in agreements.values()), agreements
 
 
-def test_a_wrong_derivative_of_a_single_number_is_seen_whatever_the_seed(
+def test_a_wrong_derivative_of_a_single_number_is_detected_for_every_seed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(CELLS, "gru", Slightly())
@@ -178,7 +178,7 @@ def test_a_wrong_derivative_of_a_single_number_is_seen_whatever_the_seed(
         assert [name for name, a in agreements.items() if not a.agrees] == ["0.q"]
 
 
-def test_what_rounding_alone_can_make_is_no_disagreement() -> None:
+def test_rounding_errors_are_tolerated() -> None:
     assert Agreement(1e-11, -3e-11).agrees
     assert not Agreement(1e-8, 1.1e-8).agrees
     assert not Agreement(1.0, np.nan).agrees

@@ -59,7 +59,7 @@ def numeric_norms(model: CharRNN, ids: Ids, targets: Ids, k: int) -> tuple[Array
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_norms_are_those_of_a_state_perturbed_in_the_middle(
+def test_norms_match_finite_differences_of_the_state(
     cell: str, layers: int, rng: np.random.Generator
 ) -> None:
     model = network(cell, rng, layers)
@@ -74,7 +74,7 @@ def test_the_norms_are_those_of_a_state_perturbed_in_the_middle(
         assert flow.typical[k] == pytest.approx(typical, rel=2e-5), k
 
 
-def test_the_model_is_left_as_it_was_and_read_in_double_precision(rng: np.random.Generator) -> None:
+def test_the_model_is_unchanged_and_read_in_double_precision(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(V, "lstm", H, 2), rng)
     before = model.params.flat.copy()
     ids, targets = rng.integers(0, V, (T, B)), rng.integers(0, V, B)
@@ -83,7 +83,7 @@ def test_the_model_is_left_as_it_was_and_read_in_double_precision(rng: np.random
     np.testing.assert_array_equal(flow.h, gradient_flow(model.astype(np.float64), ids, targets).h)
 
 
-def test_a_linear_way_back_keeps_the_norm_and_three_times_it_explodes(
+def test_an_orthogonal_recurrence_keeps_the_norm_and_three_times_it_explodes(
     rng: np.random.Generator,
 ) -> None:
     """Small weights make tanh straight; an orthogonal U then keeps every length."""
@@ -101,7 +101,7 @@ def test_a_linear_way_back_keeps_the_norm_and_three_times_it_explodes(
     assert gradient_flow(model, ids, targets).vanished == 7
 
 
-def test_a_thousandth_counts_from_where_it_is_first_met() -> None:
+def test_vanishing_and_exploding_are_reported_at_the_first_crossing() -> None:
     def flow(*h: float) -> GradientNorms:
         return GradientNorms(np.array(h), np.array(h), np.array(h))
 
@@ -115,7 +115,7 @@ def test_a_thousandth_counts_from_where_it_is_first_met() -> None:
     length=st.integers(2, 60), seq=st.integers(1, 20), count=st.integers(1, 9),
     dtype=st.sampled_from(["uint8", "int64"]),
 )  # fmt: skip
-def test_windows_are_pieces_of_the_text_from_end_to_end(
+def test_windows_are_contiguous_and_span_the_text(
     length: int, seq: int, count: int, dtype: str
 ) -> None:
     text = np.arange(length, dtype=dtype)
@@ -157,7 +157,9 @@ def test_by_default_the_usual_cells_are_shown(
     assert distances[:7] == ["0", "1", "2", "5", "10", "20", "29"]
 
 
-def test_json_has_every_k_of_every_curve(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_every_distance_of_every_curve(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, out, _ = gradflow(capsys, *SMALL, "--cells", "gru,lstm", "--train", "3", "--json")
     flows = json.loads(out)["flows"]
     assert [(f["cell"], f["updates"]) for f in flows] == [
@@ -186,7 +188,7 @@ def test_a_trained_run_is_measured_beside_a_fresh_network(
     assert "gru 1x6, 5 updates (mine)" in out
 
 
-def test_an_explosion_is_told(
+def test_an_exploding_gradient_is_reported(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fresh = CharRNN.initialised
@@ -206,7 +208,7 @@ def test_an_explosion_is_told(
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-def test_the_picture_is_a_file_of_its_kind(
+def test_the_plot_is_written_in_the_requested_format(
     ending: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("matplotlib")
@@ -271,6 +273,6 @@ def test_a_terminal_without_unicode_gets_ascii(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("norms", [[0.0, 0.0], [np.inf, np.nan], [1.0, 1.0], [1e300, 1e-300]])
-def test_curves_that_cannot_be_drawn_draw_nothing_and_do_no_harm(norms: list[float]) -> None:
+def test_curves_that_cannot_be_drawn_are_skipped(norms: list[float]) -> None:
     plot = log_plot([np.array(norms)], "title", "below").plain
     assert ("a" in plot.split("title")[1].split("k")[0]) == (norms[0] in (1.0, 1e300))

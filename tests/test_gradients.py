@@ -37,7 +37,7 @@ def assert_agree(agreements: dict[str, Agreement]) -> None:
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_single_layer_is_differentiated_right(
+def test_the_gradient_of_a_single_layer_is_correct(
     cell: str, kind: str, rng: np.random.Generator
 ) -> None:
     agreements = check_layer(Recurrent(CELLS[cell], V, H), inputs(kind, rng), rng)
@@ -48,7 +48,7 @@ def test_a_single_layer_is_differentiated_right(
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_stack_with_dropout_and_output_is_differentiated_right(
+def test_the_gradient_of_a_stack_with_dropout_and_output_is_correct(
     cell: str, kind: str, rng: np.random.Generator
 ) -> None:
     stack = Sequential(
@@ -64,7 +64,7 @@ def test_a_stack_with_dropout_and_output_is_differentiated_right(
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_two_stacked_bidirectional_layers_are_differentiated_right(
+def test_the_gradient_of_two_bidirectional_layers_is_correct(
     cell: str, kind: str, rng: np.random.Generator
 ) -> None:
     """With sequences of several lengths, whose padding must take no part."""
@@ -90,13 +90,13 @@ def test_two_stacked_bidirectional_layers_are_differentiated_right(
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_residual_layer_is_differentiated_right(cell: str, rng: np.random.Generator) -> None:
+def test_the_gradient_of_a_residual_layer_is_correct(cell: str, rng: np.random.Generator) -> None:
     assert_agree(check_layer(Residual(Recurrent(CELLS[cell], V, V)), inputs("dense", rng), rng))
 
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("name", ["output", *OUTPUTS])
-def test_an_output_layer_is_differentiated_right(
+def test_the_gradient_of_an_output_layer_is_correct(
     name: str, kind: str, rng: np.random.Generator
 ) -> None:
     x, ids = inputs(kind, rng), rng.integers(0, V, (T, B))
@@ -114,13 +114,13 @@ def test_an_output_layer_is_differentiated_right(
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_one_step_alone_is_differentiated_right(cell: str, rng: np.random.Generator) -> None:
+def test_the_gradient_of_a_single_step_is_correct(cell: str, rng: np.random.Generator) -> None:
     assert_agree(check_layer(Recurrent(CELLS[cell], V, H), rng.integers(0, V, (1, B)), rng))
 
 
 @pytest.mark.parametrize(("layers", "residual"), [(1, False), (2, False), (3, True)])
 @pytest.mark.parametrize("cell", NETWORKS)
-def test_the_training_gradient_is_that_of_the_loss(
+def test_the_training_gradient_matches_finite_differences(
     cell: str, layers: int, residual: bool, rng: np.random.Generator
 ) -> None:
     config = NetworkConfig(V, cell, H, layers, dropout=0.3, residual=residual)
@@ -149,7 +149,7 @@ def test_a_large_vocabulary_gets_the_same_row_gradients(rng: np.random.Generator
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_pullbacks_add_to_what_is_there(cell: str, rng: np.random.Generator) -> None:
+def test_backward_accumulates_into_the_gradients(cell: str, rng: np.random.Generator) -> None:
     layer = Recurrent(CELLS[cell], V, H)
     params = Params.initialised(layer.specs(), rng, np.float64)
     x, start = inputs("dense", rng), layer.initial_state(B, np.float64)
@@ -171,7 +171,7 @@ def test_the_forget_bias_starts_at_one(rng: np.random.Generator) -> None:
     assert b.tolist() == [0] * H + [1] * H + [0] * 2 * H
 
 
-def test_dropout_silences_a_unit_of_a_lane_for_the_whole_chunk(rng: np.random.Generator) -> None:
+def test_a_dropout_mask_is_constant_over_a_chunk(rng: np.random.Generator) -> None:
     layer, x = Dropout(200, 0.25), np.ones((7, 3, 200))
     y, _, _ = layer.forward(Params({}, np.zeros(0)), x, (), rng)
     np.testing.assert_array_equal(y, np.broadcast_to(y[0], y.shape))
@@ -181,7 +181,7 @@ def test_dropout_silences_a_unit_of_a_lane_for_the_whole_chunk(rng: np.random.Ge
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_dropped_weights_are_the_same_for_a_whole_chunk_and_whole_in_use(
+def test_weight_dropout_is_constant_over_a_chunk_and_off_in_use(
     cell: str, rng: np.random.Generator
 ) -> None:
     layer = Recurrent(CELLS[cell], V, H, dropped=0.5)
@@ -195,7 +195,7 @@ def test_dropped_weights_are_the_same_for_a_whole_chunk_and_whole_in_use(
     assert (layer.forward(p, x, state)[0] != trained).any()
 
 
-def test_dropout_is_for_training_alone(rng: np.random.Generator) -> None:
+def test_dropout_is_active_in_training_only(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(V, "gru", 8, 2, dropout=0.5), rng, np.float64)
     ids, state = rng.integers(0, V, (T, B)), model.initial_state(B)
     losses = [
@@ -207,7 +207,7 @@ def test_dropout_is_for_training_alone(rng: np.random.Generator) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_padding_changes_nothing_that_is_said_of_a_sequence(
+def test_padding_does_not_change_the_output_of_a_bidirectional_layer(
     cell: str, rng: np.random.Generator
 ) -> None:
     layer = Bidirectional(Recurrent(CELLS[cell], V, H), Recurrent(CELLS[cell], V, H))

@@ -23,7 +23,7 @@ OPTIONS = ["--hidden", "16", "--layers", "2", "--batch", "4", "--seq", "20", "--
            "--eval-every", "5", "--workers", "2", "--split", "0.8,0.1,0.1", "--quiet"]  # fmt: skip
 
 
-def test_twenty_kills_at_random_moments_lose_no_bit(tmp_path: Path) -> None:
+def test_a_run_killed_twenty_times_ends_with_the_same_bits(tmp_path: Path) -> None:
     text = tmp_path / "verse.txt"
     text.write_text(VERSE[:12000], "utf-8")
     steps, out = "400", ["--out", str(tmp_path)]

@@ -107,13 +107,13 @@ def assert_same_bits(folder: Path, one: str, other: str) -> None:
 
 
 @needs_mpi
-def test_what_ranks_agree_on(folder: Path) -> None:
+def test_rank_checks_pass(folder: Path) -> None:
     code, out, _ = run("-n", 3, sys.executable, "-m", "mpi4py", "-m", "tests.rank_checks")
     assert (code, out.strip()) == (0, "9 checks")
 
 
 @needs_mpi
-def test_ranks_train_with_the_bits_of_as_many_threads_and_go_on_in_one_process(
+def test_ranks_and_threads_give_the_same_bits_and_resume_each_other(
     folder: Path,
 ) -> None:
     """Seven streams, so that shares are uneven."""
@@ -164,7 +164,7 @@ def ranks_in(folder: Path) -> dict[str, int]:
 @needs_mpi
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds ranks in /proc")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_signal_to_one_rank_ends_all_and_leaves_a_whole_checkpoint(
+def test_a_signal_to_one_rank_ends_all_and_leaves_a_valid_checkpoint(
     number: int, folder: Path
 ) -> None:
     name, until = f"hit-{number}", time.monotonic() + 60
@@ -218,7 +218,7 @@ main(sys.argv[1:])
         ([*CHARRNN, "nowhere.txt"], "There is no file 'nowhere.txt'"),
     ],
 )
-def test_a_failure_is_told_once_and_ends_all(
+def test_a_failure_is_reported_once_and_ends_all_ranks(
     command: list[str], message: str, folder: Path
 ) -> None:
     options = ["--out=failed", "--hidden=8", "--layers=1", "--steps=9", "--quiet"]

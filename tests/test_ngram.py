@@ -90,16 +90,14 @@ def after(model: NGram, past: Sequence[int] | Ids) -> Array:
 
 @given(texts, orders, pasts)
 @settings(max_examples=150)
-def test_probabilities_are_those_of_the_definition(
-    text: list[int], order: int, past: list[int]
-) -> None:
+def test_probabilities_match_the_definition(text: list[int], order: int, past: list[int]) -> None:
     model, slow = NGram.counted(np.array(text), V, order), Slow(text, V, order)
     wanted = [slow.p(past, w) for w in range(V)]
     np.testing.assert_allclose(after(model, past), wanted, rtol=1e-10)
 
 
 @pytest.mark.parametrize("order", range(1, 7))
-def test_at_the_beginning_only_what_was_read_counts(order: int) -> None:
+def test_probabilities_at_the_beginning_use_the_symbols_read(order: int) -> None:
     text = [0, 1, 2, 0, 1, 1, 2, 2, 2, 1, 0, 2, 1, 2]
     model, slow = NGram.counted(np.array(text), 3, order), Slow(text, 3, order)
     for past in ([], [0], [1], [2], [1, 2], [2, 0]):
@@ -108,7 +106,7 @@ def test_at_the_beginning_only_what_was_read_counts(order: int) -> None:
 
 
 @given(texts, orders, pasts)
-def test_probabilities_sum_to_one_after_everything_and_none_is_zero(
+def test_probabilities_are_positive_and_sum_to_one(
     text: list[int], order: int, past: list[int]
 ) -> None:
     p = after(NGram.counted(np.array(text), V, order), past)
@@ -118,7 +116,7 @@ def test_probabilities_sum_to_one_after_everything_and_none_is_zero(
 
 @given(texts, orders)
 @settings(max_examples=40)
-def test_the_loss_of_a_text_is_that_of_the_definition(text: list[int], order: int) -> None:
+def test_the_loss_of_a_text_matches_the_definition(text: list[int], order: int) -> None:
     model, slow = NGram.counted(np.array(text), V, order), Slow(text, V, order)
     heard = [*text[len(text) // 2 :], V - 1, *text[:7]]
     wanted = -np.mean([math.log(slow.p(heard[:t], w)) for t, w in enumerate(heard)])
@@ -127,7 +125,7 @@ def test_the_loss_of_a_text_is_that_of_the_definition(text: list[int], order: in
 
 @given(texts, orders)
 @settings(max_examples=40)
-def test_what_is_stored_is_restored(text: list[int], order: int) -> None:
+def test_a_model_round_trips(text: list[int], order: int) -> None:
     model = NGram.counted(np.array(text), V, order)
     restored = NGram.restore(json.loads(json.dumps(model.config_json())), model.arrays())
     assert restored.config == model.config
@@ -143,7 +141,7 @@ def verse() -> Counted:
     return NGram.counted(ids[:60000], len(vocabulary), 6), vocabulary, ids[60000:64001]
 
 
-def test_the_numbers_do_not_depend_on_lanes_or_chunks_or_blocks(
+def test_surprisal_does_not_depend_on_streams_chunks_or_blocks(
     verse: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, _, ids = verse
@@ -157,7 +155,7 @@ def test_the_numbers_do_not_depend_on_lanes_or_chunks_or_blocks(
         np.testing.assert_allclose(nats, wanted, rtol=1e-12)
 
 
-def test_streams_side_by_side_are_read_as_alone_and_in_chunks_as_whole(verse: Counted) -> None:
+def test_reading_does_not_depend_on_batching_or_chunks(verse: Counted) -> None:
     model, _, ids = verse
     text = ids[:400].reshape(40, 10)
     whole, end = model.read(text, model.initial_state(10))
@@ -170,14 +168,14 @@ def test_streams_side_by_side_are_read_as_alone_and_in_chunks_as_whole(verse: Co
     np.testing.assert_array_equal(model.predict(end), whole[-1])
 
 
-def test_the_state_is_the_newest_symbols_and_nothing_before_the_text_begins() -> None:
+def test_the_state_is_the_newest_symbols() -> None:
     model = NGram.counted(np.array([0, 1, 2, 0, 1]), 3, 4)
     _, state = model.read(np.array([[2], [1]], np.uint8), model.initial_state(1))
     assert state[0].tolist() == [[-1, 2, 1]]
     assert [s.shape for s in NGram.counted(np.array([0, 1]), 2, 1).initial_state(3)] == [(3, 0)]
 
 
-def test_states_of_whole_numbers_agree_only_where_they_are_the_same() -> None:
+def test_integer_states_agree_only_if_equal() -> None:
     a, b = np.array([[200_000, 3], [200_001, 3]]), np.array([[200_000, 3], [200_000, 3]])
     assert _agree((a,), (b,)).tolist() == [True, False]
 
@@ -196,7 +194,7 @@ def test_a_hundred_thousand_symbols_and_long_contexts_do_not_overflow(
     )
 
 
-def test_an_order_longer_than_the_text_changes_nothing_but_the_name() -> None:
+def test_an_order_beyond_the_length_of_the_text_adds_no_parameters() -> None:
     short = np.array([0, 1, 1])
     assert NGram.counted(short, 2, 12).num_parameters == NGram.counted(short, 2, 3).num_parameters
 
@@ -213,7 +211,7 @@ def test_longer_contexts_predict_verse_better(verse: Counted) -> None:
     assert losses[0] == pytest.approx(entropy, abs=0.02)
 
 
-def test_it_writes_and_each_sample_is_the_one_its_seed_gives_alone(verse: Counted) -> None:
+def test_samples_depend_only_on_their_seeds(verse: Counted) -> None:
     model, vocabulary, _ = verse
     writer = TextModel(model, vocabulary)
     alone = ["".join(writer.generate("The ", 60, seed=n)) for n in (4, 5)]
@@ -269,7 +267,7 @@ def test_a_checkpoint_holds_a_model_of_any_kind(stored: tuple[Path, NGram]) -> N
         {"meta": {"model": {"symbols": 6, "hidden": 4}}},
     ],
 )
-def test_counts_that_do_not_fit_together_are_damage(
+def test_inconsistent_counts_are_reported_as_damage(
     stored: tuple[Path, NGram], change: dict[str, Any]
 ) -> None:
     path, model = stored
@@ -279,7 +277,7 @@ def test_counts_that_do_not_fit_together_are_damage(
         checkpoint.load(path)
 
 
-def test_a_kind_that_is_not_known_is_named(stored: tuple[Path, NGram]) -> None:
+def test_an_unknown_model_kind_is_named(stored: tuple[Path, NGram]) -> None:
     changed(stored[0], meta={"kind": "oracle"})
     with pytest.raises(CheckpointError, match="'oracle'; upgrade"):
         checkpoint.load(stored[0])
@@ -304,7 +302,7 @@ class OneProbability:
         return cls(**shape)
 
 
-def test_a_model_that_predicts_nothing_next_is_stored_but_does_not_write(
+def test_a_model_that_is_no_language_model_is_saved_but_refused_as_one(
     stored: tuple[Path, NGram], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(MODELS, "probability", OneProbability)
@@ -318,7 +316,7 @@ def test_a_model_that_predicts_nothing_next_is_stored_but_does_not_write(
 CONFIG = TrainConfig(cell="ngram", order=3)
 
 
-def test_counting_reports_with_the_events_of_training(small_corpus: Corpus, tmp_path: Path) -> None:
+def test_counting_yields_the_events_of_training(small_corpus: Corpus, tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
     counting = make_trainer(small_corpus, CONFIG, run)
     assert counting.share == 0
@@ -343,7 +341,7 @@ def test_counting_reports_with_the_events_of_training(small_corpus: Corpus, tmp_
     json.dumps([to_json(e) for e in events])
 
 
-def test_counting_that_is_stopped_keeps_the_model_unmeasured(
+def test_stopped_counting_saves_the_model_without_losses(
     small_corpus: Corpus, tmp_path: Path
 ) -> None:
     run = Run.create(tmp_path, "r")
@@ -358,7 +356,7 @@ def test_counting_that_is_stopped_keeps_the_model_unmeasured(
     assert checkpoint.load(run.best).model.num_parameters == counting.model.num_parameters
 
 
-def test_counting_that_is_stopped_while_it_measures_shows_no_half_of_the_losses(
+def test_a_stop_during_evaluation_reports_no_partial_losses(
     small_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def measure_and_stop(model: LanguageModel, ids: Ids, *arguments: Any) -> Loss:
@@ -370,14 +368,14 @@ def test_counting_that_is_stopped_while_it_measures_shows_no_half_of_the_losses(
     assert last_event(counting.events()).losses == {}
 
 
-def test_counting_needs_no_validation_part_and_no_run() -> None:
+def test_counting_needs_no_validation_split_and_no_run() -> None:
     corpus = Corpus.of_text("abracadabra", Split(1, 0, 0))
     events = list(NGramTrainer(corpus, dataclasses.replace(CONFIG, sample_every=0)).events())
     assert [type(e) for e in events] == [Started, Evaluated, Finished]
     assert set(last_event(events).losses) == {"train"}
 
 
-def test_options_that_mean_nothing_to_the_cell_are_refused_when_given() -> None:
+def test_options_the_cell_does_not_use_are_refused() -> None:
     with pytest.raises(ConfigError, match="ngram has no use for --lr, --weight-decay"):
         TrainConfig.from_mapping({"cell": "ngram", "lr": 1.0, "weight-decay": 0.0}, "")
     with pytest.raises(ConfigError, match="gru has no use for --order"):
@@ -388,7 +386,7 @@ def test_options_that_mean_nothing_to_the_cell_are_refused_when_given() -> None:
         assert TrainConfig.from_mapping(config.to_json(), "") == config
 
 
-def test_a_network_is_not_resumed_from_counts(small_corpus: Corpus, tmp_path: Path) -> None:
+def test_a_network_cannot_resume_from_an_ngram_model(small_corpus: Corpus, tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
     list(NGramTrainer(small_corpus, CONFIG, run).events())
     run.best.rename(run.last)
@@ -396,6 +394,6 @@ def test_a_network_is_not_resumed_from_counts(small_corpus: Corpus, tmp_path: Pa
         NetworkTrainer.resume(run, small_corpus, TrainConfig(hidden=4))
 
 
-def test_a_shape_that_makes_no_sense_is_refused() -> None:
+def test_an_invalid_order_is_refused() -> None:
     with pytest.raises(ValueError, match="order 0"):
         NGramConfig(5, 0)

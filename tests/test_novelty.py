@@ -56,13 +56,13 @@ def check(report: Novelty, samples: Sequence[str], corpus: str) -> None:
 
 @settings(max_examples=60)
 @given(st.lists(words, max_size=3), st.lists(words, max_size=5))
-def test_the_numbers_are_those_found_by_looking(samples: list[str], blocks: list[str]) -> None:
+def test_novelty_matches_a_direct_search(samples: list[str], blocks: list[str]) -> None:
     check(compare(samples, blocks), samples, "".join(blocks))
 
 
 @settings(max_examples=60)
 @given(st.lists(words, min_size=1, max_size=3), st.lists(words, max_size=5))
-def test_searching_for_pairs_finds_what_a_table_of_them_finds(
+def test_binary_search_and_lookup_table_find_the_same(
     samples: list[str], blocks: list[str]
 ) -> None:
     before, module._TABLE = module._TABLE, 0
@@ -84,24 +84,24 @@ def test_runs_across_the_blocks_of_a_corpus_are_found(
     check(report, [sample], VERSE[:3000])
 
 
-def test_a_run_does_not_go_on_in_the_next_sample() -> None:
+def test_a_run_does_not_extend_into_the_next_sample() -> None:
     report = compare(["ab", "cd"], ["abcd"], (2, 3))
     assert text(report.longest) == "ab"
     assert report.copied == {2: 1, 3: None}
 
 
-def test_large_and_small_alphabets_are_read_alike() -> None:
+def test_large_and_small_alphabets_are_supported() -> None:
     chinese = VERSE[:500].translate({ord(c): 0x4E00 + ord(c) * 7 for c in set(VERSE)})
     sample, corpus = chinese[100:200] + "\U0001f600" + chinese[:50], chinese[40:]
     check(compare([sample], [corpus], module.LENGTHS), [sample], corpus)
 
 
-def test_a_sample_of_nothing_is_no_copy() -> None:
+def test_an_empty_sample_copies_nothing() -> None:
     assert compare([], ["abc"], (8,)).copied == {8: None}
     assert len(compare([""], [], (8,)).longest) == 0
 
 
-def test_bytes_and_code_points_of_any_width_may_be_compared() -> None:
+def test_bytes_and_code_points_of_any_width_can_be_compared() -> None:
     sample = np.frombuffer(b"\xff\x00abc", np.uint8)
     report = novelty([sample], [np.frombuffer(b"xx\xff\x00ab", np.uint8)], (2,))
     assert bytes(report.longest) == b"\xff\x00ab"
@@ -114,7 +114,7 @@ def corpus(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_sample_says_what_is_copied(corpus: Path) -> None:
+def test_sample_reports_what_is_copied(corpus: Path) -> None:
     arguments = ["sample", "--length", "300", "--seed", "1", "--count", "2"]
     plain = charrnn(corpus, *arguments)
     done = charrnn(corpus, *arguments, "--novelty", "poem.txt")
@@ -135,7 +135,7 @@ def test_sample_says_what_is_copied(corpus: Path) -> None:
         assert share == pytest.approx(by_looking(samples, VERSE[:20000], int(length)))
 
 
-def test_a_long_copy_is_shortened_for_people(corpus: Path) -> None:
+def test_a_long_copy_is_abbreviated(corpus: Path) -> None:
     model = Checkpoint(NGram.counted(np.arange(9), 9, 1), Vocabulary.of(VERSE))
     report = NoveltyReport(str(corpus / "poem.txt"), model, None)
     written = [[piece.encode()] for piece in ("#", VERSE[400:430], VERSE[430:700])]
@@ -159,7 +159,7 @@ def test_words_are_compared_by_their_characters(corpus: Path) -> None:
     )
 
 
-def test_what_was_only_continued_is_not_judged(corpus: Path) -> None:
+def test_the_seed_text_is_not_counted(corpus: Path) -> None:
     seed = VERSE[3000:3100]
     done = charrnn(corpus, "sample", "--seed-text", seed, "--length", "1", "--json", "--seed", "1",
                    "--novelty", "poem.txt")  # fmt: skip
@@ -174,7 +174,7 @@ def test_what_was_only_continued_is_not_judged(corpus: Path) -> None:
         (["--novelty", "-", "--seed-file", "-"], 2, "cannot both read standard input"),
     ],
 )
-def test_a_corpus_that_cannot_be_read_is_told_before_writing(
+def test_an_unreadable_corpus_is_reported_before_sampling(
     arguments: list[str], code: int, message: str, corpus: Path
 ) -> None:
     done = charrnn(corpus, "sample", *arguments)

@@ -57,7 +57,7 @@ def adam(w: float, gradients: Array) -> float:
 
 
 @pytest.mark.parametrize("reference", [sgd, adagrad, rmsprop, adam])
-def test_an_update_is_its_equation(reference: UpdateRule, rng: np.random.Generator) -> None:
+def test_updates_match_their_equations(reference: UpdateRule, rng: np.random.Generator) -> None:
     size = 40_000  # more than one block
     start, gradients = rng.standard_normal(size), rng.standard_normal((4, size))
     optimizer = OPTIMIZERS[reference.__name__](size, np.dtype(np.float64))
@@ -77,7 +77,7 @@ def test_clipping_by_norm_keeps_the_direction() -> None:
     assert clip_norm(np.array([3.0, 4.0]), 0) == 5
 
 
-def test_clipping_by_value_cuts_each_entry() -> None:
+def test_clipping_by_value_clips_each_entry() -> None:
     grad = np.array([3.0, -4.0, 0.5])
     clip_value(grad, 1.0)
     assert grad.tolist() == [1, -1, 0.5]
@@ -101,6 +101,6 @@ def test_schedules() -> None:
     assert factor("cosine", 1) == factor("cosine", 1.2) == pytest.approx(0.01)
 
 
-def test_the_rate_warms_up_in_a_straight_line() -> None:
+def test_warm_up_is_linear() -> None:
     assert [warm_up(TrainingProgress(0, 0, s), 4) for s in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
     assert warm_up(TrainingProgress(0, 0, 0), 0) == 1

@@ -40,7 +40,7 @@ def files_under(folder: Path) -> set[str]:
     return {f.relative_to(folder).as_posix() for f in files}
 
 
-def test_the_wheel_holds_the_package_its_types_and_what_ships_with_it(unpacked: Path) -> None:
+def test_the_wheel_holds_the_package_its_types_and_bundled_files(unpacked: Path) -> None:
     shipped = {
         f"bundled/{folder}/{name}"
         for folder in ("corpora", "checkpoints/shakespeare")
@@ -68,9 +68,7 @@ def test_the_metadata_name_the_version_and_what_must_be_installed(unpacked: Path
     assert metadata.get_all("Provides-Extra") == ["mpi", "plots"]
 
 
-def test_the_unpacked_wheel_writes_with_the_model_that_ships(
-    unpacked: Path, tmp_path: Path
-) -> None:
+def test_the_unpacked_wheel_samples_from_the_bundled_model(unpacked: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "charrnn", "sample", "--length", "20", "--seed-text", "To be"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(unpacked)},
@@ -80,7 +78,7 @@ def test_the_unpacked_wheel_writes_with_the_model_that_ships(
     assert len(done.stdout) >= 20
 
 
-def test_the_source_archive_holds_what_building_and_testing_it_takes(built: Path) -> None:
+def test_the_source_archive_holds_all_that_building_and_testing_need(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         names = {name.split("/", 1)[1] for name in tar.getnames()}

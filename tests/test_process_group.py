@@ -34,7 +34,7 @@ def pretended(rank: int, size: int) -> ProcessGroup:
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(5, 40))
-def test_every_lane_is_read_by_exactly_one_worker(ranks: int, workers: int, batch: int) -> None:
+def test_every_stream_is_read_by_exactly_one_worker(ranks: int, workers: int, batch: int) -> None:
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), np.random.default_rng(1))
     streams = np.arange(batch)
     read: list[int] = []
@@ -48,7 +48,7 @@ def test_every_lane_is_read_by_exactly_one_worker(ranks: int, workers: int, batc
     assert numbers == list(range(len(numbers)))
 
 
-def test_more_ranks_than_lanes_are_refused(rng: np.random.Generator) -> None:
+def test_more_ranks_than_streams_are_refused(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), rng)
     with pytest.raises(ProcessGroupError, match="4 ranks cannot share 3 streams"):
         DataParallel(model, 3, 1, pretended(0, 4))
@@ -66,7 +66,7 @@ def test_more_ranks_than_lanes_are_refused(rng: np.random.Generator) -> None:
         ({"PMI_RANK": "x", "PMI_SIZE": "y"}, (0, 1)),
     ],
 )
-def test_the_environment_tells_who_was_started_together(
+def test_rank_and_size_come_from_the_environment(
     environment: dict[str, str], launch: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMI_SIZE",
@@ -77,11 +77,11 @@ def test_the_environment_tells_who_was_started_together(
     assert launched_as() == launch
 
 
-def test_without_mpiexec_nothing_of_mpi_is_imported() -> None:
+def test_mpi_is_not_imported_without_mpiexec() -> None:
     assert type(init_group()) is ProcessGroup
     assert "charrnn.training.parallel.mpi" not in sys.modules
 
 
-def test_standard_input_is_refused_as_only_rank_0_would_get_it() -> None:
+def test_standard_input_is_refused_with_several_ranks() -> None:
     with pytest.raises(ProcessGroupError, match="give the text as a file"):
         read_corpus(pretended(1, 2), ("-",), TrainConfig())

@@ -16,7 +16,7 @@ sizes = st.integers(1, 5)
     symbols=st.integers(2, 6), hidden=sizes, layers=st.integers(1, 3), steps=st.integers(1, 12),
     batch=st.integers(1, 3), seed=st.integers(0, 2**32),
 )  # fmt: skip
-def test_rtrl_gives_the_gradient_of_backpropagation(
+def test_rtrl_equals_backpropagation_through_time(
     symbols: int, hidden: int, layers: int, steps: int, batch: int, seed: int
 ) -> None:
     config = NetworkConfig(symbols, rtrl.CELL, hidden, layers)
@@ -26,7 +26,7 @@ def test_rtrl_gives_the_gradient_of_backpropagation(
         assert match.agrees, (name, match)
 
 
-def test_rtrl_reads_the_same_text_to_the_same_loss(rng: np.random.Generator) -> None:
+def test_rtrl_gives_the_same_loss(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 2), rng, np.float64)
     ids, targets = rng.integers(0, 5, (2, 9, 3))
     state = tuple(rng.standard_normal(s.shape) for s in model.initial_state(3))
@@ -35,7 +35,7 @@ def test_rtrl_reads_the_same_text_to_the_same_loss(rng: np.random.Generator) -> 
     assert loss == pytest.approx(wanted, rel=1e-13)
 
 
-def test_rtrl_leaves_its_arguments_as_they_were(rng: np.random.Generator) -> None:
+def test_rtrl_leaves_its_arguments_unchanged(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 1), rng, np.float64)
     before, state = model.params.flat.copy(), (rng.standard_normal((2, 4)),)
     before_state = state[0].copy()

@@ -54,7 +54,7 @@ def by_definition(text_model: TextModel, line: str) -> Array:
 @pytest.mark.parametrize("cell", CELLS)
 @given(lines, st.integers(1, 5), st.integers(1, 9), st.integers(1, 60))
 @settings(max_examples=15)
-def test_many_lines_at_once_score_as_one_at_a_time(
+def test_batched_lines_score_as_single_ones(
     cell: str, texts: list[str], streams: int, chunk: int, segment: int
 ) -> None:
     """Lines of every length beside each other: padding changes nothing, nor do neighbours."""
@@ -116,7 +116,7 @@ def test_the_probabilities_of_all_lines_add_up_to_one() -> None:
     assert 0.01 < ended < 0.99
 
 
-def test_a_line_begins_as_a_sample_without_a_seed_text_does() -> None:
+def test_a_line_starts_from_the_state_of_a_sample_without_seed_text() -> None:
     m = model()
     first = next(iter(m.generate(length=1, temp=0)))
     assert min(LETTERS[:-1], key=lambda c: m.score([c])[0].nats[0]) == first
@@ -133,7 +133,7 @@ def test_in_context_the_lines_are_one_text(texts: list[str]) -> None:
     np.testing.assert_allclose(scored[0].nats, by_definition(m, texts[0]), atol=1e-9)
 
 
-def test_the_end_of_a_line_counts_where_the_vocabulary_has_it() -> None:
+def test_line_ends_count_if_the_vocabulary_has_them() -> None:
     (scored,) = model().score(["abc"])
     assert (scored.characters, scored.loss.chars) == (["a", "b", "c", "\n"], 4)
     assert scored.loss.nats_per_char == pytest.approx(scored.nats.mean())
@@ -143,14 +143,14 @@ def test_the_end_of_a_line_counts_where_the_vocabulary_has_it() -> None:
     assert (nothing.loss.chars, nothing.loss.nats_per_char) == (0, 0)
 
 
-def test_lines_may_be_a_text_or_strings_with_their_ends() -> None:
+def test_lines_can_be_one_text_or_several_strings() -> None:
     wanted = [(s.line, s.text, s.loss) for s in model().score(["ab", "", "c"])]
     for same in ("ab\n\nc\n", "ab\n\nc", ["ab\n", "\n", "c"]):
         assert [(s.line, s.text, s.loss) for s in model().score(same)] == wanted
     assert model().score([]) == model().score([], context=True) == []
 
 
-def test_a_character_never_seen_is_named_with_its_line_or_left_out() -> None:
+def test_an_unseen_character_is_named_with_its_line_or_skipped() -> None:
     m = model()
     with pytest.raises(VocabularyError, match=r"'Z' \(U\+005A\), number 3 of line 2"):
         m.score(["ab", "abZ"])
@@ -179,7 +179,7 @@ def test_the_nats_of_a_character_are_the_sum_of_those_of_its_bytes(text: str) ->
     np.testing.assert_allclose(scored.nats, wanted, atol=1e-9)
 
 
-def test_bytes_that_are_no_text_have_nats_of_their_own() -> None:
+def test_invalid_bytes_are_scored_separately() -> None:
     m = model(b"ab\xff\xe5\n", unit="byte")
     line = np.frombuffer(b"a\xff\xe5b", np.uint8)
     (scored,) = scoring.score(m.model, m.vocabulary, [line])
@@ -208,7 +208,7 @@ ALSO_WORSE = [
 ]
 
 
-def test_the_model_that_ships_names_its_text_and_no_folder_of_a_machine() -> None:
+def test_the_bundled_model_names_its_text_without_a_path() -> None:
     meta = read_meta(ROOT / "checkpoints" / "shakespeare" / "best.npz")
     assert meta["corpus"]["sources"] == ["tinyshakespeare.txt"]
 
@@ -219,7 +219,7 @@ def shakespeare() -> TextModel:
 
 
 @pytest.mark.parametrize(("line", "right", "wrong"), SURPRISING + ALSO_WORSE)
-def test_a_slip_a_wrong_order_and_a_foreign_word_make_a_line_worse(
+def test_errors_in_a_line_raise_its_loss(
     line: str, right: str, wrong: str, shakespeare: TextModel
 ) -> None:
     good, bad = shakespeare.score([line, line.replace(right, wrong, 1)])
@@ -227,7 +227,7 @@ def test_a_slip_a_wrong_order_and_a_foreign_word_make_a_line_worse(
 
 
 @pytest.mark.parametrize(("line", "right", "wrong"), SURPRISING)
-def test_the_most_surprising_character_lies_in_what_was_altered(
+def test_the_most_surprising_character_is_in_the_altered_word(
     line: str, right: str, wrong: str, shakespeare: TextModel
 ) -> None:
     """In it or right behind it, where a word should have gone on."""
@@ -236,6 +236,6 @@ def test_the_most_surprising_character_lies_in_what_was_altered(
     assert at <= bad.nats.argmax() <= at + len(wrong)
 
 
-def test_a_sentence_that_stops_too_soon_is_surprising_at_its_end(shakespeare: TextModel) -> None:
+def test_an_unfinished_sentence_is_surprising_at_its_end(shakespeare: TextModel) -> None:
     (short,) = shakespeare.score(["I shall not go with thee to"])
     assert short.characters[short.nats.argmax()] == "\n"

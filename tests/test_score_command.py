@@ -61,7 +61,7 @@ def without_colour(screen: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", screen)
 
 
-def test_a_pipe_gets_numbers_and_lines_between_tabs(folder: Path) -> None:
+def test_piped_output_is_tab_separated(folder: Path) -> None:
     done = charrnn(folder, "score", SHIPPED, "lines.txt")
     assert done.returncode == 0, done.stderr
     rows = [line.split("\t") for line in done.stdout.splitlines()]
@@ -72,7 +72,7 @@ def test_a_pipe_gets_numbers_and_lines_between_tabs(folder: Path) -> None:
     assert "3 lines, 55 characters: " in done.stderr
 
 
-def test_the_text_may_be_piped_in_with_a_checkpoint_named_or_none(folder: Path) -> None:
+def test_text_can_be_piped_in_with_or_without_a_checkpoint(folder: Path) -> None:
     wanted = charrnn(folder, "score", SHIPPED, "lines.txt").stdout
     for arguments in ([SHIPPED], [SHIPPED, "-"], [f"{SHIPPED}/best.npz"]):
         assert charrnn(folder, "score", *arguments, stdin=LINES).stdout == wanted
@@ -93,7 +93,7 @@ def test_ranking_puts_the_most_surprising_first(folder: Path) -> None:
     assert scored("--top", "2") == wanted[:2]
 
 
-def test_json_has_a_number_for_every_character(folder: Path) -> None:
+def test_json_has_nats_for_every_character(folder: Path) -> None:
     done = charrnn(folder, "score", SHIPPED, "-", "--json", "--unknown", "skip", stdin="Good é.\nA")
     data = json.loads(done.stdout)
     assert data.keys() >= LOSS | {"parameters", "chars_per_second", "seconds", "checkpoint"}
@@ -136,7 +136,7 @@ def test_bad_input_gets_one_clear_line(
     assert "Traceback" not in done.stderr
 
 
-def test_at_a_keyboard_a_text_must_be_named(folder: Path) -> None:
+def test_a_text_must_be_named_in_a_terminal(folder: Path) -> None:
     for arguments in ([], [SHIPPED]):
         screen, code = on_screen(folder, *arguments)
         assert code == 2
@@ -155,7 +155,7 @@ def test_typed_lines_end_with_one_control_d(folder: Path) -> None:
     child.expect(pexpect.EOF)
 
 
-def test_colours_in_a_terminal(folder: Path) -> None:
+def test_surprise_is_coloured_in_a_terminal(folder: Path) -> None:
     (folder / "slip.txt").write_text("My lord, the kqing is dead.\n")
     screen, code = on_screen(folder, SHIPPED, "slip.txt", "--show", COLORTERM="truecolor")
     assert code == 0
@@ -168,9 +168,7 @@ def test_colours_in_a_terminal(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm"}])
-def test_digits_beneath_where_there_are_no_colours(
-    folder: Path, environment: dict[str, Any]
-) -> None:
+def test_without_colours_digits_show_surprise(folder: Path, environment: dict[str, Any]) -> None:
     screen, _ = on_screen(folder, SHIPPED, "lines.txt", "--show", **environment)
     assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|4[0-7]|38|48)[;m]", screen)
     rows = without_colour(screen).splitlines()
@@ -180,7 +178,7 @@ def test_digits_beneath_where_there_are_no_colours(
     assert "Digits: nats" in screen
 
 
-def test_a_pipe_that_wants_to_be_shown_gets_digits_and_no_folding(folder: Path) -> None:
+def test_show_in_a_pipe_prints_digits_and_does_not_wrap(folder: Path) -> None:
     done = charrnn(folder, "score", SHIPPED, "--show", stdin="So " * 100, COLUMNS="40")
     row, beneath = done.stdout.splitlines()[1:3]
     assert row.endswith("So " * 100 + "↵")
@@ -205,7 +203,7 @@ def test_control_characters_never_reach_a_terminal() -> None:
 
 
 @given(st.floats(0, 40), st.floats(0, 40), st.floats(0.1, 20))
-def test_every_colour_can_be_read_and_more_surprise_is_lighter(
+def test_colours_are_readable_and_lighter_with_more_surprise(
     a: float, b: float, top: float
 ) -> None:
     for smooth in (True, False):
@@ -216,13 +214,13 @@ def test_every_colour_can_be_read_and_more_surprise_is_lighter(
         assert smooth or {back_a.number, back_b.number} <= set(STOPS)
 
 
-def test_the_smooth_scale_runs_through_the_stops() -> None:
+def test_the_smooth_colour_scale_passes_through_the_stops() -> None:
     for n, stop in enumerate(STOPS):
         back, _ = colours(n / 10, 1.0)
         assert back.get_truecolor() == Color.from_ansi(stop).get_truecolor()
 
 
-def test_accents_go_with_their_letters() -> None:
+def test_accents_stay_with_their_letters() -> None:
     shown = pieces("e\u0301a\n", np.array([1.0, 2.0, 0.5, np.nan]))
     assert [p.text for p in shown] == ["e\u0301", "a", "↵"]
     assert shown[0].nats == 3
@@ -230,7 +228,7 @@ def test_accents_go_with_their_letters() -> None:
 
 
 @given(st.text("ab 吃é\u0301\u200d🍎", max_size=40), st.integers(2, 12))
-def test_folding_loses_nothing_and_fits(text: str, width: int) -> None:
+def test_wrapping_loses_nothing_and_fits(text: str, width: int) -> None:
     line = pieces(text, np.arange(len(text), dtype=float))
     rows = list(fold(line, width))
     assert [p for row in rows for p in row] == line
@@ -241,7 +239,7 @@ def test_folding_loses_nothing_and_fits(text: str, width: int) -> None:
         assert len(marks(row)) <= sum(p.width for p in row)
 
 
-def test_folding_keeps_words_together() -> None:
+def test_wrapping_keeps_words_together() -> None:
     rows = fold([Piece(c, 0.0) for c in "to be or not"], 6)
     assert ["".join(p.text for p in row) for row in rows] == ["to be ", "or not"]
 

@@ -27,7 +27,7 @@ LEGENDRE = np.polynomial.legendre.leggauss(400)
 
 
 @pytest.mark.parametrize(("freedom", "t"), CRITICAL.items())
-def test_students_distribution_is_that_of_the_tables(freedom: float, t: float) -> None:
+def test_students_distribution_matches_tables(freedom: float, t: float) -> None:
     assert two_sided(t, freedom) == pytest.approx(0.05, rel=1e-4)
     assert two_sided(-t, freedom) == two_sided(t, freedom)
 
@@ -60,7 +60,7 @@ def test_students_distribution_is_the_integral_of_its_density(t: float, freedom:
 
 
 @given(st.integers(1, 30_000))
-def test_blocks_cover_the_text_and_are_alike(length: int) -> None:
+def test_blocks_cover_the_text_and_have_similar_sizes(length: int) -> None:
     sizes = np.diff(block_edges(length))
     assert sizes.sum() == length
     assert sizes.max() - sizes.min() <= 1
@@ -127,14 +127,14 @@ def test_the_difference_has_a_sign_and_the_test_has_none(rng: np.random.Generato
     )
 
 
-def test_a_text_hard_in_places_for_both_makes_no_difference(rng: np.random.Generator) -> None:
+def test_difficulty_shared_by_both_models_has_no_effect(rng: np.random.Generator) -> None:
     x, y = draw(rng, 3, 20, mean=0.2), draw(rng, 3, 20)
     hard = 10 * rng.random(20)
     plain, mixed = tested(x, y), tested(x + hard, y + hard)
     assert (mixed.nats, mixed.error, mixed.p) == pytest.approx((plain.nats, plain.error, plain.p))
 
 
-def test_with_blocks_alone_it_is_the_paired_t_test() -> None:
+def test_with_single_runs_it_is_the_paired_t_test() -> None:
     """Darwin's maize: crossed against self-fertilised plants (Fisher 1935)."""
     d = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
     result = tested(d[None], np.zeros((1, 15)))
@@ -143,7 +143,7 @@ def test_with_blocks_alone_it_is_the_paired_t_test() -> None:
     assert result.p == pytest.approx(0.0497, abs=5e-5)
 
 
-def test_with_runs_alone_it_is_welchs_test() -> None:
+def test_with_identical_blocks_it_is_welchs_test() -> None:
     x, y = np.array([27.5, 21.0, 19.0, 23.6, 17.0]), np.array([27.1, 22.0, 20.8])
     result = tested(np.repeat(x[:, None], 4, axis=1), np.repeat(y[:, None], 4, axis=1))
     square = x.var(ddof=1) / 5, y.var(ddof=1) / 3
@@ -152,7 +152,7 @@ def test_with_runs_alone_it_is_welchs_test() -> None:
     assert result.freedom == pytest.approx(freedom)
 
 
-def test_there_is_no_telling_from_one_block_and_no_chance_between_equals(
+def test_one_block_gives_no_test_and_constant_differences_are_handled(
     rng: np.random.Generator,
 ) -> None:
     x = draw(rng, 3, 20)
@@ -169,7 +169,7 @@ VARYING = [{"of_run": 1.0, "of_block": 0, "noise": 0}, {"of_run": 0, "of_block":
 
 @pytest.mark.parametrize("varying", VARYING)
 @pytest.mark.parametrize("runs", [3, 5])
-def test_equally_good_models_are_told_apart_in_five_of_a_hundred_comparisons(
+def test_the_false_positive_rate_is_five_percent(
     rng: np.random.Generator, varying: dict[str, float], runs: int
 ) -> None:
     alarms = 0
@@ -180,19 +180,19 @@ def test_equally_good_models_are_told_apart_in_five_of_a_hundred_comparisons(
     assert 0.015 < alarms / 600 < 0.075
 
 
-def test_a_true_difference_is_found(rng: np.random.Generator) -> None:
+def test_a_true_difference_is_detected(rng: np.random.Generator) -> None:
     p_values = [tested(draw(rng, 3, 20, mean=0.5), draw(rng, 3, 20)).p for _ in range(100)]
     assert np.mean(np.array(p_values) < 0.05) > 0.9
 
 
-def test_holm_multiplies_the_smallest_by_all_and_each_further_by_one_less() -> None:
+def test_holm_matches_a_worked_example() -> None:
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.9, 0.5]) == [1.0, 1.0]
     assert holm([]) == []
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_only_raises_and_keeps_the_order(ps: list[float]) -> None:
+def test_holm_only_raises_p_values_and_keeps_their_order(ps: list[float]) -> None:
     raised = holm(ps)
     assert all(p <= q <= 1 for p, q in zip(ps, raised, strict=True))
     assert np.all(np.diff(np.array(raised)[np.argsort(ps, kind="stable")]) >= 0)

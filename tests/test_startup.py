@@ -43,7 +43,7 @@ def test_version_and_help_load_neither_numpy_nor_rich() -> None:
     assert not {"numpy", "rich"} & loaded(["--help"], ["--version"])
 
 
-def test_sampling_loads_nothing_that_draws_trains_or_reads_texts() -> None:
+def test_sampling_loads_no_training_code() -> None:
     modules = loaded(["sample", MODEL, "--length", "1"])
     assert "charrnn.language.sampling" in modules
     unused = {"rich", "charrnn.cli.views.display", "charrnn.cli.texts", "charrnn.data.reading",
@@ -55,7 +55,7 @@ def test_sampling_loads_nothing_that_draws_trains_or_reads_texts() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_no_command_loads_http_before_there_is_something_to_fetch(name: str) -> None:
+def test_commands_load_http_only_to_fetch(name: str) -> None:
     assert not HTTP & loaded([name, "--help"])
 
 
@@ -76,7 +76,7 @@ def test_loading_a_checkpoint_draws_no_random_parameters(
     np.testing.assert_array_equal(loaded.model.params.flat, model.params.flat)
 
 
-def test_garbage_is_collected_again_once_a_command_runs() -> None:
+def test_garbage_collection_is_enabled_once_a_command_runs() -> None:
     code = (
         "import gc, sys; from charrnn.cli import run; run(['info', '--help']);"
         "sys.exit(not (gc.isenabled() and gc.get_freeze_count()))"
@@ -86,7 +86,7 @@ def test_garbage_is_collected_again_once_a_command_runs() -> None:
     ).returncode
 
 
-def test_what_the_environment_says_of_threads_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thread_settings_of_the_environment_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"OPENBLAS_NUM_THREADS": "2"})
     machine.limit_blas_threads()
     assert os.environ["OPENBLAS_NUM_THREADS"] == "2"

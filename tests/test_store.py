@@ -33,9 +33,7 @@ def text_of(encoded: Encoded) -> str:
     return encoded.vocabulary.decode(encoded.ids)
 
 
-def test_a_second_start_does_not_decode(
-    encodings: Path, long_text: Path, decoded: list[str]
-) -> None:
+def test_a_second_read_uses_the_store(encodings: Path, long_text: Path, decoded: list[str]) -> None:
     first = Corpus.read([long_text])
     second = Corpus.read([long_text])
     assert decoded == [str(long_text)]
@@ -65,9 +63,7 @@ def test_other_options_are_another_encoding(
     assert len(decoded) == len(entries(encodings)) == 2
 
 
-def test_a_change_is_noticed_though_size_and_time_stay_the_same(
-    encodings: Path, long_text: Path
-) -> None:
+def test_a_change_with_the_same_size_and_time_is_detected(encodings: Path, long_text: Path) -> None:
     encode([Source.of(long_text)], CHAR, "text")
     times = long_text.stat().st_atime_ns, long_text.stat().st_mtime_ns
     changed = LONG_TEXT.replace("sweet", "swart", 1).encode()
@@ -86,7 +82,7 @@ def test_the_same_bytes_cut_into_other_files_are_another_encoding(encodings: Pat
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_a_damaged_entry_is_made_anew(
+def test_a_damaged_entry_is_replaced(
     place: float, bit: int, encodings: Path, long_text: Path, decoded: list[str]
 ) -> None:
     encode([Source.of(long_text)], CHAR, "text")
@@ -103,7 +99,7 @@ def test_a_damaged_entry_is_made_anew(
 
 @pytest.mark.parametrize("left", [0, 3, 4, 64, 500, -4, -1])
 @pytest.mark.parametrize("filling", [b"", b"\0"])
-def test_an_entry_that_was_cut_short_is_made_anew(
+def test_a_truncated_entry_is_replaced(
     left: int, filling: bytes, encodings: Path, long_text: Path
 ) -> None:
     encode([Source.of(long_text)], CHAR, "text")
@@ -114,7 +110,7 @@ def test_an_entry_that_was_cut_short_is_made_anew(
     assert entry.read_bytes() == good
 
 
-def test_an_entry_of_something_else_is_not_used(encodings: Path, long_text: Path) -> None:
+def test_an_entry_of_another_text_is_not_used(encodings: Path, long_text: Path) -> None:
     encode([Source.of(long_text)], CHAR, "text")
     (entry,) = encodings.iterdir()
     other = LONG_TEXT.replace("lord", "king").encode()
@@ -144,9 +140,7 @@ def start(long_text: Path, before: str = "") -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def test_processes_that_encode_at_once_do_not_disturb_each_other(
-    encodings: Path, long_text: Path
-) -> None:
+def test_processes_can_encode_the_same_text_at_once(encodings: Path, long_text: Path) -> None:
     long_text.write_bytes(LONG_TEXT.encode() * 500)
     children = [start(long_text) for _ in range(3)]
     for child in children:
@@ -162,7 +156,7 @@ def test_processes_that_encode_at_once_do_not_disturb_each_other(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits there")
 @pytest.mark.parametrize("room", [1500, 100_050])
-def test_a_full_disk_is_one_line_and_leaves_nothing(
+def test_a_full_disk_is_a_one_line_error_and_leaves_nothing(
     room: int, encodings: Path, long_text: Path
 ) -> None:
     """The text is 100 kB: the disk fills while it is read, or while its ids are written."""
@@ -184,7 +178,7 @@ def test_a_folder_that_cannot_be_written_stops_long_texts_only(
     assert len(encode([Source("a", b"ab" * 20)], CHAR, "a").ids) == 40
 
 
-def test_an_interrupted_writer_leaves_nothing(encodings: Path) -> None:
+def test_an_interrupted_write_leaves_nothing(encodings: Path) -> None:
     def pieces() -> Iterator[Ids]:
         yield np.zeros(10, np.uint8)
         raise KeyboardInterrupt
@@ -196,7 +190,7 @@ def test_an_interrupted_writer_leaves_nothing(encodings: Path) -> None:
     assert entries(encodings) == []
 
 
-def test_a_writer_that_is_overtaken_by_another_of_the_same_text_goes_on(
+def test_concurrent_writes_of_the_same_text_succeed(
     encodings: Path, rng: np.random.Generator
 ) -> None:
     first, second = rng.integers(0, 2, (2, 100)).astype(np.uint8)
@@ -217,7 +211,7 @@ def test_a_writer_that_is_overtaken_by_another_of_the_same_text_goes_on(
     assert entries(encodings) == [identity.entry.name]
 
 
-def test_the_encoding_not_used_for_longest_makes_room(
+def test_the_least_recently_used_encoding_is_evicted(
     encodings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = [Source(c, LONG_TEXT.replace("lord", c * 4).encode()) for c in "abcd"]
@@ -235,7 +229,7 @@ def test_the_encoding_not_used_for_longest_makes_room(
     assert text_of(newest) == as_read(LONG_TEXT.encode() * 2)
 
 
-def test_what_was_never_finished_is_removed_after_a_day(encodings: Path, long_text: Path) -> None:
+def test_unfinished_files_are_removed_after_a_day(encodings: Path, long_text: Path) -> None:
     encodings.mkdir(parents=True)
     for name in ("old.part", "new.part", "old.txt"):
         (encodings / name).write_text("")

@@ -41,7 +41,7 @@ def spans(places: Array) -> Ids:
 
 @settings(max_examples=40)
 @given(st.integers(1, 5), st.integers(1, 60), st.floats(0.01, 1), st.integers(0, 99))
-def test_every_lane_hides_the_same_number(
+def test_every_stream_hides_the_same_number_of_symbols(
     streams: int, length: int, share: float, seed: int
 ) -> None:
     places = hidden_places(streams, length, share, np.random.default_rng(seed))
@@ -55,12 +55,12 @@ def test_half_of_the_spans_are_single_symbols_and_a_quarter_pairs(rng: np.random
     np.testing.assert_allclose(shares, [1 / 2, 1 / 4, 1 / 8], atol=0.06)
 
 
-def test_every_place_is_as_likely_to_be_hidden(rng: np.random.Generator) -> None:
+def test_every_position_is_equally_likely_to_be_hidden(rng: np.random.Generator) -> None:
     often = hidden_places(20000, 20, 0.2, rng).mean(axis=0)
     np.testing.assert_allclose(often, 0.2, atol=0.015)
 
 
-def test_a_text_hides_the_same_places_each_time() -> None:
+def test_hidden_positions_of_a_text_are_reproducible() -> None:
     a, b = hidden_in_text(1030, 0.15), hidden_in_text(1030, 0.15)
     np.testing.assert_array_equal(a, b)
     assert (a != hidden_in_text(1030, 0.15, seed=1)).any()
@@ -87,7 +87,7 @@ def test_every_epoch_reads_all_of_the_text(length: int, batch: int, seq: int, ep
     assert read == set(range(length))
 
 
-def test_windows_differ_between_epochs_and_are_the_same_when_asked_again() -> None:
+def test_windows_differ_between_epochs_and_are_reproducible() -> None:
     windows = Windows.of(np.arange(5000), 10, 20, 5000, 0.15, seed=1)
     starts = [windows.starts(3, epoch).tolist() for epoch in range(5)]
     assert len({tuple(s) for s in starts}) > 1
@@ -95,7 +95,7 @@ def test_windows_differ_between_epochs_and_are_the_same_when_asked_again() -> No
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_number_of_a_gap_fits_where_bytes_are_symbols() -> None:
+def test_the_mask_id_fits_a_vocabulary_of_all_bytes() -> None:
     ids = np.arange(256, dtype=np.uint8)
     assert hide(ids, ids == 7, 256)[7] == 256
 
@@ -117,7 +117,7 @@ def example(
 
 @pytest.mark.parametrize(("layers", "residual"), [(1, False), (2, True)])
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_gradient_is_that_of_the_loss(
+def test_the_gradient_matches_finite_differences(
     cell: str, layers: int, residual: bool, rng: np.random.Generator
 ) -> None:
     model, inputs, targets = example(rng, cell, layers, residual, dropout=0.3)
@@ -133,7 +133,7 @@ def test_the_gradient_is_that_of_the_loss(
     np.testing.assert_allclose(grads.flat @ direction, numeric, rtol=1e-6)
 
 
-def test_the_loss_is_over_hidden_symbols_alone(rng: np.random.Generator) -> None:
+def test_the_loss_covers_hidden_symbols_only(rng: np.random.Generator) -> None:
     model, inputs, targets = example(rng)
     loss, state = model.gradient(inputs, targets, (), model.params.zeros_like())
     log_p = model.predict(inputs)
@@ -143,7 +143,7 @@ def test_the_loss_is_over_hidden_symbols_alone(rng: np.random.Generator) -> None
     assert state == ()
 
 
-def test_the_gradient_of_lanes_is_the_mean_of_theirs(rng: np.random.Generator) -> None:
+def test_the_gradient_of_a_batch_is_the_mean_over_its_streams(rng: np.random.Generator) -> None:
     model, inputs, targets = example(rng)
     whole, summed = model.params.zeros_like(), model.params.zeros_like()
     loss, _ = model.gradient(inputs, targets, (), whole)
@@ -154,7 +154,9 @@ def test_the_gradient_of_lanes_is_the_mean_of_theirs(rng: np.random.Generator) -
 
 
 @pytest.mark.parametrize("changed", [0, T - 1])
-def test_a_guess_depends_on_both_ends_of_the_text(changed: int, rng: np.random.Generator) -> None:
+def test_a_prediction_depends_on_both_ends_of_the_text(
+    changed: int, rng: np.random.Generator
+) -> None:
     model, _, _ = example(rng)
     text = rng.integers(0, V, (T, 1))
     text[T // 2] = V
@@ -163,7 +165,9 @@ def test_a_guess_depends_on_both_ends_of_the_text(changed: int, rng: np.random.G
     assert np.abs(model.predict(text) - before).max() > 1e-9
 
 
-def test_a_filler_is_stored_and_restored(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_a_masked_language_model_is_saved_and_restored(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
     model, inputs, _ = example(rng, dropout=0.1)
     vocabulary = Corpus.of_text("abcde" * 9, Split(1, 0, 0)).vocabulary
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "best.npz")
@@ -175,7 +179,7 @@ def test_a_filler_is_stored_and_restored(tmp_path: Path, rng: np.random.Generato
 
 
 @pytest.mark.parametrize("cell", ["jordan", "ngram"])
-def test_what_cannot_read_backwards_cannot_fill(cell: str) -> None:
+def test_models_that_cannot_be_bidirectional_are_refused(cell: str) -> None:
     with pytest.raises(ConfigError, match="cannot be learned with"):
         TrainConfig(task="fill", cell=cell)
 
@@ -189,7 +193,7 @@ def test_options_of_other_tasks_are_refused() -> None:
         TrainConfig(task="fill", mask=0)
 
 
-def test_it_learns_what_both_sides_determine() -> None:
+def test_the_model_learns_what_both_sides_determine() -> None:
     """Each symbol is told by the one before and the one after it, and by neither alone."""
     corpus = Corpus.of_text("abcacb" * 200)
     shape = TINY | {"hidden": 12, "batch": 16, "seq": 24}
@@ -201,7 +205,7 @@ def test_it_learns_what_both_sides_determine() -> None:
     assert all("_" in s.split("\n")[0] and "_" not in s.split("\n")[1] for s in shown)
 
 
-def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path) -> None:
+def test_a_resumed_run_gives_the_same_bits(tmp_path: Path) -> None:
     corpus = Corpus.of_text("the quick brown fox jumps " * 12)
     config = TrainConfig(**TINY, steps=12, eval_every=4)
     straight = NetworkTrainer(corpus, config)
@@ -216,7 +220,7 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path: Path) -> None:
     np.testing.assert_array_equal(straight.model.params.flat, again.model.params.flat)
 
 
-def test_workers_share_the_windows() -> None:
+def test_workers_divide_the_windows() -> None:
     corpus = Corpus.of_text("the quick brown fox jumps " * 12)
     flat = []
     for workers in (1, 2):

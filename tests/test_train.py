@@ -59,7 +59,7 @@ def only(kind: type[T], events: Iterable[object]) -> list[T]:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_every_cell_learns_a_text_by_heart(cell: str) -> None:
+def test_every_cell_memorises_a_text(cell: str) -> None:
     corpus = Corpus.of_text("the quick brown fox jumps over the lazy dog. " * 20, Split(1, 0, 0))
     _, events = train(
         corpus, cell=cell, hidden=32, layers=1, dropout=0, weight_decay=0, steps=400, lr=0.01
@@ -79,13 +79,13 @@ def test_every_optimiser_and_schedule_lowers_the_loss(
     assert last.losses["train"].nats_per_char < first.train.nats_per_char - 0.3
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(small_corpus: Corpus) -> None:
+def test_training_is_determined_by_the_seed(small_corpus: Corpus) -> None:
     a, b, c = (train(small_corpus, seed=s)[0] for s in (1, 1, 2))
     np.testing.assert_array_equal(flat(a), flat(b))
     assert not np.array_equal(flat(a), flat(c))
 
 
-def test_first_weights_lie_within_what_is_asked_for(small_corpus: Corpus) -> None:
+def test_initial_weights_lie_within_the_requested_range(small_corpus: Corpus) -> None:
     usual, narrow = (
         TrainingStep(small_corpus, dataclasses.replace(SMALL, cell="lstm", init=init)).model.params
         for init in (0.0, 0.01)
@@ -122,7 +122,7 @@ def test_events_come_in_order_and_are_plain_data(small_corpus: Corpus, tmp_path:
     assert keys <= set(to_json(only(Evaluated, events)[0]))
 
 
-def test_the_budget_may_be_epochs_steps_or_minutes(small_corpus: Corpus) -> None:
+def test_the_budget_can_be_epochs_steps_or_minutes(small_corpus: Corpus) -> None:
     budgets: list[tuple[dict[str, Any], int]] = [({"epochs": 0.5}, 38), ({"steps": 7}, 7)]
     for budget, steps in budgets:
         trainer, _ = train(small_corpus, **({"steps": None, **budget}))
@@ -135,7 +135,7 @@ def test_the_budget_may_be_epochs_steps_or_minutes(small_corpus: Corpus) -> None
 
 
 @pytest.mark.parametrize("stop_at", [1, 5, 8, 13, 23])
-def test_a_run_that_was_stopped_goes_on_bit_for_bit(
+def test_a_stopped_run_resumes_bit_for_bit(
     stop_at: int, small_corpus: Corpus, tmp_path: Path
 ) -> None:
     whole, _ = train(small_corpus, Run.create(tmp_path, "whole"), schedule="plateau", patience=1)
@@ -159,9 +159,7 @@ def test_a_run_that_was_stopped_goes_on_bit_for_bit(
     assert logs[0] == logs[1]
 
 
-def test_the_log_is_that_of_one_run_even_after_a_crash(
-    small_corpus: Corpus, tmp_path: Path
-) -> None:
+def test_the_log_is_consistent_after_a_crash(small_corpus: Corpus, tmp_path: Path) -> None:
     """A crash between two saves leaves a log that knows more than the checkpoint."""
     run = Run.create(tmp_path, "r")
     trainer = NetworkTrainer(small_corpus, SMALL, run)
@@ -176,7 +174,7 @@ def test_the_log_is_that_of_one_run_even_after_a_crash(
     assert [(r["event"], r["step"]) for r in run.records()] == whole
 
 
-def test_resuming_may_extend_the_budget(small_corpus: Corpus, tmp_path: Path) -> None:
+def test_resuming_can_extend_the_budget(small_corpus: Corpus, tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
     train(small_corpus, run, schedule="constant", steps=10)
     longer = dataclasses.replace(SMALL, schedule="constant", steps=24)
@@ -193,7 +191,7 @@ def test_resuming_on_another_text_is_refused(small_corpus: Corpus, tmp_path: Pat
         NetworkTrainer.resume(run, Corpus.of_text("another text " * 50), SMALL)
 
 
-def test_an_explosion_goes_back_and_halves_the_rate(
+def test_divergence_restores_the_last_state_and_halves_the_learning_rate(
     small_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = NetworkTrainer(small_corpus, SMALL)
@@ -217,9 +215,7 @@ def test_an_explosion_goes_back_and_halves_the_rate(
     assert trainer.learner.at.step == 24
 
 
-def test_three_explosions_are_survived_and_a_fourth_is_an_error(
-    small_corpus: Corpus, tmp_path: Path
-) -> None:
+def test_the_fourth_divergence_is_an_error(small_corpus: Corpus, tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
     trainer = NetworkTrainer(
         small_corpus, dataclasses.replace(SMALL, lr=1e9, optimizer="sgd", clip=0), run
@@ -231,7 +227,7 @@ def test_three_explosions_are_survived_and_a_fourth_is_an_error(
     assert not any(f.name.startswith(".") for f in run.path.iterdir())
 
 
-def test_the_plateau_schedule_lowers_the_rate_when_nothing_improves(small_corpus: Corpus) -> None:
+def test_the_plateau_schedule_lowers_the_rate_without_improvement(small_corpus: Corpus) -> None:
     trainer, _ = train(
         small_corpus, schedule="plateau", patience=1, decay=0.5, lr=1e-12, steps=40, dropout=0
     )
@@ -245,13 +241,13 @@ def test_a_text_too_short_for_the_batch_still_trains() -> None:
     assert events[-1].losses["train"].chars == 11
 
 
-def test_without_validation_the_newest_model_is_the_best() -> None:
+def test_without_validation_the_last_model_is_the_best() -> None:
     trainer, events = train(Corpus.of_text("abracadabra" * 9, Split(1, 0, 0)))
     np.testing.assert_array_equal(trainer.best_flat, flat(trainer))
     assert set(events[-1].losses) == {"train"}
 
 
-def test_the_best_model_is_that_of_the_lowest_validation_loss(
+def test_the_best_model_has_the_lowest_validation_loss(
     small_corpus: Corpus, tmp_path: Path
 ) -> None:
     run = Run.create(tmp_path, "r")
@@ -264,7 +260,7 @@ def test_the_best_model_is_that_of_the_lowest_validation_loss(
     assert stored.meta["position"]["step"] == best
 
 
-def test_a_run_never_takes_the_place_of_another(tmp_path: Path) -> None:
+def test_run_names_are_made_unique(tmp_path: Path) -> None:
     names = [Run.create(tmp_path, "诗").path.name for _ in range(3)]
     assert names == ["诗", "诗-2", "诗-3"]
 
@@ -273,13 +269,13 @@ def test_a_run_never_takes_the_place_of_another(tmp_path: Path) -> None:
     ("option", "value"),
     [("hidden", 0), ("lr", 0), ("dropout", 1), ("cell", "nope"), ("split", "2"), ("minutes", -1)],
 )
-def test_options_that_make_no_sense_are_refused(option: str, value: object) -> None:
+def test_invalid_options_are_refused(option: str, value: object) -> None:
     with pytest.raises((ConfigError, CorpusError)):
         TrainConfig(**dict[str, Any]({option: value}))
 
 
 @pytest.mark.parametrize("most", [{"epochs": 1.0}, {"steps": 5}, {"minutes": 1e-6}])
-def test_of_several_budgets_that_ends_training_which_is_used_up_first(
+def test_training_stops_at_the_first_budget_reached(
     small_corpus: Corpus, most: dict[str, Any]
 ) -> None:
     ample: dict[str, Any] = {"epochs": 1e6, "steps": 10**9, "minutes": 1e6}
@@ -302,7 +298,7 @@ def test_the_same_number_of_workers_gives_the_same_bits(small_corpus: Corpus) ->
     np.testing.assert_array_equal(flat(a), flat(b))
 
 
-def test_workers_compute_the_gradient_of_one(small_corpus: Corpus) -> None:
+def test_several_workers_compute_the_gradient_of_one(small_corpus: Corpus) -> None:
     """Streams that do not share out evenly, no dropout: the same training up to rounding."""
     one, three = (train(small_corpus, workers=n, batch=5, dropout=0, lr=1e-3) for n in (1, 3))
     np.testing.assert_allclose(flat(one[0]), flat(three[0]), atol=1e-4)
@@ -325,7 +321,7 @@ def test_workers_gradients_are_exact_in_double_precision(rng: np.random.Generato
         np.testing.assert_allclose(a, b, atol=1e-14)
 
 
-def test_a_run_may_go_on_with_another_number_of_workers(
+def test_a_run_can_resume_with_another_number_of_workers(
     small_corpus: Corpus, tmp_path: Path
 ) -> None:
     run = Run.create(tmp_path, "r")
@@ -335,14 +331,14 @@ def test_a_run_may_go_on_with_another_number_of_workers(
     assert resumed.learner.at.step == 24
 
 
-def test_the_number_of_workers_is_kept_with_the_run(small_corpus: Corpus, tmp_path: Path) -> None:
+def test_the_number_of_workers_is_saved_with_the_run(small_corpus: Corpus, tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
     trainer, _ = train(small_corpus, run, workers=0)
     assert trainer.config.workers >= 1
     assert checkpoint.read_meta(run.last)["config"]["workers"] == trainer.config.workers
 
 
-def test_a_model_that_has_exploded_is_never_kept(
+def test_a_diverged_model_is_never_saved(
     small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Run.create(tmp_path, "r")
@@ -361,7 +357,7 @@ def test_a_model_that_has_exploded_is_never_kept(
     assert last_event(events).losses["valid"].nats_per_char < 5
 
 
-def test_a_stop_in_the_last_step_still_measures_it(small_corpus: Corpus, tmp_path: Path) -> None:
+def test_a_stop_in_the_last_step_can_be_resumed(small_corpus: Corpus, tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
     trainer = NetworkTrainer(small_corpus, dataclasses.replace(SMALL, eval_every=100), run)
     for event in trainer.events():
@@ -386,7 +382,7 @@ def test_resuming_a_finished_run_changes_nothing(small_corpus: Corpus, tmp_path:
     assert [r | speed for r in run.records()] == [r | speed for r in log]
 
 
-def test_what_decides_the_reading_of_the_text_is_taken_from_the_corpus(tmp_path: Path) -> None:
+def test_text_options_are_taken_from_the_corpus(tmp_path: Path) -> None:
     corpus = Corpus.of_text("abracadabra" * 50, Split(0.5, 0.5, 0))
     trainer, _ = train(corpus, split="0.8,0.1,0.1", unit="byte")
     assert (trainer.config.split, trainer.config.unit) == ("0.5,0.5,0", "char")

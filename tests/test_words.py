@@ -35,7 +35,7 @@ TRICKY = st.text(
 
 
 @given(st.text() | TRICKY)
-def test_the_pieces_together_are_the_text(text: str) -> None:
+def test_the_words_joined_are_the_text(text: str) -> None:
     assert "".join(cut(text)) == text
     vocabulary = Words.of(text)
     assert vocabulary.decode(vocabulary.encode(text)) == text
@@ -52,12 +52,12 @@ def test_the_pieces_together_are_the_text(text: str) -> None:
         ("cafe\u0301s हिन्दी ❤️!", ["cafe\u0301s", " हिन्दी", " ❤️", "!"]),
     ],
 )
-def test_what_a_piece_is(text: str, pieces: list[str]) -> None:
+def test_words_are_cut_as_specified(text: str, pieces: list[str]) -> None:
     assert cut(text) == pieces
 
 
 @given(st.text() | TRICKY, st.text() | TRICKY)
-def test_a_border_is_one_whatever_follows(text: str, following: str) -> None:
+def test_a_word_boundary_does_not_depend_on_what_follows(text: str, following: str) -> None:
     at = last_border(text)
     assert cut(text[:at]) + cut(text[at:] + following) == cut(text + following)
 
@@ -87,7 +87,7 @@ def test_words_are_another_encoding_than_characters(encodings: Path, long_text: 
     assert characters.vocabulary.unit == "char"
 
 
-def test_rare_words_become_one_that_is_read_but_never_written() -> None:
+def test_rare_words_become_the_unknown_symbol_which_is_never_written() -> None:
     corpus = read("a a b a a c\n" * 4 + " rare", 2)
     vocabulary = corpus.vocabulary
     assert vocabulary.symbols == ["\n", " a", " b", " c", "a", "\ufffd"]
@@ -98,7 +98,7 @@ def test_rare_words_become_one_that_is_read_but_never_written() -> None:
     assert "\ufffd" not in "".join(model.generate("", 300, temp=3))
 
 
-def test_an_unseen_word_is_named_with_its_place() -> None:
+def test_an_unseen_word_is_named_with_its_position() -> None:
     vocabulary = Words.of("to be\n")
     with pytest.raises(
         VocabularyError, match=r"the word ' or', at character 6 of the text \(and 1"
@@ -158,7 +158,7 @@ def test_a_limit_counts_characters(text_model: TextModel) -> None:
     assert len(vocabulary.up_to(ids, None)) == len(ids)
 
 
-def test_score_adds_up_and_shows_words(text_model: TextModel) -> None:
+def test_score_sums_to_the_total_and_lists_words(text_model: TextModel) -> None:
     lines = VERSE[:300]
     scores = text_model.score(lines)
     for s, line in zip(scores, lines.split("\n"), strict=False):
@@ -175,7 +175,7 @@ def test_score_adds_up_and_shows_words(text_model: TextModel) -> None:
 
 
 @pytest.mark.parametrize("place", range(50, 60))
-def test_stop_is_text_wherever_its_words_end(place: int, text_model: TextModel) -> None:
+def test_the_stop_string_can_end_within_a_word(place: int, text_model: TextModel) -> None:
     free = "".join(text_model.generate("", 200, seed=3))
     stop = free[place : place + place % 7 + 1]
     stopped = "".join(text_model.generate("", 200, seed=3, stop=stop))
@@ -194,7 +194,7 @@ def test_a_checkpoint_keeps_the_words_as_a_list(text_model: TextModel, tmp_path:
     assert isinstance(loaded, Words)
 
 
-def test_vocabularies_of_old_files_are_read() -> None:
+def test_vocabularies_of_older_versions_can_be_read() -> None:
     old = Vocabulary.from_json({"unit": "char", "unknown": True, "codes": [97, 98]})
     assert type(old) is Vocabulary
     assert old.encode("abc").tolist() == [0, 1, 2]
@@ -216,7 +216,7 @@ def test_training_reports_losses_per_character() -> None:
 
 
 @pytest.mark.parametrize("cell", ["gru --steps 3 --hidden 8", "ngram --order 2"])
-def test_every_command_takes_a_model_of_words(cell: str, tmp_path: Path) -> None:
+def test_every_command_accepts_a_word_model(cell: str, tmp_path: Path) -> None:
     text = tmp_path / "verse.txt"
     text.write_text(VERSE[:3000])
     out = str(tmp_path)
