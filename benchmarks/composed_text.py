@@ -31,7 +31,8 @@ def compose(path: Path, size: int, chinese: bool = False) -> None:
 def as_chinese(text: bytes) -> bytes:
     """Every two letters as one of some thousand Chinese characters, three bytes each."""
     even = np.frombuffer(text[: len(text) // 2 * 2], np.uint8).astype("<u4") % 72
-    return (0x4E00 + 72 * even[::2] + even[1::2]).tobytes().decode("utf-32-le").encode()
+    code_points: bytes = (0x4E00 + 72 * even[::2] + even[1::2]).tobytes()
+    return code_points.decode("utf-32-le").encode()
 
 
 def seed_text(rng: random.Random, size: int) -> bytes:

@@ -26,7 +26,9 @@ from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.masking import hidden_in_text, hide
 from charrnn.filling.gaps import fill, fill_left_to_right, predict_gaps
-from charrnn.training.network_trainer import NetworkTrainer, make_trainer
+from charrnn.tasks import TASKS, LanguageModelConfig, make_task
+from charrnn.training.network_trainer import NetworkTrainer
+from charrnn.training.train import make_trainer
 
 _TRIAL = 20  # updates that tell how long one takes
 Fillings = Iterator[tuple[int, int]]
@@ -35,11 +37,11 @@ Fillings = Iterator[tuple[int, int]]
 def trained(corpus: Corpus, config: TrainConfig, seconds: float) -> Any:
     """A network after as many updates as take `seconds` of the processor, or a counted model."""
     if config.cell != "ngram":
-        learner = NetworkTrainer(corpus, config).learner
-        learner.step(0.0)
+        step = NetworkTrainer(make_task(corpus, config)).step
+        step.update(0.0)
         started = time.process_time()
         for _ in range(_TRIAL):
-            learner.step(0.0)
+            step.update(0.0)
         took = (time.process_time() - started) / _TRIAL
         config = replace(config, steps=max(1, round(seconds / took)))
     session = make_trainer(corpus, config)
@@ -119,11 +121,11 @@ def main(
     models: dict[str, Any] = {}
     for name, shape in (("fill", fill_shape), ("lm", lm_shape)):
         layers, hidden = (int(n) for n in shape.split("x"))
-        config = TrainConfig(
-            task=name, layers=layers, hidden=hidden, seq=seq, workers=1, sample_every=0
+        config = TASKS[name].options(
+            layers=layers, hidden=hidden, seq=seq, workers=1, sample_every=0
         )
         models[name] = trained(corpus, config, 60 * minutes)
-    models["ngram"] = trained(corpus, TrainConfig(cell="ngram", sample_every=0), 0)
+    models["ngram"] = trained(corpus, LanguageModelConfig(cell="ngram", sample_every=0), 0)
     truth = corpus.test[:chars]
     places = hidden_in_text(len(truth), mask)
     holed, single = hide(truth, places, len(corpus.vocabulary)), alone(places)

@@ -25,12 +25,12 @@ from benchmarks import command_line as options
 from benchmarks.rounds import ROOT
 from benchmarks.tables import keep, markdown, show
 from charrnn.classification.text_classifier import ConfusionMatrix
-from charrnn.config.train_config import TrainConfig
-from charrnn.data.split import Split
 from charrnn.data.examples import Examples
+from charrnn.data.split import Split
 from charrnn.language.score import alone
 from charrnn.models import NGram
 from charrnn.nn.params import Ids
+from charrnn.tasks import ClassifyConfig
 
 ORDERS = range(1, 8)
 TOY = {"bird": "tiutu", "cow": "moumu", "snake": "sizsu"}
@@ -64,7 +64,7 @@ class NGrams:
 
 def ngrams(files: Sequence[Path], seed: int) -> Figures:
     """The figures of the n-gram classifier on the test part."""
-    split = Split.parse(TrainConfig(task="classify").split)
+    split = Split.parse(ClassifyConfig().split)
     examples = Examples.read(files, seed=seed, split=split)
 
     def judged(model: NGrams, part: str) -> ConfusionMatrix:

@@ -13,27 +13,33 @@ if __name__ == "__main__":
     machine.limit_blas_threads()  # as `charrnn train` does, before NumPy is imported
     machine.keep_freed_memory()
 
-from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.split import Split
 from charrnn.language.evaluate import evaluate
+from charrnn.models import CharRNN
+from charrnn.tasks import LanguageModelConfig, make_task
 from charrnn.training.training_step import TrainingStep
 
 
 def main(job: dict[str, Any]) -> None:
     """Train by the clock, which stands still while the model is evaluated."""
     corpus = Corpus.read([Path(job["text"])], split=Split.parse(job["config"]["split"]))
-    config = TrainConfig(**job["config"], minutes=job["minutes"], workers=job["threads"])
-    learner, budget = TrainingStep(corpus, config), 60 * job["minutes"]
+    config = LanguageModelConfig(**job["config"], minutes=job["minutes"], workers=job["threads"])
+    learner, budget = TrainingStep(make_task(corpus, config)), 60 * job["minutes"]
+    assert isinstance(learner.model, CharRNN)
     due = [budget * k / job["points"] for k in range(1, job["points"] + 1)]
     while due:
-        learner.step(learner.rate)
-        if learner.at.seconds >= due[0]:
+        learner.update(learner.learning_rate)
+        if learner.position.seconds >= due[0]:
             nats = evaluate(learner.model, corpus.valid).nats_per_char
-            point = {"seconds": learner.at.seconds, "nats": nats, "steps": learner.at.step}
+            point = {
+                "seconds": learner.position.seconds,
+                "nats": nats,
+                "steps": learner.position.step,
+            }
             sys.stdout.write(json.dumps(point) + "\n")
             sys.stdout.flush()
-            due = [d for d in due if d > learner.at.seconds]
+            due = [d for d in due if d > learner.position.seconds]
 
 
 if __name__ == "__main__":

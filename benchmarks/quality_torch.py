@@ -20,9 +20,12 @@ from torch.nn import functional
 
 from benchmarks.shapes import EPSILON
 from benchmarks.step_torch import LAYERS, detached
-from charrnn.config.defaults import resolve_defaults
+from charrnn.config.resolve import resolve_for_length
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus, Split, Streams
+from charrnn.data.batches import Streams
+from charrnn.data.corpus import Corpus
+from charrnn.data.split import Split
+from charrnn.tasks import LanguageModelConfig
 
 BETAS = (0.9, 0.99)
 
@@ -32,7 +35,7 @@ class Network(torch.nn.Module):
 
     def __init__(self, symbols: int, c: TrainConfig) -> None:
         super().__init__()
-        between = c.dropout if c.layers > 1 else 0.0
+        between = c.dropout if (c.layers or 1) > 1 else 0.0
         self.recurrent = LAYERS[c.cell](symbols, c.hidden, c.layers, dropout=between)
         self.dropout = torch.nn.Dropout(c.dropout)
         self.output = torch.nn.Linear(c.hidden, symbols)
@@ -49,11 +52,15 @@ def main(job: dict[str, Any]) -> None:
     torch.set_num_threads(job["threads"])
     torch.manual_seed(job["config"]["seed"])
     corpus = Corpus.read([Path(job["text"])], split=Split.parse(job["config"]["split"]))
-    c = resolve_defaults(TrainConfig(**job["config"], minutes=job["minutes"]), len(corpus.train))
+    c = resolve_for_length(
+        LanguageModelConfig(**job["config"], minutes=job["minutes"]), len(corpus.train)
+    )
     streams = Streams.of(corpus.train, c.batch, c.seq)
     model = Network(len(corpus.vocabulary), c)
     decay = c.weight_decay or 0.0
-    optimizer = torch.optim.AdamW(model.parameters(), c.rate, BETAS, EPSILON, decay, fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), c.learning_rate, BETAS, EPSILON, decay, fused=True
+    )
     spent, state, n, budget = 0.0, None, 0, 60 * job["minutes"]
     due = [budget * k / job["points"] for k in range(1, job["points"] + 1)]
     while due:
@@ -64,7 +71,7 @@ def main(job: dict[str, Any]) -> None:
             torch.from_numpy(p.astype(np.int64)) for p in streams.chunk(n % streams.chunks)
         )
         for group in optimizer.param_groups:
-            group["lr"] = c.rate * (1 + math.cos(math.pi * min(1.0, spent / budget))) / 2
+            group["lr"] = c.learning_rate * (1 + math.cos(math.pi * min(1.0, spent / budget))) / 2
         logits, after = model(ids, state)
         loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
         optimizer.zero_grad(set_to_none=True)

@@ -27,6 +27,7 @@ from benchmarks.step_charrnn import config_of
 from benchmarks.timed_child import peak_mb, status_mb, timed
 from charrnn.data.corpus import Corpus
 from charrnn.data.reading import Source, TextOptions
+from charrnn.tasks import make_task
 from charrnn.training.training_step import TrainingStep
 
 _PAUSE = 0.002  # seconds between two looks at the memory
@@ -68,8 +69,8 @@ def main(job: dict[str, Any]) -> None:
     corpus = Corpus.read([job["file"]])
     start_seconds = time.perf_counter() - started
     peaks["reading"] = anonymous.look(), peak_mb()
-    learner = TrainingStep(corpus, config_of(Shape(**job["shape"])))
-    times = timed(lambda: learner.step(RATE)[0], job["steps"], 0)
+    learner = TrainingStep(make_task(corpus, config_of(Shape(**job["shape"]))))
+    times = timed(lambda: learner.update(RATE)[0], job["steps"], 0)
     peaks["training"] = anonymous.look(), peak_mb()
     figures = {
         "decode_seconds": decode_seconds,

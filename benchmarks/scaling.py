@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks import command_line as options
 from benchmarks.rounds import ChildError, Contestant, interleaved, time_steps
-from benchmarks.shapes import Setting, Shape
+from benchmarks.shapes import CELL_NAMES, Setting, Shape
 from benchmarks.step_products import operations
 from benchmarks.tables import keep, markdown, number, show
 from charrnn.models import CharRNN, NetworkConfig
@@ -141,7 +141,7 @@ def table_of_batches(steps: list[Step]) -> str:
 @click.command(help=__doc__)
 @options.toy_option(rows=["1x16,1,5", "2x16,8,5"], rounds=1, seconds=0.05, workers="1")
 @options.row_option()
-@click.option("--cell", type=click.Choice(options.CELL_NAMES), default="lstm", show_default=True)
+@click.option("--cell", type=click.Choice(CELL_NAMES), default="lstm", show_default=True)
 @options.rounds_option(3)
 @options.seconds_option(1.0)
 @click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True,

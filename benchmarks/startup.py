@@ -23,11 +23,11 @@ import numpy as np
 from benchmarks import command_line as options
 from benchmarks.rounds import ROOT, Spread, interleaved
 from benchmarks.tables import keep, markdown, show, spread
-from charrnn.config.defaults import resolve_defaults
-from charrnn.config.train_config import TrainConfig
+from charrnn.config.resolve import resolve_for_length
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import CharRNN
 from charrnn.runs.checkpoint import Checkpoint, save
+from charrnn.tasks import LanguageModelConfig
 
 IMPORTS = "import numpy, click, rich"
 ONE_THREAD = f"import os; os.environ['OPENBLAS_NUM_THREADS'] = '1'; {IMPORTS}"
@@ -55,7 +55,7 @@ def commands(checkpoint: Path) -> dict[str, list[str]]:
 def untrained(path: Path) -> None:
     """A checkpoint of the default network, which loads like any other."""
     vocabulary = Vocabulary([10, *range(32, 96)])
-    shape = resolve_defaults(TrainConfig(), 1_000_000).network(len(vocabulary))
+    shape = resolve_for_length(LanguageModelConfig(), 1_000_000).network(len(vocabulary))
     save(Checkpoint(CharRNN.initialised(shape, np.random.default_rng(1)), vocabulary), path)
 
 

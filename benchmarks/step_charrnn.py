@@ -8,14 +8,15 @@ from benchmarks.shapes import CLIP, RATE, Setting, Shape, text_of
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.tasks import LanguageModelConfig, make_task
 from charrnn.training.training_step import TrainingStep
 
 
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:
     """One whole step; BLAS took its thread number from the environment when it was loaded."""
-    learner = TrainingStep(corpus_of(shape), config_of(shape, setting.workers))
-    assert learner.streams.chunk(0)[0].shape == (shape.seq, shape.batch)
-    return lambda: learner.step(RATE)[0]
+    learner = TrainingStep(make_task(corpus_of(shape), config_of(shape, setting.workers)))
+    assert learner.batches.chunk(0)[0].shape == (shape.seq, shape.batch)
+    return lambda: learner.update(RATE)[0]
 
 
 def corpus_of(shape: Shape) -> Corpus:
@@ -27,7 +28,7 @@ def corpus_of(shape: Shape) -> Corpus:
 
 def config_of(shape: Shape, workers: int = 1) -> TrainConfig:
     """The options that make charrnn's step that of the other contestants."""
-    return TrainConfig(
+    return LanguageModelConfig(
         cell=shape.cell,
         hidden=shape.hidden,
         layers=shape.layers,

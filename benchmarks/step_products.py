@@ -55,14 +55,13 @@ def build(shape: Shape, setting: Setting) -> Callable[[], float]:
     workers = min(setting.workers, shape.batch)
     edges = [n * shape.batch // workers for n in range(workers + 1)]
     first, *rest = (Share(replace(shape, batch=b - a)) for a, b in pairwise(edges))
-    others = [
-        ProcessWorker(share) if sys.platform == "linux" else ThreadWorker(share) for share in rest
-    ]
+    worker: Any = ProcessWorker if sys.platform == "linux" else ThreadWorker
+    others = [worker(share) for share in rest]  # a share has the methods that a worker calls
     job = (None, None, (), 1.0, None)
 
     def step() -> float:
         for other in others:
-            other.initial_state(*job)
+            other.start(*job)
         first.gradient()
         for other in others:
             other.result()

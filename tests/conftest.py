@@ -6,16 +6,27 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from charrnn.config.train_config import TrainConfig
 from charrnn.data import token_buffer
 from charrnn.data.corpus import Corpus
+from charrnn.data.dataset import Dataset
+from charrnn.data.reading import Source, TextOptions
 from charrnn.data.split import Split
-from charrnn.data.reading import Source
+from charrnn.models import CharRNN
+from charrnn.nn.params import Ids
+from charrnn.runs import checkpoint
+from charrnn.runs.run import Run
+from charrnn.tasks import make_task
+from charrnn.training.events import Finished
+from charrnn.training.network_trainer import NetworkTrainer
+from charrnn.training.parallel.group import ProcessGroup
 
 # A shared machine may stop a test for a second, which says nothing about the code.
 settings.register_profile("charrnn", deadline=None)
@@ -52,7 +63,7 @@ LONG_TEXT = "Good morrow, sweet my lord.\r\n白日依山尽，黄河入海流。
 
 
 @pytest.fixture
-def encodings(tmp_path, monkeypatch):
+def encodings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of encodings. Everything above a hundred bytes goes to disk."""
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(token_buffer, "SMALL", 100)
@@ -61,7 +72,7 @@ def encodings(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def long_text(tmp_path):
+def long_text(tmp_path: Path) -> Path:
     """A file that is long for `encodings`."""
     path = tmp_path / "text.txt"
     path.write_bytes(LONG_TEXT.encode())
@@ -69,18 +80,37 @@ def long_text(tmp_path):
 
 
 @pytest.fixture
-def decoded(monkeypatch):
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the sources that were decoded, in order."""
-    names, codes = [], Source.code_points
-    monkeypatch.setattr(
-        Source, "code_points", lambda self, options: names.append(self.name) or codes(self, options)
-    )
+    names: list[str] = []
+    decode = Source.code_points
+
+    def note_and_decode(source: Source, options: TextOptions) -> Iterator[tuple[bytes, Ids]]:
+        names.append(source.name)
+        return decode(source, options)
+
+    monkeypatch.setattr(Source, "code_points", note_and_decode)
     return names
 
 
-def as_read(data: bytes) -> str:
-    """The text that reading makes of a file."""
+def as_read(data: bytes | Path | None) -> str:
+    """The text that reading makes of the bytes of a file."""
+    assert isinstance(data, bytes)
     return data.decode().removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def network_in(path: Path) -> CharRNN:
+    """The network that a checkpoint holds."""
+    model = checkpoint.load(path).model
+    assert isinstance(model, CharRNN)
+    return model
+
+
+def last_event(events: Iterable[object]) -> Finished:
+    """The event that ends training."""
+    *_, last = events
+    assert isinstance(last, Finished)
+    return last
 
 
 NAMES = {
@@ -95,3 +125,15 @@ def write_names(folder: Path) -> None:
     (folder / "names").mkdir()
     for language, names in NAMES.items():
         (folder / "names" / f"{language}.txt").write_text(names.replace(" ", "\n"), "utf-8")
+
+
+def network_trainer(
+    dataset: Dataset, config: TrainConfig, run: Run | None = None, group: ProcessGroup | None = None
+) -> NetworkTrainer:
+    return NetworkTrainer(make_task(dataset, config), run, group)
+
+
+def resume_network(
+    run: Run, dataset: Dataset, config: TrainConfig, group: ProcessGroup | None = None
+) -> NetworkTrainer:
+    return NetworkTrainer.resume(run, make_task(dataset, config), group)

@@ -1,6 +1,7 @@
 """Imports point one way: from the command line down to the mathematics."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ FRONT_DOOR = {"__init__", "__main__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def name_of(path):
+def name_of(path: Path) -> str:
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
@@ -35,23 +36,23 @@ def name_of(path):
 NAMES = {name_of(path): path for path in MODULES}
 
 
-def imports(path):
+def imports(path: Path) -> Iterator[str]:
     """The modules of this package that a module imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("charrnn"))
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "charrnn":
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("charrnn"):
             for alias in node.names:
                 module = f"{node.module}.{alias.name}"
                 yield module if module in NAMES else node.module
 
 
-def room(module):
+def room(module: str) -> str:
     return module.split(".")[1] if "." in module else "__init__"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_import_points_upwards(path):
+def test_imports_point_downwards(path: Path) -> None:
     here = room(name_of(path))
     if here in FRONT_DOOR:
         return
@@ -60,11 +61,12 @@ def test_no_import_points_upwards(path):
         assert there == here or LEVEL.get(there, 99) < LEVEL[here], f"{name_of(path)} -> {module}"
 
 
-def test_no_modules_import_each_other_in_a_circle():
+def test_there_are_no_import_cycles() -> None:
     graph = {name: {m for m in imports(path) if m != name} for name, path in NAMES.items()}
-    done, open_ = set(), []
+    done: set[str] = set()
+    open_: list[str] = []
 
-    def visit(name):
+    def visit(name: str) -> None:
         if name in done:
             return
         assert name not in open_, " -> ".join([*open_[open_.index(name) :], name])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,10 +21,10 @@ def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def toy(name: str, folder: Path, *more: str) -> tuple[list[list[list[str]]], dict]:
+def toy(name: str, folder: Path, *options: str) -> tuple[list[list[list[str]]], Any]:
     """The cells of every table (head, then rows), and what `--json` wrote."""
     figures = folder / "figures.json"
-    done = run(name, "--toy", "--json", str(figures), *more)
+    done = run(name, "--toy", "--json", str(figures), *options)
     assert done.returncode == 0, done.stderr
     tables = []
     for block in done.stdout.split("\n\n"):
@@ -37,7 +38,9 @@ def toy(name: str, folder: Path, *more: str) -> tuple[list[list[list[str]]], dic
     return tables, data["results"]
 
 
-def test_training_has_a_row_for_each_cell_and_a_column_for_each_installed_contestant(tmp_path):
+def test_training_has_a_row_per_cell_and_a_column_per_installed_package(
+    tmp_path: Path,
+) -> None:
     [[head, *rows]], results = toy("training", tmp_path)
     for package, shown in (("torch", "PyTorch"), ("jax", "JAX")):
         assert (f"charrnn / {shown}" in head) == bool(find_spec(package))
@@ -46,35 +49,37 @@ def test_training_has_a_row_for_each_cell_and_a_column_for_each_installed_contes
     assert [r["shape"]["cell"] for r in results] == cells
 
 
-def test_training_times_the_settings_it_may_choose_from_and_names_the_one_taken(tmp_path):
-    more = ["--cell", "rnn", "--contestant", "charrnn", "--threads", "1,2", "--rounds", "2"]
-    [[_, row]], [result] = toy("training", tmp_path, "--trial-seconds", "0.01", *more)
+def test_training_tries_all_settings_and_names_the_one_it_uses(
+    tmp_path: Path,
+) -> None:
+    options = ["--cell", "rnn", "--contestant", "charrnn", "--threads", "1,2", "--rounds", "2"]
+    [[_, row]], [result] = toy("training", tmp_path, "--trial-seconds", "0.01", *options)
     entry = result["contestants"]["charrnn"]
     assert entry["setting"]["threads"] in (1, 2)
     assert len(entry["rounds"]) == 2
     assert "thread" in row[-1]
 
 
-def test_bound_has_a_row_for_each_cell_and_their_mean(tmp_path):
+def test_bound_has_a_row_for_each_cell_and_their_mean(tmp_path: Path) -> None:
     [[_, *rows]], results = toy("bound", tmp_path)
     assert [row[0] for row in rows] == ["lstm", "gru", "rnn", "geometric mean"]
     assert all({"charrnn", "products"} == set(r["rounds"]) for r in results)
 
 
-def test_sampling_has_a_row_for_each_number_of_streams(tmp_path):
+def test_sampling_has_a_row_for_each_number_of_streams(tmp_path: Path) -> None:
     [[head, *rows]], _ = toy("sampling", tmp_path)
     assert [row[1] for row in rows] == ["1", "3"]
     assert ("charrnn / PyTorch" in head) == bool(find_spec("torch"))
 
 
-def test_startup_has_a_row_for_each_command(tmp_path):
+def test_startup_has_a_row_for_each_command(tmp_path: Path) -> None:
     [[_, *rows]], times = toy("startup", tmp_path)
     wanted = ["charrnn --version", "charrnn --help", "charrnn sample --length 1"]
     assert [row[0].strip("`") for row in rows][3:] == wanted
-    assert all(len(each) == 1 for each in times.values())
+    assert all(len(seconds) == 1 for seconds in times.values())
 
 
-def test_memory_has_a_row_for_each_file_and_each_size_of_the_network(tmp_path):
+def test_memory_has_a_row_for_each_file_and_each_size_of_the_network(tmp_path: Path) -> None:
     [[_, *files], [_, *growth]], _ = toy("memory", tmp_path)
     assert [row[0] for row in files] == ["1", "2"]
     assert [row[0] for row in growth] == [
@@ -82,7 +87,7 @@ def test_memory_has_a_row_for_each_file_and_each_size_of_the_network(tmp_path):
     ]
 
 
-def test_scaling_has_a_row_for_each_network_and_each_bandwidth(tmp_path):
+def test_scaling_has_a_row_for_each_network_and_each_bandwidth(tmp_path: Path) -> None:
     [[_, *steps], [_, *gains], [_, *shares]], results = toy("scaling", tmp_path)
     assert [row[1] for row in steps] == [row[1] for row in shares] == ["1", "8"]
     assert [row[2] for row in gains] == ["1", "10", "100"] * 2
@@ -90,7 +95,7 @@ def test_scaling_has_a_row_for_each_network_and_each_bandwidth(tmp_path):
     assert [r["bytes"] for r in results] == [25412, 33860]
 
 
-def test_filling_has_a_row_for_each_model_and_way(tmp_path):
+def test_filling_has_a_row_for_each_model_and_method(tmp_path: Path) -> None:
     [[_, *rows]], results = toy("filling", tmp_path)
     assert [row[0] for row in rows] == [
         *["fill gru 1x8"] * 2, *["gru 1x8"] * 2, *["ngram 6"] * 2,
@@ -98,21 +103,21 @@ def test_filling_has_a_row_for_each_model_and_way(tmp_path):
     assert all(r["chars"] == 45 and 0 <= r["accuracy"] <= 1 for r in results)
 
 
-def test_naming_has_a_row_for_the_network_and_for_n_grams(tmp_path):
+def test_naming_has_a_row_for_the_network_and_for_n_grams(tmp_path: Path) -> None:
     [[head, *rows]], results = toy("naming", tmp_path)
     assert head[1:] == ["Accuracy, %", "Macro F1, %"]
     assert [row[0] for row in rows] == list(results) == ["network", "n-grams"]
-    assert all(0 <= each["accuracy"] <= 1 for figures in results.values() for each in figures)
+    assert all(0 <= figure["accuracy"] <= 1 for figures in results.values() for figure in figures)
     assert results["n-grams"][0]["accuracy"] > 0.8  # letters tell these classes apart
 
 
-def test_a_row_that_is_none_is_bad_usage():
+def test_an_unknown_row_is_bad_usage() -> None:
     done = run("training", "--row", "2x128")
     assert done.returncode == 2
     assert "is no row" in done.stderr
 
 
-def test_quality_shows_a_loss_for_every_contestant_that_is_here(tmp_path):
+def test_quality_shows_a_loss_for_every_installed_package(tmp_path: Path) -> None:
     [[head, *rows]], [curves] = toy("quality", tmp_path)
     assert "charrnn, nats/char" in head
     assert rows
@@ -129,7 +134,9 @@ def test_quality_shows_a_loss_for_every_contestant_that_is_here(tmp_path):
         ("shipped_model", ["shakespeare"]),
     ],
 )
-def test_published_results_are_rows_of_finished_runs(name, rows, tmp_path):
+def test_published_results_are_rows_of_finished_runs(
+    name: str, rows: list[str], tmp_path: Path
+) -> None:
     text = tmp_path / "text.txt"
     text.write_text(
         "\n".join(f"{n * n % 97} men, {n * n % 89} doors." for n in range(900)), "utf-8"
@@ -146,7 +153,7 @@ def test_published_results_are_rows_of_finished_runs(name, rows, tmp_path):
     assert [log.stat().st_mtime_ns for log in logs] == before
 
 
-def test_an_interrupted_row_of_published_results_is_trained_to_its_end(tmp_path):
+def test_an_interrupted_row_of_published_results_is_resumed(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("\n".join(f"{n * n % 97} men." for n in range(900)), "utf-8")
     command = ("published.war_and_peace", str(text), "--toy", "--row", "gru-1x76")
@@ -163,7 +170,7 @@ def test_an_interrupted_row_of_published_results_is_trained_to_its_end(tmp_path)
     assert _figures(run(*command, "--out", str(cut)).stdout) == _figures(done.stdout)
 
 
-def test_a_row_is_not_taken_from_a_run_with_other_options(tmp_path):
+def test_a_run_with_other_options_or_text_is_not_reused_for_a_row(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("\n".join(f"{n * n % 97} men." for n in range(900)), "utf-8")
     out = ["--out", str(tmp_path / "runs"), "--name", "toy-gru-1x76"]

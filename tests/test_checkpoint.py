@@ -3,7 +3,8 @@
 import json
 import os
 import zipfile
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,48 +14,56 @@ from charrnn.errors import CheckpointError
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.runs.run import Run, find_checkpoint
+from charrnn.runs.find import find_checkpoint
+from charrnn.runs.record import Position, RunRecord
+from charrnn.runs.run import Run
+from tests.conftest import network_in
+
+Saved = tuple[Path, CharRNN, Vocabulary]
 
 
 @pytest.fixture
-def saved(tmp_path, rng):
+def saved(tmp_path: Path, rng: np.random.Generator) -> Saved:
     vocabulary = Vocabulary.of("春眠不觉晓🌸\0")
     model = CharRNN.initialised(NetworkConfig(len(vocabulary), "lstm", 5, 2), rng)
     path = tmp_path / "运行" / "best.npz"
-    checkpoint.save(Checkpoint(model, vocabulary, {"step": 7}, {"m": np.arange(3.0)}), path)
+    checkpoint.save(
+        Checkpoint(model, vocabulary, RunRecord(position=Position(7)), {"m": np.arange(3.0)}), path
+    )
     return path, model, vocabulary
 
 
-def test_what_is_loaded_is_what_was_saved(saved):
+def test_a_checkpoint_round_trips(saved: Saved) -> None:
     path, model, vocabulary = saved
-    found = checkpoint.load(path)
-    np.testing.assert_array_equal(found.model.params.flat, model.params.flat)
-    assert found.model.config == model.config
-    assert found.vocabulary == vocabulary
-    assert found.meta["step"] == 7
-    np.testing.assert_array_equal(found.training["m"], [0, 1, 2])
+    loaded = checkpoint.load(path)
+    assert isinstance(loaded.model, CharRNN)
+    np.testing.assert_array_equal(loaded.model.params.flat, model.params.flat)
+    assert loaded.model.config == model.config
+    assert loaded.vocabulary == vocabulary
+    assert loaded.record.step == 7
+    np.testing.assert_array_equal(loaded.training["m"], [0, 1, 2])
 
 
-def test_half_precision_takes_half_the_space(saved, tmp_path):
+def test_half_precision_makes_a_smaller_file(saved: Saved, tmp_path: Path) -> None:
     path, model, vocabulary = saved
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "half.npz", half=True)
     with np.load(tmp_path / "half.npz") as file:
         assert {file[f"params/{name}"].dtype.name for name in model.params} == {"float16"}
-    found = checkpoint.load(tmp_path / "half.npz")
-    assert found.model.params.flat.dtype == np.float32
-    np.testing.assert_allclose(found.model.params.flat, model.params.flat, atol=1e-3)
+    loaded = network_in(tmp_path / "half.npz")
+    assert loaded.params.flat.dtype == np.float32
+    np.testing.assert_allclose(loaded.params.flat, model.params.flat, atol=1e-3)
     assert (tmp_path / "half.npz").stat().st_size < path.stat().st_size
 
 
 @pytest.mark.parametrize("keep", [0, 10, 500, -300])
-def test_a_file_that_is_cut_short_is_called_damaged(saved, keep):
+def test_a_truncated_file_is_reported_as_damaged(saved: Saved, keep: int) -> None:
     path = saved[0]
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(CheckpointError, match="damaged"):
         checkpoint.load(path)
 
 
-def test_flipped_bytes_are_noticed(saved):
+def test_flipped_bytes_are_reported_as_damage(saved: Saved) -> None:
     path = saved[0]
     data = bytearray(path.read_bytes())
     at = data.index(b"params/1.U") + 200
@@ -64,7 +73,7 @@ def test_flipped_bytes_are_noticed(saved):
         checkpoint.load(path)
 
 
-def test_a_foreign_file_is_called_foreign(tmp_path):
+def test_a_foreign_file_is_reported_as_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello, this is no checkpoint")
     np.savez(tmp_path / "b.npz", x=np.zeros(3))
     np.save(tmp_path / "c.npy", np.zeros(3))
@@ -73,7 +82,7 @@ def test_a_foreign_file_is_called_foreign(tmp_path):
             checkpoint.load(tmp_path / name)
 
 
-def rewrite_meta(path, **changes):
+def rewrite_meta(path: Path, **changes: Any) -> None:
     with np.load(path) as file:
         arrays = dict(file)
     meta = json.loads(str(arrays["meta"])) | changes
@@ -81,27 +90,27 @@ def rewrite_meta(path, **changes):
     np.savez(path, **{**arrays, "meta": np.array(json.dumps(meta))})
 
 
-def test_a_file_of_a_newer_version_says_so(saved):
+def test_a_file_of_a_newer_version_is_reported_as_such(saved: Saved) -> None:
     rewrite_meta(saved[0], format=checkpoint.FORMAT + 1)
     with pytest.raises(CheckpointError, match="newer charrnn"):
         checkpoint.load(saved[0])
 
 
-def test_a_file_that_names_no_kind_of_model_holds_a_network(saved):
+def test_a_file_without_a_model_kind_holds_a_network(saved: Saved) -> None:
     path, model, _ = saved
     rewrite_meta(path, kind=None)
-    np.testing.assert_array_equal(checkpoint.load(path).model.params.flat, model.params.flat)
+    np.testing.assert_array_equal(network_in(path).params.flat, model.params.flat)
 
 
-def test_arrays_that_do_not_fit_are_damage(saved):
+def test_arrays_of_the_wrong_shape_are_reported_as_damage(saved: Saved) -> None:
     rewrite_meta(saved[0], model={"symbols": 7, "cell": "lstm", "hidden": 6, "layers": 2})
     with pytest.raises(CheckpointError, match="damaged"):
         checkpoint.load(saved[0])
 
 
-def test_a_file_that_would_run_code_is_refused(tmp_path):
+def test_a_file_with_pickled_code_is_refused(tmp_path: Path) -> None:
     class Evil:
-        def __reduce__(self):
+        def __reduce__(self) -> tuple[Any, ...]:
             return (Evil.ran.append, (1,))
 
         ran: ClassVar[list[int]] = []
@@ -112,11 +121,13 @@ def test_a_file_that_would_run_code_is_refused(tmp_path):
     assert not Evil.ran
 
 
-def test_a_failed_write_leaves_the_old_file_whole(saved, monkeypatch):
+def test_a_failed_write_leaves_the_old_file_intact(
+    saved: Saved, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, model, vocabulary = saved
     before = path.read_bytes()
 
-    def full(*args, **kwargs):
+    def full(*args: Any, **kwargs: Any) -> None:
         args[0].write(b"half")
         raise OSError(28, "No space left on device")
 
@@ -127,13 +138,15 @@ def test_a_failed_write_leaves_the_old_file_whole(saved, monkeypatch):
     assert [f.name for f in path.parent.iterdir()] == ["best.npz"]
 
 
-def test_a_checkpoint_is_an_ordinary_npz_with_readable_meta(saved):
+def test_a_checkpoint_is_an_ordinary_npz_with_readable_meta(saved: Saved) -> None:
     with zipfile.ZipFile(saved[0]) as archive:
         assert "params/0.U.npy" in archive.namelist()
     assert checkpoint.read_meta(saved[0])["vocabulary"]["unit"] == "char"
 
 
-def test_the_newest_run_is_found_and_a_directory_means_its_best(saved, tmp_path):
+def test_find_checkpoint_prefers_the_newest_run_and_its_best_file(
+    saved: Saved, tmp_path: Path
+) -> None:
     path = saved[0]
     assert find_checkpoint(path.parent) == find_checkpoint(path) == path
     runs = path.parent.parent

@@ -16,7 +16,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import Classifier, ClassifierConfig
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
-from tests.naming import LETTERS, labelled, write_classes
+from tests.labelled_texts import LETTERS, labelled, write_classes
 from tests.test_cli import charrnn
 
 QUICK = ["--task", "classify", "--hidden", "24", "--epochs", "25", "--batch", "10"]
@@ -27,7 +27,7 @@ LANGUAGES = ["Arabic", "Chinese", "Czech", "Dutch", "English", "French", "German
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with labelled texts and a run called animals."""
     path = tmp_path_factory.mktemp("classes")
     names = write_classes(path / "words")
@@ -37,7 +37,9 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-def on_screen(folder, *arguments, columns=80, **environment):
+def on_screen(
+    folder: Path, *arguments: str, columns: int = 80, **environment: str
+) -> tuple[str, int]:
     """What a terminal gets, and the exit code."""
     pexpect = pytest.importorskip("pexpect")
     env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
@@ -51,7 +53,7 @@ def on_screen(folder, *arguments, columns=80, **environment):
     return screen, child.exitstatus
 
 
-def test_training_tells_how_often_it_is_right(folder):
+def test_training_reports_accuracy(folder: Path) -> None:
     done = charrnn(folder, "train", "words.tsv", *QUICK, "--epochs", "4")
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
@@ -68,7 +70,7 @@ def test_training_tells_how_often_it_is_right(folder):
     assert (folder / "checkpoints" / "words-gru-1x24-both-ways" / "best.npz").exists()
 
 
-def test_repeated_and_long_lines_are_told(folder):
+def test_repeated_and_long_lines_are_reported(folder: Path) -> None:
     (folder / "twice.tsv").write_text(labelled() * 2 + "cow\t" + "mo" * 50 + "\n", "utf-8")
     arguments = ["--epochs", "1", "--seq", "20", "--no-bidirectional", "--name", "twice"]
     done = charrnn(folder, "train", "twice.tsv", *QUICK, *arguments)
@@ -79,7 +81,7 @@ def test_repeated_and_long_lines_are_told(folder):
     )
 
 
-def test_train_json_counts_texts(folder):
+def test_train_json_counts_texts(folder: Path) -> None:
     done = charrnn(folder, "train", "words.tsv", *QUICK, "--epochs", "2", "--name", "j", "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert events[0]["chars"] == {"train": 96, "valid": 12, "test": 12}
@@ -92,7 +94,7 @@ def test_train_json_counts_texts(folder):
     assert stored["corpus"]["examples"] == events[0]["chars"]
 
 
-def test_a_run_is_resumed_with_all_its_files(folder):
+def test_a_run_on_several_files_can_be_resumed(folder: Path) -> None:
     names = [f"words/{label}.txt" for label in LETTERS]
     charrnn(folder, "train", *names, *QUICK, "--epochs", "2", "--name", "more")
     done = charrnn(folder, "train", "--resume", "checkpoints/more", "--epochs", "3")
@@ -104,7 +106,7 @@ def test_a_run_is_resumed_with_all_its_files(folder):
     assert "--class-weights cannot change" in refused.stderr
 
 
-def test_live_training_shows_accuracy_and_a_few_texts(folder):
+def test_live_training_shows_accuracy_and_example_texts(folder: Path) -> None:
     screen, code = on_screen(
         folder, "train", "words.tsv", *QUICK, "--epochs", "3", "--name", "live"
     )
@@ -116,7 +118,7 @@ def test_live_training_shows_accuracy_and_a_few_texts(folder):
     assert max(map(len, re.split(r"[\r\n]+", plain))) <= 80
 
 
-def test_a_pipe_gets_text_class_and_probability_between_tabs(folder):
+def test_piped_output_is_tab_separated_text_class_and_probability(folder: Path) -> None:
     done = charrnn(folder, "classify", "checkpoints/animals", "moumou", "titu", "--top", "2")
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.split("\t") for line in done.stdout.splitlines()]
@@ -129,7 +131,7 @@ def test_a_pipe_gets_text_class_and_probability_between_tabs(folder):
     )
 
 
-def test_texts_may_be_piped_in_a_line_each(folder):
+def test_texts_can_be_piped_in_one_per_line(folder: Path) -> None:
     wanted = charrnn(folder, "classify", "checkpoints/animals", "moo", "tit", "sizzi").stdout
     for arguments in (["-"], []):
         done = charrnn(
@@ -142,7 +144,7 @@ def test_texts_may_be_piped_in_a_line_each(folder):
     assert latin.stdout.startswith("moé\t")
 
 
-def test_json_names_everything(folder):
+def test_json_has_texts_classes_and_probabilities(folder: Path) -> None:
     done = charrnn(folder, "classify", "checkpoints/animals", "móo", "--json")
     data = json.loads(done.stdout)
     assert data.keys() == {"checkpoint", "parameters", "texts"}
@@ -151,13 +153,13 @@ def test_json_names_everything(folder):
     assert text["classes"][0].keys() == {"class", "probability"}
 
 
-def test_an_unknown_character_is_a_note_and_no_refusal(folder):
+def test_unknown_characters_are_reported_and_accepted(folder: Path) -> None:
     done = charrnn(folder, "classify", "checkpoints/animals", "möo", "żi")
     assert done.returncode == 0
     assert done.stderr == "2 characters were read as the unknown one.\n"
 
 
-def test_bars_in_a_terminal(folder):
+def test_a_terminal_shows_bars(folder: Path) -> None:
     screen, code = on_screen(folder, "classify", "checkpoints/animals", "moumou")
     assert code == 0
     plain = re.sub(r"\x1b\[[0-9;]*m", "", screen)
@@ -168,7 +170,7 @@ def test_bars_in_a_terminal(folder):
     assert not re.search(r"\x1b\[[0-9;]*3[1-7]m", colourless)
 
 
-def test_evaluating_shows_what_is_taken_for_what(folder):
+def test_evaluation_shows_the_confusion_matrix(folder: Path) -> None:
     names = [f"words/{label}.txt" for label in LETTERS]
     done = charrnn(folder, "eval", "checkpoints/animals", *names)
     assert done.returncode == 0, done.stderr
@@ -181,18 +183,23 @@ def test_evaluating_shows_what_is_taken_for_what(folder):
     assert same.stdout.splitlines()[2:] == lines[2:]
 
 
-def test_evaluation_agrees_with_the_end_of_training(folder):
+def test_evaluation_agrees_with_the_end_of_training(folder: Path) -> None:
     (folder / "test.tsv").write_text("cow\tmouumo\nbird\ttituu\nsnake\tmoo\n", "utf-8")
     arguments = ["--test", "test.tsv", "--epochs", "5", "--name", "agree", "--json"]
     done = charrnn(folder, "train", "words.tsv", *QUICK, *arguments)
     wanted = json.loads(done.stdout.splitlines()[-1])["losses"]["test"]
-    found = json.loads(charrnn(folder, "eval", "checkpoints/agree", "test.tsv", "--json").stdout)
-    assert found["nats_per_example"] == pytest.approx(wanted["nats_per_example"], abs=1e-6)
-    assert (found["accuracy"], found["macro_f1"]) == (wanted["accuracy"], wanted["macro_f1"])
-    assert {"classes", "confusion", "unknown", "chars_per_second", "seconds"} <= set(found)
-    assert [c["class"] for c in found["classes"]] == sorted(LETTERS)
-    assert np.array(found["confusion"]).sum(axis=1).tolist() == [1, 1, 1]
-    assert found["classes"][0].keys() == {"class", "examples", "f1"}
+    evaluated = json.loads(
+        charrnn(folder, "eval", "checkpoints/agree", "test.tsv", "--json").stdout
+    )
+    assert evaluated["nats_per_example"] == pytest.approx(wanted["nats_per_example"], abs=1e-6)
+    assert (evaluated["accuracy"], evaluated["macro_f1"]) == (
+        wanted["accuracy"],
+        wanted["macro_f1"],
+    )
+    assert {"classes", "confusion", "unknown", "chars_per_second", "seconds"} <= set(evaluated)
+    assert [c["class"] for c in evaluated["classes"]] == sorted(LETTERS)
+    assert np.array(evaluated["confusion"]).sum(axis=1).tolist() == [1, 1, 1]
+    assert evaluated["classes"][0].keys() == {"class", "examples", "f1"}
 
 
 BAD = [
@@ -219,7 +226,9 @@ BAD = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), BAD, ids=lambda v: str(v)[:50])
-def test_bad_input_gets_one_clear_line(arguments, code, message, folder):
+def test_bad_input_gets_one_clear_line(
+    arguments: list[str], code: int, message: str, folder: Path
+) -> None:
     (folder / "strange.tsv").write_text("cow\tmoo\ndog\twuff\n")
     (folder / "holes.tsv").write_text("cow\tmoo\nwuff\n")
     done = charrnn(folder, *arguments)
@@ -229,7 +238,7 @@ def test_bad_input_gets_one_clear_line(arguments, code, message, folder):
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_checkpoint_the_newest_classifier_names_classes(folder, tmp_path):
+def test_without_a_checkpoint_the_newest_classifier_is_used(folder: Path, tmp_path: Path) -> None:
     done = charrnn(tmp_path, "classify", "moo")
     assert done.returncode == 1
     assert "There is no run with --task classify under ./checkpoints yet" in done.stderr
@@ -242,7 +251,7 @@ def test_without_a_checkpoint_the_newest_classifier_names_classes(folder, tmp_pa
     assert charrnn(tmp_path, "sample", "--length", "5").returncode == 0
 
 
-def test_a_closed_pipe_is_quiet(folder):
+def test_a_closed_pipe_is_quiet(folder: Path) -> None:
     (folder / "many.txt").write_text("moo\n" * 30000)
     command = f"{sys.executable} -m charrnn classify checkpoints/animals < many.txt | head -1"
     done = subprocess.run(
@@ -253,7 +262,12 @@ def test_a_closed_pipe_is_quiet(folder):
     assert (done.stdout.splitlines()[1], done.stderr) == ("141", "")
 
 
-def table(capsys, confusion, columns, monkeypatch):
+def table(
+    capsys: pytest.CaptureFixture[str],
+    confusion: ConfusionMatrix,
+    columns: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[str]:
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("rich.console.Console.is_terminal", property(lambda self: True))
@@ -261,7 +275,7 @@ def table(capsys, confusion, columns, monkeypatch):
     return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
 
 
-def spread_out(classes, rng):
+def spread_out(classes: list[str], rng: np.random.Generator) -> ConfusionMatrix:
     """Texts that are mostly right, in classes of very different sizes."""
     count = len(classes)
     true = np.repeat(np.arange(count), rng.integers(1, 12000, count))
@@ -269,7 +283,9 @@ def spread_out(classes, rng):
     return ConfusionMatrix.of(tuple(classes), true, named)
 
 
-def test_eighteen_classes_fit_eighty_columns(capsys, monkeypatch, rng):
+def test_a_confusion_matrix_of_eighteen_classes_fits_eighty_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
     confusion = spread_out(LANGUAGES, rng)
     lines = table(capsys, confusion, 80, monkeypatch)
     assert max(map(len, lines)) <= 80
@@ -285,7 +301,9 @@ def test_eighteen_classes_fit_eighty_columns(capsys, monkeypatch, rng):
         np.testing.assert_allclose([float(c.replace(".", "0")) for c in cells], shares, atol=0.51)
 
 
-def test_more_classes_than_fit_are_listed_with_what_they_are_taken_for(capsys, monkeypatch, rng):
+def test_classes_that_do_not_fit_are_listed_with_their_most_frequent_errors(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
     names = [f"class {n}" for n in range(40)]
     lines = table(capsys, spread_out(names, rng), 80, monkeypatch)
     assert max(map(len, lines)) <= 80
@@ -295,14 +313,16 @@ def test_more_classes_than_fit_are_listed_with_what_they_are_taken_for(capsys, m
     assert wide[1].split()[2:] == [str(n) for n in range(1, 41)]
 
 
-def test_a_perfect_class_and_an_absent_one_are_shown(capsys, monkeypatch):
+def test_perfect_and_absent_classes_are_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     confusion = ConfusionMatrix.of(("吃", "b", "c"), np.array([0, 0]), np.array([0, 0]))
     lines = table(capsys, confusion, 80, monkeypatch)
     assert lines[2].split() == ["a", "吃", "2", "1.0", "100", ".", "."]
     assert lines[3].split() == ["b", "b", "0", "-", ".", ".", "."]
 
 
-def test_a_damaged_classifier_is_told(folder, rng):
+def test_a_damaged_classifier_is_reported(folder: Path, rng: np.random.Generator) -> None:
     config = ClassifierConfig(4, "gru", 3, 1, classes=("a", "b"))
     model = Classifier.initialised(config, rng)
     path = folder / "odd" / "best.npz"

@@ -19,7 +19,7 @@ LOSS = {"nats_per_char", "bits_per_char", "perplexity", "chars"}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with texts and one trained run, called small."""
     path = tmp_path_factory.mktemp("work")
     (path / "verse.txt").write_text(VERSE[:6000], "utf-8")
@@ -32,18 +32,21 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-def charrnn(where: Path, *arguments: str, stdin: str | bytes = b"", **environment: str):
+def charrnn(
+    where: Path, *arguments: str, stdin: str | bytes = b"", **environment: str
+) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "CHARRNN_CACHE": str(where / "cache"), "PYTHONUTF8": "1", **environment}
     data = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(
         [sys.executable, "-m", "charrnn", *arguments],
         cwd=where, env=env, input=data, capture_output=True, timeout=120, check=False,
     )  # fmt: skip
-    done.stdout, done.stderr = done.stdout.decode("utf-8", "replace"), done.stderr.decode()
-    return done
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode()
+    )
 
 
-def test_training_writes_plain_lines_to_standard_error_only(folder):
+def test_training_writes_plain_lines_to_standard_error_only(folder: Path) -> None:
     done = charrnn(folder, "train", "verse.txt", *TINY, "--eval-every", "10")
     assert done.returncode == 0
     assert done.stdout == ""
@@ -55,7 +58,7 @@ def test_training_writes_plain_lines_to_standard_error_only(folder):
     assert {f.name for f in run.iterdir()} == {"best.npz", "last.npz", "log.jsonl"}
 
 
-def test_train_json_is_one_event_a_line(folder):
+def test_train_json_is_one_event_a_line(folder: Path) -> None:
     done = charrnn(folder, "train", "verse.txt", *TINY, "--json", "--name", "j")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [events[0]["event"], events[-1]["event"]] == ["started", "finished"]
@@ -65,7 +68,7 @@ def test_train_json_is_one_event_a_line(folder):
     assert set(events[-1]["losses"]["test"]) == LOSS
 
 
-def test_an_ngram_model_is_learned_and_used_like_a_network(folder):
+def test_an_ngram_model_is_trained_and_used_like_a_network(folder: Path) -> None:
     done = charrnn(folder, "train", "verse.txt", "--cell", "ngram", "--order", "4")
     assert done.returncode == 0, done.stderr
     assert "verse: ngram 4, " in done.stderr
@@ -87,7 +90,7 @@ def test_an_ngram_model_is_learned_and_used_like_a_network(folder):
     assert again.stderr.startswith(f"Error: There is nothing to resume in {run}")
 
 
-def test_train_json_of_an_ngram_model_has_the_same_keys(folder):
+def test_train_json_of_an_ngram_model_has_the_same_keys(folder: Path) -> None:
     done = charrnn(folder, "train", "verse.txt", "--cell", "ngram", "--json", "--name", "jn")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [e["event"] for e in events] == ["started", "evaluated", "sampled", "saved", "finished"]
@@ -96,12 +99,12 @@ def test_train_json_of_an_ngram_model_has_the_same_keys(folder):
     assert {"losses", "seconds", "chars_per_second"} <= set(events[-1])
 
 
-def test_quiet_says_nothing(folder):
+def test_quiet_prints_nothing(folder: Path) -> None:
     done = charrnn(folder, "train", "verse.txt", *TINY, "--quiet", "--name", "q")
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 
-def test_a_chinese_file_name_names_the_run(folder):
+def test_a_chinese_file_name_names_the_run(folder: Path) -> None:
     done = charrnn(folder, "train", "诗 歌.txt", *TINY)
     assert done.returncode == 0, done.stderr
     written = charrnn(
@@ -111,7 +114,7 @@ def test_a_chinese_file_name_names_the_run(folder):
     assert len(written.stdout) == 23
 
 
-def test_options_may_come_from_a_file_and_the_command_line_wins(folder):
+def test_command_line_options_override_those_of_a_file(folder: Path) -> None:
     (folder / "run.toml").write_text(
         'cell = "lstm"\nhidden = 8\nlayers = 1\nepochs = 3\nbatch = 4\n'
     )
@@ -127,7 +130,7 @@ def test_options_may_come_from_a_file_and_the_command_line_wins(folder):
     )
 
 
-def test_a_text_too_short_for_the_batch_says_so_and_trains(folder):
+def test_a_text_too_short_for_the_batch_is_reported_and_trained_on(folder: Path) -> None:
     done = charrnn(
         folder, "train", "verse.txt", *TINY, "--batch", "500", "--seq", "100", "--name", "short"
     )
@@ -135,12 +138,12 @@ def test_a_text_too_short_for_the_batch_says_so_and_trains(folder):
     assert "too short for 500 streams" in done.stderr
 
 
-def test_training_reads_standard_input(folder):
+def test_training_reads_standard_input(folder: Path) -> None:
     done = charrnn(folder, "train", "-", *TINY, "--name", "piped", stdin=VERSE[:5000])
     assert done.returncode == 0, done.stderr
 
 
-def test_resuming_extends_a_run_and_keeps_its_options(folder):
+def test_resuming_extends_a_run_and_keeps_its_options(folder: Path) -> None:
     charrnn(folder, "train", "verse.txt", *TINY, "--name", "more")
     done = charrnn(folder, "train", "--resume", "checkpoints/more", "--steps", "30")
     assert "resumed at step 20" in done.stderr
@@ -151,13 +154,14 @@ def test_resuming_extends_a_run_and_keeps_its_options(folder):
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_leaves(folder, number, code):
+def test_a_signal_saves_the_run_and_exits(folder: Path, number: int, code: int) -> None:
     name = f"stopped {code}"
     arguments = ["train", "verse.txt", *TINY[:-4], "--steps", "100000", "--name", name]
     process = subprocess.Popen(
         [sys.executable, "-m", "charrnn", *arguments],
         cwd=folder, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+    assert process.stderr
     for line in process.stderr:
         if line.startswith("epoch "):
             break
@@ -170,7 +174,7 @@ def test_a_signal_saves_and_leaves(folder, number, code):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_closed_pipe_ends_training_with_its_work_saved(folder):
+def test_a_closed_pipe_ends_training_and_saves_the_run(folder: Path) -> None:
     command = (
         f"{sys.executable} -m charrnn train verse.txt {' '.join(TINY[:-4])} --steps 100000 --json "
         "--name unread | head -3 > /dev/null; echo ${PIPESTATUS[0]}"
@@ -183,7 +187,7 @@ def test_a_closed_pipe_ends_training_with_its_work_saved(folder):
     assert (folder / "checkpoints" / "unread" / "last.npz").exists()
 
 
-def test_a_second_training_of_the_same_run_is_refused(folder):
+def test_training_a_run_that_is_locked_is_refused(folder: Path) -> None:
     run = folder / "checkpoints" / "small"
     code = (
         "import sys; from pathlib import Path; from charrnn.runs.run import Run\n"
@@ -193,6 +197,7 @@ def test_a_second_training_of_the_same_run_is_refused(folder):
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     with holder:
+        assert holder.stdout
         holder.stdout.readline()
         done = charrnn(folder, "train", "--resume", "checkpoints/small", "--steps", "25")
         holder.communicate(b"")
@@ -200,7 +205,7 @@ def test_a_second_training_of_the_same_run_is_refused(folder):
     assert "is being trained by another process" in done.stderr
 
 
-def test_an_explosion_at_once_keeps_nothing_and_leaves_no_folder(folder):
+def test_immediate_divergence_leaves_no_run(folder: Path) -> None:
     arguments = [*TINY, "--optimizer", "sgd", "--lr", "1e9", "--clip", "0", "--name", "boom"]
     done = charrnn(folder, "train", "verse.txt", *arguments)
     assert done.returncode == 1
@@ -209,7 +214,7 @@ def test_an_explosion_at_once_keeps_nothing_and_leaves_no_folder(folder):
     assert not (folder / "checkpoints" / "boom").exists()
 
 
-def test_a_run_with_files_to_validate_resumes_from_another_folder(folder):
+def test_a_run_with_validation_files_resumes_from_another_folder(folder: Path) -> None:
     (folder / "v.txt").write_text(VERSE[6000:7000], "utf-8")
     assert charrnn(
         folder, "train", "verse.txt", *TINY[:-2], "--valid", "v.txt", "--name", "moved"
@@ -220,7 +225,7 @@ def test_a_run_with_files_to_validate_resumes_from_another_folder(folder):
     assert done.returncode == 0, done.stderr
 
 
-def test_sampling_writes_text_to_standard_output(folder):
+def test_sampling_writes_text_to_standard_output(folder: Path) -> None:
     done = charrnn(folder, "sample", "--seed-text", "The ", "--length", "50", "--seed", "3")
     assert done.returncode == 0
     assert done.stderr == ""
@@ -230,14 +235,14 @@ def test_sampling_writes_text_to_standard_output(folder):
     assert again.stdout == done.stdout
 
 
-def test_right_after_installation_there_is_a_model_to_sample(tmp_path):
+def test_the_bundled_model_can_be_sampled_without_training(tmp_path: Path) -> None:
     done = charrnn(tmp_path, "sample", "--temp", "0.8", "--length", "200", "--seed", "1")
     assert done.returncode == 0, done.stderr
     words = done.stdout.split()
     assert sum(w.strip(".,;:!?'").lower() in VERSE.lower() for w in words) > len(words) / 2
 
 
-def test_several_samples_are_those_of_their_seeds(folder):
+def test_each_of_several_samples_depends_only_on_its_seed(folder: Path) -> None:
     done = charrnn(folder, "sample", "--count", "3", "--length", "40", "--seed", "7", "--json")
     samples = json.loads(done.stdout)["samples"]
     assert [s["seed"] for s in samples] == [7, 8, 9]
@@ -245,14 +250,14 @@ def test_several_samples_are_those_of_their_seeds(folder):
     assert json.loads(alone.stdout)["samples"][0]["text"] == samples[1]["text"]
 
 
-def test_the_seed_may_come_from_a_file_or_a_pipe(folder):
+def test_the_seed_text_can_come_from_a_file_or_a_pipe(folder: Path) -> None:
     (folder / "seed.txt").write_text("Good ")
     for arguments, stdin in [(["--seed-file", "seed.txt"], ""), (["--seed-file", "-"], "Good ")]:
         done = charrnn(folder, "sample", *arguments, "--length", "10", stdin=stdin)
         assert done.stdout.startswith("Good ")
 
 
-def test_a_closed_pipe_is_quiet(folder):
+def test_a_closed_pipe_is_quiet(folder: Path) -> None:
     command = f"{sys.executable} -m charrnn sample --length 100000 | head -c 100"
     done = subprocess.run(
         ["bash", "-c", command], cwd=folder, capture_output=True, timeout=60, check=False
@@ -261,18 +266,19 @@ def test_a_closed_pipe_is_quiet(folder):
     assert done.stderr == b""
 
 
-def test_sampling_shows_text_before_it_is_done(folder):
+def test_sampling_streams_its_output(folder: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "charrnn", "sample", "--length", "100000000"],
         cwd=folder, stdout=subprocess.PIPE,
     )  # fmt: skip
+    assert process.stdout
     with process.stdout as text:
         assert text.read(20)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
 
 
-def test_evaluating_gives_the_three_units(folder):
+def test_evaluation_reports_all_three_units(folder: Path) -> None:
     data = json.loads(charrnn(folder, "eval", "checkpoints/small", "verse.txt", "--json").stdout)
     assert data.keys() >= LOSS | {"parameters", "chars_per_second", "seconds"}
     assert data["chars"] == 6000
@@ -281,7 +287,7 @@ def test_evaluating_gives_the_three_units(folder):
     assert re.search(r"\b7\b", table.stdout)
 
 
-def test_evaluation_agrees_with_the_end_of_training(folder):
+def test_evaluation_agrees_with_the_end_of_training(folder: Path) -> None:
     done = charrnn(folder, "train", "verse.txt", *TINY, "--json", "--name", "agree")
     finished = json.loads(done.stdout.splitlines()[-1])
     (folder / "tail.txt").write_text(VERSE[5400:6000], "utf-8")
@@ -290,7 +296,7 @@ def test_evaluation_agrees_with_the_end_of_training(folder):
     assert data["nats_per_char"] == pytest.approx(wanted, abs=1e-6)
 
 
-def test_bytes_are_sampled_as_bytes(folder):
+def test_bytes_are_sampled_as_bytes(folder: Path) -> None:
     (folder / "bytes.bin").write_bytes(bytes(range(256)) * 20)
     done = charrnn(folder, "train", "bytes.bin", *TINY, "--unit", "byte", "--name", "bytes")
     assert done.returncode == 0, done.stderr
@@ -298,7 +304,7 @@ def test_bytes_are_sampled_as_bytes(folder):
     assert charrnn(folder, "eval", "checkpoints/bytes", "bytes.bin").returncode == 0
 
 
-def test_corpora_are_listed_and_shown(folder):
+def test_corpora_are_listed_and_shown(folder: Path) -> None:
     listed = json.loads(charrnn(folder, "corpora", "--json").stdout)
     names = {e["name"]: e for e in listed}
     assert names["elizabethan"]["here"]
@@ -346,7 +352,9 @@ BAD = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), BAD, ids=lambda v: str(v)[:40])
-def test_bad_input_gets_one_clear_line(arguments, code, message, folder):
+def test_bad_input_gets_one_clear_line(
+    arguments: list[str], code: int, message: str, folder: Path
+) -> None:
     done = charrnn(folder, *arguments)
     assert done.returncode == code
     assert done.stdout == ""
@@ -357,7 +365,7 @@ def test_bad_input_gets_one_clear_line(arguments, code, message, folder):
         assert done.stderr.count("\n") == 1
 
 
-def test_unknown_characters_may_be_skipped(folder):
+def test_unknown_characters_can_be_skipped(folder: Path) -> None:
     done = charrnn(
         folder,
         "sample",
@@ -372,7 +380,7 @@ def test_unknown_characters_may_be_skipped(folder):
     assert done.stdout.startswith("ab")
 
 
-def test_an_output_that_cannot_be_written_is_one_line(folder):
+def test_output_that_cannot_be_written_is_a_one_line_error(folder: Path) -> None:
     (folder / "blocked").write_text("a file where a folder should be")
     done = charrnn(folder, "train", "verse.txt", *TINY, "--out", "blocked")
     assert (done.returncode, done.stderr) == (
@@ -391,7 +399,7 @@ def test_an_output_that_cannot_be_written_is_one_line(folder):
         assert done.stderr == "Error: Cannot write the output: no space left on device.\n"
 
 
-def test_closed_streams_are_no_surprise(folder):
+def test_closed_standard_streams_are_handled(folder: Path) -> None:
     for command, code in [("sample --length 5 >&-", 0), ("train - <&-", 1), ("info >&-", 0)]:
         done = subprocess.run(
             ["bash", "-c", f"{sys.executable} -m charrnn {command}"],
@@ -401,7 +409,7 @@ def test_closed_streams_are_no_surprise(folder):
         assert "defect" not in done.stderr
 
 
-def test_a_terminal_without_unicode_gets_what_it_can_show(folder):
+def test_an_ascii_terminal_is_supported(folder: Path) -> None:
     done = charrnn(folder, "corpora", PYTHONUTF8="0", PYTHONIOENCODING="ascii", LC_ALL="C")
     assert done.returncode == 0, done.stderr
 
@@ -418,26 +426,28 @@ def test_a_terminal_without_unicode_gets_what_it_can_show(folder):
         ("lr = inf", "lr is inf; it must be a number"),
     ],
 )
-def test_a_value_of_the_wrong_type_in_a_file_is_named(line, message, folder):
+def test_a_value_of_the_wrong_type_in_a_file_is_named(
+    line: str, message: str, folder: Path
+) -> None:
     (folder / "wrong.toml").write_text(line)
     done = charrnn(folder, "train", "verse.txt", "--config", "wrong.toml", "--steps", "2")
     assert done.returncode == 2
     assert done.stderr == f"Error: wrong.toml: {message}.\n"
 
 
-def test_names_with_markup_are_shown_as_they_are(folder):
+def test_names_with_markup_are_shown_as_they_are(folder: Path) -> None:
     (folder / "q[bold]:smile:.txt").write_text(VERSE[:200], "utf-8")
     done = charrnn(folder, "eval", "checkpoints/small", "q[bold]:smile:.txt")
     assert done.returncode == 0, done.stderr
     assert "q[bold]:smile:.txt" in done.stdout
 
 
-def test_tables_are_whole_however_narrow_the_place(folder):
+def test_numbers_in_tables_are_never_cut_in_narrow_terminals(folder: Path) -> None:
     narrow = charrnn(folder, "eval", "checkpoints/small", "verse.txt", COLUMNS="20").stdout
     assert re.search(r"\d\.\d{4} +\d\.\d{4} +\d+\.\d{3} +6,000", narrow)
 
 
-def examples(name):
+def examples(name: str) -> list[str]:
     shown = (
         charrnn(Path.cwd(), name, "--help").stdout if name else charrnn(Path.cwd(), "--help").stdout
     )
@@ -445,7 +455,7 @@ def examples(name):
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
-def test_help_ends_with_examples_that_run(name, folder):
+def test_help_ends_with_examples_that_run(name: str, folder: Path) -> None:
     """Each as printed, but for long budgets, which are cut to a few steps."""
     lines = examples(name)
     assert lines
@@ -473,7 +483,7 @@ def test_help_ends_with_examples_that_run(name, folder):
         assert done.returncode == 0, (line, done.stderr)
 
 
-def test_training_is_drawn_live_in_a_terminal(folder):
+def test_training_shows_live_progress_in_a_terminal(folder: Path) -> None:
     pexpect = pytest.importorskip("pexpect")
     child = pexpect.spawn(
         sys.executable, ["-m", "charrnn", "train", "verse.txt", *TINY, "--name", "live"],
@@ -496,7 +506,7 @@ def test_training_is_drawn_live_in_a_terminal(folder):
     assert max(map(len, re.split(r"[\r\n]+", plain))) <= 80
 
 
-def test_no_color_is_honoured(folder):
+def test_no_color_is_honoured(folder: Path) -> None:
     pexpect = pytest.importorskip("pexpect")
     child = pexpect.spawn(
         sys.executable, ["-m", "charrnn", "train", "verse.txt", *TINY, "--name", "plain"],

@@ -1,8 +1,11 @@
 """Comparisons: the same for all, whoever does the runs and however often they are interrupted."""
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -10,35 +13,37 @@ import pytest
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.experiment import Plan
 from charrnn.compare.results import rank
-from charrnn.compare.trial import TrialProgress, learn
+from charrnn.compare.trial import Trial, TrialProgress, learn
 from charrnn.data.reading import Source
 from charrnn.errors import CheckpointError, CorpusError, WorkerError
 from charrnn.language.evaluate import evaluate
-from charrnn.language.text_model import load
+from charrnn.nn.params import Array
 from charrnn.runs import checkpoint
-from charrnn.training.network_trainer import NetworkTrainer
-from tests.comparing import CONFIG, PLAN, TEXT, Here, compared
-from tests.conftest import VERSE
+from charrnn.tasks import load
+from tests.conftest import VERSE, resume_network
+from tests.small_comparison import CONFIG, PLAN, TEXT, Here, compared, results
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Comparison:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     return compared(tmp_path_factory.mktemp("whole") / "experiment")
 
 
-def bits(comparison):
+def bits(comparison: Comparison) -> dict[str, Mapping[str, Array]]:
     return {t.path.name: checkpoint.load(t.run.best).model.arrays() for t in comparison.trials}
 
 
-def assert_same_bits(one, other):
-    one, other = bits(one), bits(other)
-    assert one.keys() == other.keys()
-    for name, arrays in one.items():
+def assert_same_bits(one: Comparison, other: Comparison) -> None:
+    ours, theirs = bits(one), bits(other)
+    assert ours.keys() == theirs.keys()
+    for name, arrays in ours.items():
         for key, array in arrays.items():
-            np.testing.assert_array_equal(other[name][key], array, err_msg=f"{name} {key}")
+            np.testing.assert_array_equal(theirs[name][key], array, err_msg=f"{name} {key}")
 
 
-def test_every_model_has_its_runs_in_folders_that_say_what_they_are(whole):
+def test_run_folders_are_named_after_model_and_seed(whole: Comparison) -> None:
     assert [t.path.name for t in whole.trials] == [
         "ngram-1", "ngram-3", "rnn-1x8-seed1", "gru-1x8-seed1", "rnn-1x8-seed2", "gru-1x8-seed2"
     ]  # fmt: skip
@@ -50,8 +55,8 @@ def test_every_model_has_its_runs_in_folders_that_say_what_they_are(whole):
     assert len(text) == 5
 
 
-def test_losses_are_those_of_the_best_model_on_the_test_part(whole):
-    for trial, result in whole.results.items():
+def test_losses_are_of_the_best_model_on_the_test_split(whole: Comparison) -> None:
+    for trial, result in results(whole).items():
         best = checkpoint.load(trial.run.best)
         wanted = evaluate(best.language_model, whole.corpus.test)
         assert result.loss.nats_per_char == pytest.approx(wanted.nats_per_char, rel=1e-12)
@@ -67,7 +72,7 @@ def test_losses_are_those_of_the_best_model_on_the_test_part(whole):
             assert [p.seconds for p in result.curve] == sorted(p.seconds for p in result.curve)
 
 
-def test_who_does_the_runs_and_how_many_at_a_time_changes_no_bit(whole, tmp_path):
+def test_parallel_runs_give_the_same_bits(whole: Comparison, tmp_path: Path) -> None:
     comparison = Comparison(PLAN, TEXT, tmp_path / "three")
     with ThreadPoolExecutor(3) as pool:
         ended = [trial for trial in comparison.events(pool) if trial]
@@ -75,9 +80,9 @@ def test_who_does_the_runs_and_how_many_at_a_time_changes_no_bit(whole, tmp_path
     assert_same_bits(whole, comparison)
 
 
-def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
-    whole, tmp_path, monkeypatch
-):
+def test_an_interrupted_comparison_resumes_with_the_same_bits(
+    whole: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Stopped in the midst of every run, again and again."""
     monkeypatch.setattr("charrnn.compare.trial._EVERY", 0.0)
     out, rounds, steps = tmp_path / "often", 0, []
@@ -86,9 +91,16 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
         if not comparison.missing:
             break
         rounds += 1
-        tell, seen = type(comparison.trials[0]).tell, []
+        tell = type(comparison.trials[0]).tell
+        seen: list[float] = []
 
-        def stop_soon(trial, progress, tell=tell, seen=seen, comparison=comparison):
+        def stop_soon(
+            trial: Trial,
+            progress: TrialProgress | None,
+            tell: Callable[[Trial, TrialProgress | None], None] = tell,
+            seen: list[float] = seen,
+            comparison: Comparison = comparison,
+        ) -> None:
             tell(trial, progress)
             if progress and progress.share:
                 seen.append(progress.share)
@@ -104,12 +116,12 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
     assert steps == sorted(steps)
     assert_same_bits(whole, comparison)
     ours, theirs = (
-        {t.path.name: r.loss for t, r in c.results.items()} for c in (whole, comparison)
+        {t.path.name: r.loss for t, r in results(c).items()} for c in (whole, comparison)
     )
     assert ours == theirs
 
 
-def test_a_stop_that_comes_before_it_begins_is_not_lost(tmp_path):
+def test_a_stop_before_the_first_run_is_honoured(tmp_path: Path) -> None:
     comparison = Comparison(PLAN, TEXT, tmp_path / "x")
     comparison.stop()
     assert not [trial for trial in comparison.events(Here()) if trial]
@@ -117,18 +129,18 @@ def test_a_stop_that_comes_before_it_begins_is_not_lost(tmp_path):
     assert not list(comparison.folder.rglob(".*"))
 
 
-def test_a_run_that_was_trained_further_is_not_taken_for_the_old_one(tmp_path):
+def test_a_run_that_was_trained_further_is_refused(tmp_path: Path) -> None:
     plan = replace(PLAN, cells=("rnn",), seeds=1, orders=())
     (trial,) = compared(tmp_path / "x", plan).trials
     run = trial.run
     longer = replace(trial.config, steps=20)
-    list(NetworkTrainer.resume(run, TEXT.read(), longer).events())
+    list(resume_network(run, TEXT.read(), longer).events())
     assert not trial.ended
     with pytest.raises(CheckpointError, match="trained further"):
         compared(tmp_path / "x", plan)
 
 
-def test_a_text_that_changes_in_between_is_told(tmp_path):
+def test_a_text_that_changes_during_a_comparison_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "verse.txt"
     file.write_text(VERSE[:4000], "utf-8")
     comparison = Comparison(PLAN, replace(TEXT, sources=(Source.of(file),)), tmp_path / "out")
@@ -138,7 +150,7 @@ def test_a_text_that_changes_in_between_is_told(tmp_path):
     assert not (comparison.folder / ".stop").exists()
 
 
-def test_a_run_that_diverges_is_told_and_ends_nothing(tmp_path):
+def test_a_diverged_run_is_reported_and_the_comparison_continues(tmp_path: Path) -> None:
     wild = replace(PLAN.config, optimizer="sgd", lr=1e9, clip=0.0)
     comparison = compared(tmp_path / "wild", replace(PLAN, config=wild))
     summaries = rank(comparison.summaries())
@@ -148,28 +160,29 @@ def test_a_run_that_diverges_is_told_and_ends_nothing(tmp_path):
     assert not again.missing
 
 
-def test_models_rank_by_their_mean_and_know_how_far_behind_they_are(whole):
+def test_models_are_ranked_by_mean_loss_with_their_distance_to_the_best(whole: Comparison) -> None:
     summaries = rank(whole.summaries())
     losses = [s.loss.nats_per_char for s in summaries]
     assert losses == sorted(losses)
     assert summaries[0].behind is None
     for s in summaries[1:]:
+        assert s.behind
         assert s.behind.nats == pytest.approx(s.loss.nats_per_char - losses[0])
         assert 0 <= s.behind.p <= 1
     gru = next(s for s in summaries if s.title == "gru 1x8")
-    each = np.array([r.loss.nats_per_char for r in gru.results])
-    assert gru.loss.nats_per_char == pytest.approx(each.mean())
-    assert gru.spread["nats_per_char"] == pytest.approx(each.std(ddof=1))
-    assert gru.spread["bits_per_char"] == pytest.approx((each / np.log(2)).std(ddof=1))
-    assert gru.spread["perplexity"] == pytest.approx(np.exp(each).std(ddof=1))
+    nats = np.array([r.loss.nats_per_char for r in gru.results])
+    assert gru.loss.nats_per_char == pytest.approx(nats.mean())
+    assert gru.spread["nats_per_char"] == pytest.approx(nats.std(ddof=1))
+    assert gru.spread["bits_per_char"] == pytest.approx((nats / np.log(2)).std(ddof=1))
+    assert gru.spread["perplexity"] == pytest.approx(np.exp(nats).std(ddof=1))
     ngram = next(s for s in summaries if s.title == "ngram 3")
     assert (ngram.spread, ngram.alone) == ({}, False)
 
 
-def test_time_left_is_that_of_the_runs_alike_shared_among_workers(whole):
+def test_time_left_is_estimated_from_finished_runs_of_the_same_model(whole: Comparison) -> None:
     fresh = Comparison(PLAN, TEXT, whole.folder)
     seconds = {"rnn 1x8": 10.0, "gru 1x8": 30.0}
-    for trial, result in list(fresh.results.items()):
+    for trial, result in results(fresh).items():
         if trial.config.seed == 2:
             del fresh.results[trial]
         elif result.seed:
@@ -184,10 +197,10 @@ def test_time_left_is_that_of_the_runs_alike_shared_among_workers(whole):
     assert fresh.time_left(1) is None
 
 
-def test_a_worker_that_is_no_more_is_a_clear_error(tmp_path):
+def test_a_dead_worker_is_a_clear_error(tmp_path: Path) -> None:
     class Broken(Here):
-        def submit(self, fn, /, *args, **kwargs):
-            done = Future()
+        def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+            done: Future[T] = Future()
             done.set_exception(BrokenProcessPool("killed"))
             return done
 
@@ -195,7 +208,7 @@ def test_a_worker_that_is_no_more_is_a_clear_error(tmp_path):
         list(Comparison(PLAN, TEXT, tmp_path / "x").events(Broken()))
 
 
-def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path):
+def test_a_run_reports_progress_and_can_be_stopped(tmp_path: Path) -> None:
     plan = replace(PLAN, cells=("rnn",), seeds=1, orders=())
     (trial,) = Comparison(plan, TEXT, tmp_path / "x").trials
     assert trial.look() is None
@@ -209,23 +222,24 @@ def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path):
     assert not trial.run.log_file.exists()
 
 
-def test_the_state_that_was_best_in_validation_is_measured_not_the_last(tmp_path):
+def test_the_best_validation_checkpoint_is_evaluated_not_the_last(tmp_path: Path) -> None:
     wild = replace(CONFIG, lr=1.0, eval_every=1, schedule="constant", weight_decay=0.0)
     comparison = compared(tmp_path / "x", Plan(wild, ("rnn",), 1))
-    ((trial, result),) = comparison.results.items()
+    ((trial, result),) = results(comparison).items()
     best, last = checkpoint.load(trial.run.best), checkpoint.load(trial.run.last)
-    assert best.meta["metrics"]["best_step"] < last.meta["position"]["step"]
+    assert best.record.metrics
+    assert best.record.metrics.best_step < last.record.step
     wanted = evaluate(best.language_model, comparison.corpus.test)
     assert result.loss.nats_per_char == pytest.approx(wanted.nats_per_char, rel=1e-12)
 
 
-def test_words_have_their_losses_per_character(tmp_path):
+def test_losses_of_word_models_are_per_character(tmp_path: Path) -> None:
     """So that models of words and of characters can be compared on a text."""
     plan = Plan(replace(CONFIG, unit="word"), ("rnn",), 1, (2,))
     words = compared(tmp_path / "words", plan, replace(TEXT, config=plan.config))
     chars = compared(tmp_path / "chars", Plan(CONFIG, ("rnn",), 1, (2,)))
     for comparison in (words, chars):
-        for trial, result in comparison.results.items():
+        for trial, result in results(comparison).items():
             log = trial.run.records()
             told = next(r for r in log if r["event"] == "finished")["losses"]["test"]
             assert result.loss.nats_per_char == pytest.approx(told["nats_per_char"], rel=1e-9)

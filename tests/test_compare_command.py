@@ -15,12 +15,12 @@ import pytest
 
 from charrnn.cli import run
 from charrnn.runs import checkpoint
-from tests.comparing import COMMAND, SMALL, charrnn
 from tests.conftest import VERSE
+from tests.small_comparison import COMMAND, SMALL, charrnn
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a text and a comparison that is done, called done."""
     path = tmp_path_factory.mktemp("work")
     (path / "verse.txt").write_text(VERSE[:5000], "utf-8")
@@ -31,7 +31,7 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-def test_the_document_has_every_model_with_its_runs(folder):
+def test_json_has_every_model_with_its_runs(folder: Path) -> None:
     data = json.loads((folder / "done.json").read_text("utf-8"))
     assert (data["text"], data["folder"], data["blocks"]) == ("verse", "done", 10)
     assert "Welch's t test" in data["method"]
@@ -47,7 +47,7 @@ def test_the_document_has_every_model_with_its_runs(folder):
     assert gru["behind"]["p"] < 0.05
 
 
-def test_progress_is_plain_lines_on_standard_error(folder):
+def test_progress_is_plain_lines_on_standard_error(folder: Path) -> None:
     lines = (folder / "done.txt").read_text("utf-8").splitlines()
     assert lines[0].startswith("verse: 3,500 training, 500 validation, 1,000 test characters")
     assert "rnn 1x8 1,058; gru 1x8 2,138" in lines[1]
@@ -56,7 +56,7 @@ def test_progress_is_plain_lines_on_standard_error(folder):
     assert all("test" in line and "perplexity" in line for line in ended)
 
 
-def test_csv_has_a_line_a_run(folder):
+def test_csv_has_one_line_per_run(folder: Path) -> None:
     with (folder / "runs.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     data = json.loads((folder / "done.json").read_text("utf-8"))
@@ -65,14 +65,16 @@ def test_csv_has_a_line_a_run(folder):
     assert {row["cell"] for row in rows} == {"ngram", "rnn", "gru"}
 
 
-def test_the_same_command_does_nothing_again_and_says_the_same(folder):
+def test_repeating_a_finished_comparison_trains_nothing_and_prints_the_same(folder: Path) -> None:
     again = charrnn(folder, "--steps", "12", "--out", "done", "--json")
     assert again.stdout == (folder / "done.json").read_text("utf-8")
     assert "6 of them done before" in again.stderr
     assert "[" not in again.stderr
 
 
-def test_its_runs_are_used_and_compared_like_any_other(folder, capsys, monkeypatch):
+def test_runs_of_a_comparison_can_be_used_and_compared_again(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     assert run(["sample", "done/gru-1x8-seed1", "--length", "5"]) == 0
     (folder / "tail.txt").write_text(VERSE[4000:5000], "utf-8")
@@ -92,7 +94,7 @@ def test_its_runs_are_used_and_compared_like_any_other(folder, capsys, monkeypat
     assert "6 of these runs learned from this very text" in capsys.readouterr().err
 
 
-def test_learning_curves_are_drawn(folder):
+def test_learning_curves_are_drawn(folder: Path) -> None:
     pytest.importorskip("matplotlib")
     done = charrnn(folder, "--steps", "12", "--out", "done", "--plot", "curves.svg", "--quiet")
     assert done.returncode == 0, done.stderr
@@ -101,7 +103,7 @@ def test_learning_curves_are_drawn(folder):
         assert words in picture
 
 
-def test_it_is_drawn_live_in_a_narrow_terminal(folder):
+def test_a_comparison_shows_live_progress_in_a_narrow_terminal(folder: Path) -> None:
     pexpect = pytest.importorskip("pexpect")
     env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
     child = pexpect.spawn(
@@ -123,14 +125,15 @@ MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.envir
 
 
 @pytest.mark.skipif(not (MPIEXEC and find_spec("mpi4py")), reason="needs mpiexec and mpi4py")
-def test_ranks_of_mpi_do_the_same_runs(folder):
+def test_mpi_ranks_do_the_same_runs(folder: Path) -> None:
     env = {
         **os.environ,
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     }
-    for arguments, code in ([["--steps", "12"], 0], [["--seeds", "0"], 2]):
+    assert MPIEXEC
+    for arguments, code in ((["--steps", "12"], 0), (["--seeds", "0"], 2)):
         done = subprocess.run(
             [MPIEXEC, "-n", "3", *COMMAND, *arguments, "--out", "ranks", "--json"],
             cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False,
@@ -168,7 +171,13 @@ BAD = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), BAD, ids=lambda v: str(v)[:60])
-def test_bad_usage_gets_one_clear_line(arguments, words, folder, capsys, monkeypatch):
+def test_bad_usage_gets_one_clear_line(
+    arguments: list[str],
+    words: str,
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(folder)
     (folder / "own.toml").write_text('cell = "gru"\n')
     assert run(arguments) == 2
@@ -177,16 +186,18 @@ def test_bad_usage_gets_one_clear_line(arguments, words, folder, capsys, monkeyp
     assert words in err
 
 
-def test_an_unknown_character_is_told_with_the_run_that_does_not_know_it(
-    folder, capsys, monkeypatch
-):
+def test_an_unknown_character_is_reported_with_its_run(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     (folder / "odd.txt").write_text("The 語", "utf-8")
     assert run(["compare", "done", "--on", "odd.txt"]) == 1
     assert "done/gru-1x8-seed1/best.npz: The model has never seen" in capsys.readouterr().err
 
 
-def test_a_folder_of_any_runs_is_measured_words_beside_characters(folder, capsys, monkeypatch):
+def test_runs_of_words_and_characters_can_be_compared(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     for name, options in [("letters", ()), ("words", ("--unit", "word", "--min-count", "2"))]:
         tiny = ["--cell", "ngram", "--order", "2", "--quiet", *options]
@@ -203,7 +214,9 @@ def test_a_folder_of_any_runs_is_measured_words_beside_characters(folder, capsys
     assert "do not read the text alike" in err
 
 
-def test_what_predicts_no_text_is_named(folder, capsys, monkeypatch):
+def test_a_model_that_is_no_language_model_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     fill = ["--task", "fill", *SMALL, "--steps", "2", "--quiet", "--name", "gaps"]
     assert run(["train", "verse.txt", *fill]) == 0
@@ -211,9 +224,9 @@ def test_what_predicts_no_text_is_named(folder, capsys, monkeypatch):
     assert "checkpoints/gaps/best.npz: This model" in capsys.readouterr().err
 
 
-def test_a_text_is_read_as_the_model_read_its_own_unless_it_is_said_otherwise(
-    folder, capsys, monkeypatch
-):
+def test_a_text_is_read_with_the_encoding_of_the_model_by_default(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     Path("wide.txt").write_text(VERSE[:3000], "utf-16")
     train = ["train", "wide.txt", "--encoding", "utf-16", "--hidden", "8", "--steps", "2"]

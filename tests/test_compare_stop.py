@@ -7,30 +7,32 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from charrnn.runs import checkpoint
-from tests.comparing import COMMAND
 from tests.conftest import VERSE
+from tests.small_comparison import COMMAND
 
+Start = Callable[..., subprocess.Popen[str]]
 LONG = ["--steps", "100000", "--ngram", "none"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("work")
     (path / "verse.txt").write_text(VERSE[:5000], "utf-8")
     return path
 
 
 @pytest.fixture
-def start(folder) -> Iterator[Callable[..., subprocess.Popen]]:
+def start(folder: Path) -> Iterator[Start]:
     """Starts comparisons, each in a process group of its own, as a shell would."""
     started = []
 
-    def begin(*arguments: str) -> subprocess.Popen:
+    def begin(*arguments: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [*COMMAND, *arguments], cwd=folder, text=True, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -45,7 +47,7 @@ def start(folder) -> Iterator[Callable[..., subprocess.Popen]]:
                 os.kill(left, signal.SIGKILL)
 
 
-def wait_until(condition) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     """However long it takes, within reason: this machine may have other things to do."""
     until = time.monotonic() + 200
     while not condition():
@@ -55,11 +57,16 @@ def wait_until(condition) -> None:
 
 def shares(experiment: Path) -> dict[str, float]:
     """How far the runs are that are being trained."""
-    found = {}
+    progress = {}
     for path in experiment.glob("*/.progress"):
         with suppress(OSError):  # just ended
-            found[path.parent.name] = json.loads(path.read_text("utf-8"))["share"]
-    return found
+            progress[path.parent.name] = json.loads(path.read_text("utf-8"))["share"]
+    return progress
+
+
+def is_past(experiment: Path, run: str, share: float) -> bool:
+    """Whether a run has done more than this share of its steps."""
+    return shares(experiment).get(run, 0) > share
 
 
 def wait_for_work(experiment: Path, runs: int = 1) -> None:
@@ -67,28 +74,30 @@ def wait_for_work(experiment: Path, runs: int = 1) -> None:
     wait_until(lambda: sum(share > 0 for share in shares(experiment).values()) >= runs)
 
 
-def group(process: subprocess.Popen) -> dict[int, str]:
+def group(process: subprocess.Popen[str]) -> dict[int, str]:
     """The command lines of all living processes of the group that this one leads."""
-    found = {}
+    members = {}
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # gone in the meantime
             state, _, of = (path / "stat").read_text().rpartition(")")[2].split()[:3]
             if int(of) == process.pid and state not in "ZX":
-                found[int(path.name)] = (path / "cmdline").read_text()
-    return found
+                members[int(path.name)] = (path / "cmdline").read_text()
+    return members
 
 
-def wait_for_nobody(process: subprocess.Popen) -> None:
+def wait_for_nobody(process: subprocess.Popen[str]) -> None:
     """A process has closed its files a moment before it is gone."""
     wait_until(lambda: not group(process))
 
 
-def workers(process: subprocess.Popen) -> list[int]:
+def workers(process: subprocess.Popen[str]) -> list[int]:
     """Those of the group that do runs."""
     return [p for p, line in group(process).items() if "spawn_main" in line]
 
 
-def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder, start):
+def test_ctrl_c_saves_ends_all_processes_and_the_command_resumes(
+    folder: Path, start: Start
+) -> None:
     arguments = [*LONG, "--eval-every", "50", "--out", "long", "--workers", "2"]
     process = start(*arguments)
     wait_for_work(folder / "long", 2)
@@ -106,14 +115,14 @@ def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder, start):
     assert min(steps.values()) > 0
     process = start(*arguments)
     for name, step in steps.items():
-        wait_until(lambda n=name, s=step: shares(folder / "long").get(n, 0) > s / 100_000)
+        wait_until(partial(is_past, folder / "long", name, step / 100_000))
     os.killpg(process.pid, signal.SIGTERM)
     process.communicate(timeout=200)
     assert process.returncode == 143
     wait_for_nobody(process)
 
 
-def test_a_second_ctrl_c_ends_at_once(folder, start):
+def test_a_second_ctrl_c_exits_at_once(folder: Path, start: Start) -> None:
     process = start(*LONG, "--out", "hasty")
     wait_for_work(folder / "hasty")
     for worker in workers(process):
@@ -128,7 +137,7 @@ def test_a_second_ctrl_c_ends_at_once(folder, start):
     wait_for_nobody(process)
 
 
-def test_nobody_is_left_behind_by_a_kill(folder, start):
+def test_killing_the_parent_ends_all_workers(folder: Path, start: Start) -> None:
     process = start(*LONG, "--out", "killed")
     wait_for_work(folder / "killed")
     process.kill()
@@ -136,7 +145,7 @@ def test_nobody_is_left_behind_by_a_kill(folder, start):
     wait_for_nobody(process)
 
 
-def test_a_worker_that_is_killed_is_one_clear_line(folder, start):
+def test_a_killed_worker_is_a_one_line_error(folder: Path, start: Start) -> None:
     process = start(*LONG, "--out", "shot", "--workers", "1", "--quiet")
     wait_for_work(folder / "shot")
     for worker in workers(process):

@@ -2,72 +2,91 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.cli.views.display import choice
-from charrnn.config import defaults
-from charrnn.config.train_config import TrainConfig
+from charrnn.config import resolve as defaults
 from charrnn.data.corpus import Corpus
 from charrnn.errors import ConfigError
+from charrnn.tasks import LanguageModelConfig
 from charrnn.training.events import Started, to_json
-from charrnn.training.network_trainer import NetworkTrainer
+from tests.conftest import network_trainer
 
 lengths = st.integers(2, 10**10)
 reads = st.floats(0.01, 10_000)
 shares = st.floats(1e-6, 1e6)
 
 
-@given(n=lengths, each=shares, e=reads, more=reads)
-def test_more_is_dropped_where_a_text_is_read_oftener_or_the_network_is_larger(n, each, e, more):
-    here = defaults.dropout(each, n, e)
-    assert 0 <= here <= defaults.dropout(each, n, e + more) <= defaults.dropout(each, n, None) < 1
-    assert here <= defaults.dropout(2 * each, n, e)
+@given(n=lengths, parameters_per_character=shares, e=reads, further=reads)
+def test_dropout_grows_with_epochs_and_network_size(
+    n: int, parameters_per_character: float, e: float, further: float
+) -> None:
+    here = defaults.dropout(parameters_per_character, n, e)
+    assert (
+        0
+        <= here
+        <= defaults.dropout(parameters_per_character, n, e + further)
+        <= defaults.dropout(parameters_per_character, n, None)
+        < 1
+    )
+    assert here <= defaults.dropout(2 * parameters_per_character, n, e)
 
 
-@given(n=lengths, minutes=reads, more=reads, layers=st.integers(1, 4))
-def test_with_more_time_the_network_is_no_narrower(n, minutes, more, layers):
-    here, later = (defaults.hidden(n, layers, m) for m in (minutes, minutes + more))
+@given(n=lengths, minutes=reads, extra=reads, layers=st.integers(1, 4))
+def test_more_time_never_gives_a_smaller_network(
+    n: int, minutes: float, extra: float, layers: int
+) -> None:
+    here, later = (defaults.hidden_size(n, layers, m) for m in (minutes, minutes + extra))
     assert 192 <= here <= later <= 512
-    assert defaults.hidden(n, layers + 1, minutes) <= here
+    assert defaults.hidden_size(n, layers + 1, minutes) <= here
 
 
-def test_with_an_hour_there_is_one_layer_more_unless_the_text_is_short():
-    shapes = [defaults.resolve_defaults(TrainConfig(minutes=m), 1_000_000) for m in (3, 8, 60)]
+def test_an_hour_adds_a_layer_unless_the_text_is_short() -> None:
+    shapes = [
+        defaults.resolve_for_length(LanguageModelConfig(minutes=m), 1_000_000) for m in (3, 8, 60)
+    ]
     assert [(c.layers, c.hidden) for c in shapes] == [(2, 192), (2, 320), (3, 512)]
-    assert defaults.resolve_defaults(TrainConfig(minutes=60), 50_000).layers == 2
+    assert defaults.resolve_for_length(LanguageModelConfig(minutes=60), 50_000).layers == 2
 
 
 @given(minutes=reads, width=st.integers(1, 999), layers=st.integers(1, 5))
-def test_a_given_width_or_depth_is_kept(minutes, width, layers):
-    wide = defaults.resolve_defaults(TrainConfig(minutes=minutes, hidden=width), 1_000_000)
-    deep = defaults.resolve_defaults(TrainConfig(minutes=minutes, layers=layers), 1_000_000)
+def test_an_explicit_width_or_depth_is_kept(minutes: float, width: int, layers: int) -> None:
+    wide = defaults.resolve_for_length(
+        LanguageModelConfig(minutes=minutes, hidden=width), 1_000_000
+    )
+    deep = defaults.resolve_for_length(
+        LanguageModelConfig(minutes=minutes, layers=layers), 1_000_000
+    )
     assert (wide.layers, wide.hidden, deep.layers) == (2, width, layers)
 
 
 @given(n=lengths)
-def test_without_a_budget_reading_is_neither_endless_nor_once_only(n):
+def test_the_default_budget_is_between_2_and_40_epochs(n: int) -> None:
     assert 2 <= defaults.epochs(n) <= 40
     assert defaults.epochs(n) * n <= max(30e6, 2 * n)
 
 
-@given(each=shares, updates=st.floats(1, 10**6), rate=st.floats(1e-5, 1))
-def test_weights_shrink_by_as_much_in_an_epoch_whatever_the_text_and_the_rate(each, updates, rate):
-    decay = defaults.weight_decay(each, updates, rate)
+@given(parameters_per_character=shares, updates=st.floats(1, 10**6), rate=st.floats(1e-5, 1))
+def test_weight_decay_per_epoch_is_independent_of_text_length_and_learning_rate(
+    parameters_per_character: float, updates: float, rate: float
+) -> None:
+    decay = defaults.weight_decay(parameters_per_character, updates, rate)
     assert 0 <= decay * rate <= 0.004 + 1e-4 * rate
-    assert defaults.weight_decay(2 * each, updates, rate) >= decay
+    assert defaults.weight_decay(2 * parameters_per_character, updates, rate) >= decay
     if 0.01 < decay < 1 and decay * rate < 0.0039:
         assert 1 / 12.6 <= decay * rate * updates <= 1 / 2.4
 
 
 @given(n=lengths, epochs=st.floats(0.1, 100))
-def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n, epochs):
-    resolve_defaults = defaults.resolve_defaults(TrainConfig(hidden=7, epochs=epochs), n)
-    assert (resolve_defaults.hidden, resolve_defaults.epochs) == (7, epochs)
-    assert resolve_defaults.dropout is not None
-    assert defaults.resolve_defaults(resolve_defaults, 3 * n) == resolve_defaults
+def test_explicit_options_are_kept_and_resolving_is_idempotent(n: int, epochs: float) -> None:
+    resolved = defaults.resolve_for_length(LanguageModelConfig(hidden=7, epochs=epochs), n)
+    assert (resolved.hidden, resolved.epochs) == (7, epochs)
+    assert resolved.dropout is not None
+    assert defaults.resolve_for_length(resolved, 3 * n) == resolved
 
 
 @pytest.mark.parametrize(
@@ -80,25 +99,23 @@ def test_what_is_given_stays_and_what_is_fitted_is_fitted_for_good(n, epochs):
         ({}, {"epochs"}),
     ],
 )
-def test_every_budget_leads_to_a_network(budget, units):
-    resolve_defaults = defaults.resolve_defaults(TrainConfig(**budget), 1_000_000)
-    assert resolve_defaults.network(65).hidden == resolve_defaults.hidden
-    assert set(resolve_defaults.budgets) == units
+def test_every_budget_resolves_to_a_network(budget: dict[str, Any], units: set[str]) -> None:
+    resolved = defaults.resolve_for_length(LanguageModelConfig(**budget), 1_000_000)
+    assert resolved.network(65).hidden == resolved.hidden
+    assert set(resolved.budgets) == units
 
 
 @given(n=lengths)
-def test_with_much_time_a_text_is_read_a_little_oftener_than_is_best_and_no_more(n):
-    assert (
-        1
-        <= defaults.resolve_defaults(TrainConfig(minutes=1e9), n).epochs / defaults.times(n)
-        <= 1.5
-    )
+def test_ample_time_exceeds_the_best_number_of_epochs_by_half_at_most(n: int) -> None:
+    epochs = defaults.resolve_for_length(LanguageModelConfig(minutes=1e9), n).epochs
+    assert epochs
+    assert 1 <= epochs / defaults.passes(n) <= 1.5
 
 
-def test_a_text_counts_by_the_part_that_is_learned():
+def test_defaults_depend_on_the_length_of_the_training_split() -> None:
     corpus = Corpus.of_text("to be or not to be " * 40)
-    trainer = NetworkTrainer(corpus, TrainConfig(steps=1, layers=1))
-    wanted = defaults.resolve_defaults(TrainConfig(steps=1, layers=1), len(corpus.train))
+    trainer = network_trainer(corpus, LanguageModelConfig(steps=1, layers=1))
+    wanted = defaults.resolve_for_length(LanguageModelConfig(steps=1, layers=1), len(corpus.train))
     assert (trainer.config.hidden, trainer.config.dropout) == (wanted.hidden, wanted.dropout)
     started = next(e for e in trainer.events() if isinstance(e, Started))
     names = ("hidden", "lr", "dropout", "weight_decay")  # and one layer was asked for
@@ -106,25 +123,32 @@ def test_a_text_counts_by_the_part_that_is_learned():
 
 
 @given(hidden=st.integers(1, 5000), optimizer=st.sampled_from(["adam", "sgd"]))
-def test_a_wide_network_learns_at_a_lower_rate_unless_one_is_given(hidden, optimizer):
-    usual = defaults.resolve_defaults(TrainConfig(hidden=1, optimizer=optimizer), 1000).rate
-    wide = defaults.resolve_defaults(TrainConfig(hidden=hidden, optimizer=optimizer), 1000)
-    assert wide.rate == wide.lr == usual * min(1, math.sqrt(384 / hidden))
-    assert defaults.resolve_defaults(TrainConfig(hidden=hidden, lr=0.01), 1000).rate == 0.01
+def test_wide_networks_get_a_lower_default_learning_rate(hidden: int, optimizer: str) -> None:
+    usual = defaults.resolve_for_length(
+        LanguageModelConfig(hidden=1, optimizer=optimizer), 1000
+    ).learning_rate
+    wide = defaults.resolve_for_length(
+        LanguageModelConfig(hidden=hidden, optimizer=optimizer), 1000
+    )
+    assert wide.learning_rate == wide.lr == usual * min(1, math.sqrt(384 / hidden))
+    assert (
+        defaults.resolve_for_length(LanguageModelConfig(hidden=hidden, lr=0.01), 1000).learning_rate
+        == 0.01
+    )
 
 
-def test_a_cell_without_recurrent_weights_has_none_to_drop():
+def test_weight_dropout_is_refused_for_cells_without_recurrent_weights() -> None:
     with pytest.raises(ConfigError, match="--cell mingru has no recurrent weights to drop"):
-        TrainConfig(cell="mingru", weight_dropout=0.2)
+        LanguageModelConfig(cell="mingru", weight_dropout=0.2)
 
 
-def test_n_grams_leave_nothing_open():
-    config = TrainConfig(cell="ngram")
-    assert defaults.resolve_defaults(config, 1000) == config
+def test_ngram_options_need_no_resolving() -> None:
+    config = LanguageModelConfig(cell="ngram")
+    assert defaults.resolve_for_length(config, 1000) == config
     assert "hidden" not in dataclasses.replace(config).to_json()
 
 
-def test_what_was_chosen_is_told_as_it_would_be_typed():
+def test_chosen_options_are_shown_as_command_line_options() -> None:
     assert choice({"weight_decay": 0.05, "hidden": 192}).endswith(
         ": --weight-decay 0.05 --hidden 192"
     )

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ PYTHON = [b for kind, b in BLOCKS if kind == "python"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("newcomer")
     (path / "poems.txt").write_text(VERSE[:20000], "utf-8")
     write_names(path)
@@ -41,14 +42,14 @@ def run(block: str, folder: Path) -> None:
     assert done.returncode == 0, (block, done.stderr)
 
 
-def test_every_command_block_runs_in_order(folder):
+def test_every_command_block_runs_in_order(folder: Path) -> None:
     """As written, but that a budget in minutes is cut to a few steps."""
     assert len(SHELL) >= 9
     for block in SHELL:
         run(re.sub(r"--minutes \d+", "--steps 5", block), folder)
 
 
-def test_the_python_example_runs(folder):
+def test_the_python_example_runs(folder: Path) -> None:
     (example,) = PYTHON
     assert len([line for line in example.splitlines() if line.strip()]) <= 12
     script = folder / "example.py"
@@ -56,12 +57,12 @@ def test_the_python_example_runs(folder):
     run(f"{sys.executable} example.py | grep -q '^perplexity [0-9.]*$'", folder)
 
 
-def test_every_command_is_in_the_readme():
+def test_every_command_is_in_the_readme() -> None:
     for name in COMMANDS:
         assert f"charrnn {name}" in README or f"`{name}`" in README, name
 
 
-def keys_of(value, into: set[str]) -> set[str]:
+def keys_of(value: Any, into: set[str]) -> set[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
             into.add(key)
@@ -72,7 +73,7 @@ def keys_of(value, into: set[str]) -> set[str]:
     return into
 
 
-def test_every_key_of_the_json_output_is_documented(folder):
+def test_every_key_of_the_json_output_is_documented(folder: Path) -> None:
     page = (ROOT / "docs" / "json.md").read_text("utf-8")
     commands = (
         "train poems.txt --steps 4 --hidden 8 --json",

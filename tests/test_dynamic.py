@@ -1,20 +1,26 @@
 """Learning while reading: nothing of a symbol is known before it has been predicted."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import DTypeLike
 
 from charrnn.errors import ConfigError, DivergedError
 from charrnn.language.dynamic import Dynamic, dynamic_surprisal, squares
 from charrnn.language.evaluate import surprisal
 from charrnn.models import NETWORKS, CharRNN, NetworkConfig
+from charrnn.nn.params import Array, Ids
 
 V = 7
 FAST = Dynamic(lr=0.02, decay=0.05, seq=6)
 
 
-def network(cell="gru", dtype=np.float64, layers=2, spread=0.3):
+def network(
+    cell: str = "gru", dtype: DTypeLike = np.float64, layers: int = 2, spread: float = 0.3
+) -> CharRNN:
     rng = np.random.default_rng(4)
     model = CharRNN.initialised(NetworkConfig(V, cell, 6, layers), rng, dtype)
     model.params.flat += (spread * rng.standard_normal(model.num_parameters)).astype(dtype)
@@ -24,22 +30,22 @@ def network(cell="gru", dtype=np.float64, layers=2, spread=0.3):
     return model
 
 
-def read(model, ids, how=FAST, seed=0):
+def read(model: CharRNN, ids: Ids, how: Dynamic = FAST, seed: int = 0) -> Array:
     return np.concatenate(list(dynamic_surprisal(model, ids, how, np.random.default_rng(seed))))
 
 
 @pytest.fixture(autouse=True)
-def _few_chunks(monkeypatch):
+def _few_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("charrnn.language.dynamic._CHUNKS", 10)
 
 
 @pytest.mark.parametrize("cell", NETWORKS)
 @settings(max_examples=5)
-@given(at=st.integers(0, 39), more=st.integers(1, V - 1))
-def test_changing_a_symbol_changes_no_prediction_before_it(cell, at, more):
+@given(at=st.integers(0, 39), shift=st.integers(1, V - 1))
+def test_predictions_do_not_depend_on_later_symbols(cell: str, at: int, shift: int) -> None:
     ids = np.random.default_rng(at).integers(0, V, 40)
     other = ids.copy()
-    other[at] = (ids[at] + more) % V
+    other[at] = (ids[at] + shift) % V
     model = network(cell)
     before, after = read(model, ids), read(model, other)
     np.testing.assert_array_equal(before[:at], after[:at])
@@ -47,14 +53,18 @@ def test_changing_a_symbol_changes_no_prediction_before_it(cell, at, more):
 
 
 @pytest.mark.parametrize("cell", NETWORKS)
-def test_a_network_that_does_not_learn_reads_as_ever(cell, rng):
+def test_dynamic_evaluation_with_learning_rate_0_equals_static_evaluation(
+    cell: str, rng: np.random.Generator
+) -> None:
     model, ids = network(cell), rng.integers(0, V, 100)
     for decay in (0, 0.5):
-        found = read(model, ids, Dynamic(0, decay, 7))
-        np.testing.assert_allclose(found, surprisal(model, ids), atol=1e-9)
+        nats = read(model, ids, Dynamic(0, decay, 7))
+        np.testing.assert_allclose(nats, surprisal(model, ids), atol=1e-9)
 
 
-def test_each_chunk_is_predicted_and_then_learned_by_the_equation(rng):
+def test_each_chunk_is_predicted_before_the_update_rule_is_applied(
+    rng: np.random.Generator,
+) -> None:
     model, ids, how = network(), rng.integers(0, V, 50), Dynamic(0.01, 0.3, 8)
     s = np.sqrt(squares(model, how.seq, np.random.default_rng(1)))
     w0, learned = model.params.flat, model.astype(np.float64)
@@ -71,7 +81,7 @@ def test_each_chunk_is_predicted_and_then_learned_by_the_equation(rng):
     np.testing.assert_allclose(read(model, ids, how, seed=1), wanted, atol=1e-9)
 
 
-def test_the_model_is_left_as_it_is(rng):
+def test_dynamic_evaluation_leaves_the_model_unchanged(rng: np.random.Generator) -> None:
     model, ids = network(), rng.integers(0, V, 60)
     before = model.params.flat.copy()
     first = read(model, ids)
@@ -82,13 +92,13 @@ def test_the_model_is_left_as_it_is(rng):
 
 
 @pytest.mark.parametrize("cell", NETWORKS)
-def test_what_repeats_is_learned_in_single_precision_too(cell):
+def test_repetition_is_learned_in_single_precision(cell: str) -> None:
     model, ids = network(cell, np.float32), np.tile([1, 4, 2, 2, 6, 0, 3], 150)
     nats = read(model, ids, Dynamic(0.002, 0, 14))
     assert nats[-100:].mean() < 0.9 * surprisal(model, ids)[-100:].mean()
 
 
-def test_decay_brings_back_what_was_trained(rng):
+def test_decay_returns_the_parameters_to_their_trained_values(rng: np.random.Generator) -> None:
     model, ids = network(), rng.integers(0, V, 200)
     static = surprisal(model, ids)
     far, near = (np.abs(read(model, ids, Dynamic(0.01, d, 5)) - static).mean() for d in (0, 0.5))
@@ -96,11 +106,15 @@ def test_decay_brings_back_what_was_trained(rng):
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, 6, 7, 13])
-def test_a_text_of_any_length_is_predicted_to_its_end(length, rng):
+def test_texts_of_any_length_are_predicted_completely(
+    length: int, rng: np.random.Generator
+) -> None:
     assert len(read(network(), rng.integers(0, V, length))) == length
 
 
-def test_squares_are_those_of_a_gradient_over_what_the_model_writes(monkeypatch):
+def test_mean_squares_are_of_gradients_on_sampled_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A model for which all symbols are alike: each is 1 in V times 1, and its gradient by c is
     the mean of `seq` independent p - onehot.
     """
@@ -108,9 +122,9 @@ def test_squares_are_those_of_a_gradient_over_what_the_model_writes(monkeypatch)
     model = network("rnn", layers=1)
     model.params.flat[:] = 0
     c = slice(-V, None)
-    found = squares(model, 4, np.random.default_rng(0))
-    np.testing.assert_allclose(found[c], (1 / V) * (1 - 1 / V) / 4, rtol=0.2)
-    assert not found[:-V].any()
+    mean_squares = squares(model, 4, np.random.default_rng(0))
+    np.testing.assert_allclose(mean_squares[c], (1 / V) * (1 - 1 / V) / 4, rtol=0.2)
+    assert not mean_squares[:-V].any()
 
 
 @pytest.mark.parametrize(
@@ -124,18 +138,18 @@ def test_squares_are_those_of_a_gradient_over_what_the_model_writes(monkeypatch)
         {"seq": 0},
     ],
 )
-def test_values_that_make_no_sense_are_refused(bad):
+def test_invalid_values_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"dynamic-{next(iter(bad))} is .*; it must be"):
         Dynamic(**bad)
 
 
-def test_learning_that_blows_up_says_so():
+def test_divergence_is_reported() -> None:
     model, ids = network("relu", np.float32, layers=3, spread=1.0), np.arange(600) % V
     with pytest.raises(DivergedError, match=r"after \d+ symbols; lower --dynamic-lr, now 1\."):
         read(model, ids, Dynamic(1, 0, 7))
 
 
-def test_all_parameters_of_a_large_network_move_no_further_than_those_of_a_smaller_one():
+def test_the_default_learning_rate_falls_with_network_size() -> None:
     rates = {size: Dynamic().rate(size) for size in (10, 380_000, 4_000_000, 40_000_000)}
     assert rates[10] == rates[380_000] == 5e-4
     assert rates[4_000_000] == pytest.approx(5e-4 * (384_400 / 4e6) ** 0.5)

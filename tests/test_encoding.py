@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 
 from charrnn.cli.commands.eval import command
 from charrnn.data import token_buffer
+from charrnn.data.code_points import Unit
 from charrnn.data.corpus import Corpus
-from charrnn.data.split import Split
 from charrnn.data.encode import encode
 from charrnn.data.reading import Source, TextOptions
+from charrnn.data.split import Split
+from charrnn.data.store import Encoded
 from charrnn.data.token_buffer import TokenBuffer, drop_pages
 from charrnn.errors import VocabularyError
+from charrnn.nn.params import Array
 from tests.conftest import LONG_TEXT, as_read
 
 STATUS = Path("/proc/self/status")
@@ -28,7 +31,7 @@ CHAR = TextOptions()
 ALPHABET = st.sampled_from("ab\r\n\ufeffé天地\U0001f469")
 
 
-def text_of(encoded):
+def text_of(encoded: Encoded) -> str:
     return encoded.vocabulary.decode(encoded.ids)
 
 
@@ -38,9 +41,9 @@ def text_of(encoded):
     least=st.integers(1, 3),
     unit=st.sampled_from(["char", "byte"]),
 )
-def test_the_ids_are_the_same_from_memory_from_disk_and_from_the_store(
-    texts, least, unit, encodings, monkeypatch
-):
+def test_ids_are_the_same_from_memory_disk_and_store(
+    texts: list[str], least: int, unit: Unit, encodings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = TextOptions(unit, min_count=least)
     sources = [Source("a", (t + "ab" * 3).encode()) for t in texts]
     ways = []
@@ -58,47 +61,54 @@ def test_the_ids_are_the_same_from_memory_from_disk_and_from_the_store(
         assert ways[0].ends[0] == len(as_read(sources[0].content))
 
 
-def test_the_ids_of_a_long_text_are_read_from_its_entry(encodings, long_text):
+def test_the_ids_of_a_long_text_are_mapped_from_its_store_entry(
+    encodings: Path, long_text: Path
+) -> None:
     encoded = encode([Source.of(long_text)], CHAR, "text")
     (entry,) = encodings.iterdir()
     drop_pages(encoded.ids)
-    base = encoded.ids
+    base: Array | None = encoded.ids
     while isinstance(base, np.ndarray):
         base = base.base
+    assert base is not None
     assert bytes(base) == entry.read_bytes()
     assert encoded.ids.ctypes.data % 64 == 0
     assert text_of(encoded) == as_read(LONG_TEXT.encode())
 
 
-def test_each_part_is_cut_from_the_file_it_was_given(encodings, tmp_path):
+def test_validation_and_test_files_become_their_own_splits(encodings: Path, tmp_path: Path) -> None:
     texts = {"main": "abc" * 70, "valid": "def" * 40, "test": "fgh" * 50}
     paths = {name: tmp_path / name for name in texts}
     for name, path in paths.items():
         path.write_text(texts[name])
     for _ in range(2):
         corpus = Corpus.read([paths["main"]], valid=paths["valid"], test=paths["test"])
-        found = [corpus.vocabulary.decode(part) for part in corpus.parts.values()]
-        assert found == list(texts.values())
+        decoded_parts = [corpus.vocabulary.decode(part) for part in corpus.parts.values()]
+        assert decoded_parts == list(texts.values())
 
 
-def test_short_texts_need_no_folder(encodings):
+def test_short_texts_need_no_folder(encodings: Path) -> None:
     encode([Source("a", b"ab" * 50)], CHAR, "a")
     assert not encodings.exists()
 
 
-def test_what_can_be_read_only_once_is_read_once_and_kept(encodings, long_text, tmp_path, decoded):
+def test_a_pipe_is_read_once_and_its_encoding_saved(
+    encodings: Path, long_text: Path, tmp_path: Path, decoded: list[str]
+) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=lambda: pipe.write_bytes(LONG_TEXT.encode()))
     writer.start()
     piped = encode([Source.of(pipe)], CHAR, "pipe")
     writer.join()
-    found = encode([Source.of(long_text)], CHAR, "text")
+    from_file = encode([Source.of(long_text)], CHAR, "text")
     assert decoded == [str(pipe)]
-    np.testing.assert_array_equal(piped.ids, found.ids)
+    np.testing.assert_array_equal(piped.ids, from_file.ids)
 
 
-def test_standard_input_may_be_long(encodings, long_text, monkeypatch):
+def test_standard_input_can_be_long(
+    encodings: Path, long_text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with long_text.open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)
         corpus = Corpus.read(["-"], split=Split(1, 0, 0))
@@ -106,7 +116,9 @@ def test_standard_input_may_be_long(encodings, long_text, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["ascii", "chinese"])
-def test_memory_does_not_grow_with_the_text(kind, encodings, long_text, monkeypatch):
+def test_memory_does_not_grow_with_the_text(
+    kind: str, encodings: Path, long_text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("charrnn.data.reading._BLOCK", 1 << 16)
     monkeypatch.setattr("charrnn.data.store._BLOCK", 1 << 16)
     piece = ("the quick brown fox\n" if kind == "ascii" else "白日依山尽，黄河\n") * 4000
@@ -123,7 +135,9 @@ def test_memory_does_not_grow_with_the_text(kind, encodings, long_text, monkeypa
     assert longer_second < second + 200_000
 
 
-def test_a_spool_gives_back_what_was_written(encodings, rng, monkeypatch):
+def test_a_token_buffer_returns_what_was_written(
+    encodings: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kinds = [(50, np.uint8), (0, np.uint8), (30, np.uint32), (70, np.uint16)]
     pieces = [rng.integers(0, 200, n).astype(kind) for n, kind in kinds]
     for small in (0, 60, 1 << 20):
@@ -138,8 +152,8 @@ def test_a_spool_gives_back_what_was_written(encodings, rng, monkeypatch):
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="Linux tells, others do not")
-def test_released_pages_are_given_back_and_read_anew(encodings):
-    def in_files():
+def test_dropped_pages_are_freed_and_read_again(encodings: Path) -> None:
+    def in_files() -> int:
         lines = STATUS.read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))
 
@@ -156,16 +170,18 @@ def test_released_pages_are_given_back_and_read_anew(encodings):
     drop_pages(np.zeros(3))
 
 
-def test_eval_reads_a_long_text_as_it_reads_a_short_one(encodings, tmp_path, monkeypatch):
+def test_eval_reads_a_long_text_as_it_reads_a_short_one(
+    encodings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sonnet = tmp_path / "sonnet.txt"
     sonnet.write_text("Shall I compare thee to a summer's day?\n" * 9)
-    found = []
+    losses = []
     for small in (1 << 25, 10):
         monkeypatch.setattr(token_buffer, "SMALL", small)
         done = CliRunner().invoke(command, [str(sonnet), "--json"], catch_exceptions=False)
-        found.append(json.loads(done.stdout))
-    assert found[0]["nats_per_char"] == found[1]["nats_per_char"]
-    assert found[1]["chars"] == 360
+        losses.append(json.loads(done.stdout))
+    assert losses[0]["nats_per_char"] == losses[1]["nats_per_char"]
+    assert losses[1]["chars"] == 360
     sonnet.write_text("Shall I compare thee to a summer's day?\n" * 5 + "é and ß")
     with pytest.raises(VocabularyError, match=r"'é' .*number 201 of the text"):
         CliRunner().invoke(command, [str(sonnet)], catch_exceptions=False)

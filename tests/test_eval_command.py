@@ -10,16 +10,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import VERSE
-from tests.naming import labelled
+from tests.labelled_texts import labelled
 from tests.test_cli import LOSS, TINY, charrnn
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a text, two networks and an n-gram model of it, a model of another text, two
     models that predict no text, and last a model of words.
     """
@@ -41,13 +42,13 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-def measured(folder, *arguments):
+def measured(folder: Path, *arguments: str) -> Any:
     done = charrnn(folder, *arguments, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_what_learns_while_reading_is_reported_beside_what_does_not(folder):
+def test_dynamic_evaluation_is_reported_beside_static_evaluation(folder: Path) -> None:
     stored = (folder / "checkpoints" / "a" / "best.npz").read_bytes()
     plain = measured(folder, "eval", "checkpoints/a", "verse.txt")
     learning = ["eval", "checkpoints/a", "verse.txt", "--dynamic", "--dynamic-lr", "0.003"]
@@ -63,7 +64,7 @@ def test_what_learns_while_reading_is_reported_beside_what_does_not(folder):
     )
 
 
-def test_how_it_learns_may_be_said(folder):
+def test_dynamic_options_are_used(folder: Path) -> None:
     options = ["--dynamic-lr", "0", "--dynamic-decay", "0.5", "--dynamic-seq", "7"]
     data = measured(folder, "eval", "checkpoints/b", "verse.txt", "--dynamic", *options)
     dynamic = data["dynamic"]
@@ -71,7 +72,7 @@ def test_how_it_learns_may_be_said(folder):
     assert dynamic["nats_per_char"] == pytest.approx(data["nats_per_char"], abs=1e-5)
 
 
-def test_people_get_a_row_for_it(folder):
+def test_the_table_has_a_row_for_dynamic_evaluation(folder: Path) -> None:
     done = charrnn(folder, "eval", "checkpoints/a", "-", "--dynamic", stdin=VERSE[:200])
     heads, plain, learning = done.stdout.splitlines()
     assert (heads.split()[0], plain.split()[0]) == ("nats/char", "stdin")
@@ -79,7 +80,7 @@ def test_people_get_a_row_for_it(folder):
     assert "Learning while reading" in done.stderr
 
 
-def test_what_is_learned_of_words_is_still_a_loss_per_character(folder):
+def test_dynamic_evaluation_of_word_models_is_per_character(folder: Path) -> None:
     arguments = ["eval", "checkpoints/words", "verse.txt", "--dynamic"]
     data = measured(folder, *arguments, "--dynamic-lr", "0", "--dynamic-decay", "0")
     dynamic = data["dynamic"]
@@ -92,7 +93,7 @@ def test_what_is_learned_of_words_is_still_a_loss_per_character(folder):
         assert dynamic[key] == pytest.approx(data[key], rel=1e-4)
 
 
-def test_the_newest_run_is_meant_that_can_do_what_is_asked(folder):
+def test_the_newest_suitable_run_is_used(folder: Path) -> None:
     later = time.time() + 60
     os.utime(folder / "checkpoints" / "gaps" / "best.npz", (later, later))
     for options, name in (([], "gaps"), (["--dynamic"], "words")):
@@ -100,13 +101,14 @@ def test_the_newest_run_is_meant_that_can_do_what_is_asked(folder):
         assert data["checkpoint"] == f"checkpoints/{name}/best.npz"
 
 
-def test_ctrl_c_while_learning_leaves_at_once_and_says_how_far_it_came(folder):
+def test_ctrl_c_during_dynamic_evaluation_exits_and_reports_progress(folder: Path) -> None:
     (folder / "long.txt").write_text(VERSE[:6000] * 50, "utf-8")
     arguments = ["eval", "checkpoints/a", "long.txt", "--dynamic", "--json"]
     with subprocess.Popen(
         [sys.executable, "-m", "charrnn", *arguments],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
+        assert process.stderr
         assert process.stderr.readline() == "Learning while reading.\n"
         process.send_signal(signal.SIGINT)
         written, told = process.communicate(timeout=10)
@@ -114,22 +116,22 @@ def test_ctrl_c_while_learning_leaves_at_once_and_says_how_far_it_came(folder):
     assert re.fullmatch(r"Stopped after [\d,]+ of 300,000 characters\.\n", told)
 
 
-def test_models_together_surprise_less_than_on_the_average(folder):
+def test_an_ensemble_has_a_lower_loss_than_the_mean_of_its_members(folder: Path) -> None:
     runs = [f"checkpoints/{name}" for name in ("a", "b", "counts")]
     alone = [measured(folder, "eval", run, "verse.txt") for run in runs]
-    more = ["--ensemble", runs[1], "--ensemble", runs[2]]
-    data = measured(folder, "eval", runs[0], "verse.txt", *more)
+    ensemble = ["--ensemble", runs[1], "--ensemble", runs[2]]
+    data = measured(folder, "eval", runs[0], "verse.txt", *ensemble)
     assert data["nats_per_char"] < sum(a["nats_per_char"] for a in alone) / 3
     assert data["parameters"] == sum(a["parameters"] for a in alone)
     assert data["checkpoint"] == "checkpoints/a/best.npz"
     assert data["ensemble"] == ["checkpoints/b/best.npz", "checkpoints/counts/best.npz"]
     assert alone[0]["ensemble"] == []
-    score = measured(folder, "score", runs[0], "verse.txt", "--context", *more)
+    score = measured(folder, "score", runs[0], "verse.txt", "--context", *ensemble)
     assert score["nats_per_char"] == pytest.approx(data["nats_per_char"], abs=0.05)
     assert score["ensemble"] == data["ensemble"]
 
 
-def test_models_write_together(folder):
+def test_an_ensemble_can_be_sampled(folder: Path) -> None:
     arguments = ["--ensemble", "checkpoints/counts", "--length", "50", "--seed", "3"]
     data = measured(folder, "sample", "checkpoints/a", *arguments)
     assert data["ensemble"] == ["checkpoints/counts/best.npz"]
@@ -173,7 +175,9 @@ def test_models_write_together(folder):
         (["score", "verse.txt", "--ensemble", "nowhere"], 1, "There is no checkpoint nowhere"),
     ],
 )
-def test_what_cannot_be_is_one_clear_line(arguments, code, message, folder):
+def test_invalid_combinations_are_a_one_line_error(
+    arguments: list[str], code: int, message: str, folder: Path
+) -> None:
     done = charrnn(folder, *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr.splitlines()[-1]

@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import DTypeLike
 
 from charrnn.language.evaluate import Loss, evaluate, surprisal
 from charrnn.models import NETWORKS, CharRNN, NetworkConfig
+from charrnn.nn.params import Array, Ids, State
 
 V = 9
 
 
-def network(cell, dtype=np.float64, spread=0.5, layers=2):
+def network(
+    cell: str, dtype: DTypeLike = np.float64, spread: float = 0.5, layers: int = 2
+) -> CharRNN:
     rng = np.random.default_rng(3)
     model = CharRNN.initialised(NetworkConfig(V, cell, 8, layers), rng, dtype)
     model.params.flat += (spread * rng.standard_normal(model.num_parameters)).astype(dtype)
@@ -24,7 +28,7 @@ def network(cell, dtype=np.float64, spread=0.5, layers=2):
     return model
 
 
-def one_by_one(model, ids):
+def one_by_one(model: CharRNN, ids: Ids) -> Array:
     """The definition: predict, look, read, for one symbol after the other."""
     state, nats = model.initial_state(1), []
     for symbol in ids:
@@ -34,7 +38,9 @@ def one_by_one(model, ids):
 
 
 @pytest.mark.parametrize("cell", NETWORKS)
-def test_the_numbers_do_not_depend_on_lanes_or_chunks(cell, rng):
+def test_surprisal_does_not_depend_on_streams_or_chunks(
+    cell: str, rng: np.random.Generator
+) -> None:
     model, ids = network(cell), rng.integers(0, V, 3001)
     wanted = one_by_one(model, ids)
     for streams, chunk in [(1, 64), (1, 5000), (5, 20), (40, 7), (1000, 2)]:
@@ -43,7 +49,7 @@ def test_the_numbers_do_not_depend_on_lanes_or_chunks(cell, rng):
         )
 
 
-def test_a_model_that_never_forgets_is_still_read_exactly(rng):
+def test_surprisal_is_exact_for_a_model_that_never_forgets(rng: np.random.Generator) -> None:
     """With forget gates stuck open, streams never agree with their first reading."""
     model, ids = network("lstm", layers=1), rng.integers(0, V, 1200)
     model.params["0.b"][8:16] = 40.0
@@ -52,7 +58,7 @@ def test_a_model_that_never_forgets_is_still_read_exactly(rng):
     np.testing.assert_allclose(surprisal(model, ids, streams=12, chunk=10), wanted, atol=1e-8)
 
 
-def test_single_precision_agrees_to_a_millionth(rng):
+def test_single_precision_agrees_to_a_millionth(rng: np.random.Generator) -> None:
     ids = rng.integers(0, V, 4000)
     exact = evaluate(network("gru"), ids).nats_per_char
     for streams in (1, 8, 64):
@@ -61,7 +67,7 @@ def test_single_precision_agrees_to_a_millionth(rng):
 
 
 @pytest.mark.parametrize("cell", NETWORKS)
-def test_reading_in_chunks_equals_reading_whole(cell, rng):
+def test_reading_in_chunks_equals_reading_whole(cell: str, rng: np.random.Generator) -> None:
     model, ids = network(cell), rng.integers(0, V, (30, 4))
     whole, end = model.read(ids, model.initial_state(4))
     first, state = model.read(ids[:11], model.initial_state(4))
@@ -74,7 +80,9 @@ def test_reading_in_chunks_equals_reading_whole(cell, rng):
 @pytest.mark.parametrize("cell", NETWORKS)
 @given(at=st.integers(0, 19), data=st.data())
 @settings(max_examples=15)
-def test_changing_a_symbol_changes_no_prediction_before_it(cell, at, data):
+def test_predictions_do_not_depend_on_later_symbols(
+    cell: str, at: int, data: st.DataObject
+) -> None:
     model = network(cell)
     ids = np.array(data.draw(st.lists(st.integers(0, V - 1), min_size=20, max_size=20)))
     other = ids.copy()
@@ -85,14 +93,14 @@ def test_changing_a_symbol_changes_no_prediction_before_it(cell, at, data):
     assert not np.array_equal(before[at], after[at])
 
 
-def test_predict_is_the_last_row_of_read(rng):
+def test_predict_is_the_last_row_of_read(rng: np.random.Generator) -> None:
     model = network("lstm")
     log_p, state = model.read(rng.integers(0, V, (5, 2)), model.initial_state(2))
     np.testing.assert_allclose(model.predict(state), log_p[-1], atol=1e-12)
     np.testing.assert_allclose(np.exp(log_p).sum(axis=-1), 1)
 
 
-def test_the_three_units_are_the_same_loss():
+def test_the_three_units_are_the_same_loss() -> None:
     loss = Loss(math.log(8), 10)
     assert loss.bits_per_char == pytest.approx(3)
     assert loss.perplexity == pytest.approx(8)
@@ -100,16 +108,18 @@ def test_the_three_units_are_the_same_loss():
 
 
 @pytest.mark.parametrize("cell", NETWORKS)
-def test_segments_join_without_a_seam(cell, rng):
+def test_surprisal_does_not_depend_on_segments(cell: str, rng: np.random.Generator) -> None:
     model, ids = network(cell), rng.integers(0, V, 1500)
     wanted = one_by_one(model, ids)
     for segment in (400, 777):
-        found = surprisal(model, ids, streams=6, chunk=10, segment=segment)
-        np.testing.assert_allclose(found, wanted, atol=1e-8)
+        nats = surprisal(model, ids, streams=6, chunk=10, segment=segment)
+        np.testing.assert_allclose(nats, wanted, atol=1e-8)
 
 
 @pytest.mark.parametrize("entries", [1, 100, 1 << 22])
-def test_the_loss_is_the_mean_surprisal_however_much_is_held_at_a_time(entries, rng, monkeypatch):
+def test_the_loss_is_the_mean_surprisal_for_any_block_size(
+    entries: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, ids = network("gru"), rng.integers(0, V, 1500)
     wanted = one_by_one(model, ids).mean()
     monkeypatch.setattr("charrnn.language.evaluate._ENTRIES", entries)
@@ -123,17 +133,17 @@ class Blind:
 
     vocab_size = 2
 
-    def initial_state(self, batch):
+    def initial_state(self, batch: int) -> State:
         return (np.zeros((batch, 1), np.float32),)
 
-    def predict(self, state):
+    def predict(self, state: State) -> Array:
         return np.full((len(state[0]), 2), -math.log(2))
 
-    def read(self, ids, state):
+    def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         return np.full((*ids.shape, 2), -math.log(2)), state
 
 
-def test_memory_does_not_grow_with_the_text(monkeypatch):
+def test_memory_does_not_grow_with_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("charrnn.language.evaluate._SEGMENT", 1 << 15)
     peaks = []
     for size in (100_000, 400_000):

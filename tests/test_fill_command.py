@@ -3,15 +3,17 @@
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from charrnn import load_filler
+from charrnn import load
 from charrnn.cli.views import filled_text as filled_view
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
@@ -19,29 +21,30 @@ from charrnn.filling.text_filler import Filled, Gap
 from charrnn.models import MaskedLanguageModel, NetworkConfig, NGram
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.runs.run import find_checkpoint
+from charrnn.runs.find import find_checkpoint
+from charrnn.runs.record import RunRecord
 from tests.conftest import VERSE
 from tests.test_cli import LOSS, charrnn
 
 CHINESE = "床前看月光，疑是地上霜。举头望明月，低头思故乡。\n"
 
 
-def ngram(path, text, order):
+def ngram(path: Path, text: str, order: int) -> None:
     vocabulary = Vocabulary.of(text)
     model = NGram.counted(vocabulary.encode(text), len(vocabulary), order)
     checkpoint.save(Checkpoint(model, vocabulary), path / "best.npz")
 
 
-def filler(path, text):
+def filler(path: Path, text: str) -> None:
     vocabulary = Vocabulary.of(text)
     config = NetworkConfig(len(vocabulary), "gru", 8, 1)
     model = MaskedLanguageModel.initialised(config, np.random.default_rng(1))
-    meta = {"config": {"task": "fill", "mask": 0.2}}
-    checkpoint.save(Checkpoint(model, vocabulary, meta), path / "best.npz")
+    record = RunRecord(config={"task": "fill", "mask": 0.2})
+    checkpoint.save(Checkpoint(model, vocabulary, record), path / "best.npz")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs of several kinds, the filler among them neither the oldest nor the newest."""
     path = tmp_path_factory.mktemp("gaps")
     (path / "verse.txt").write_text(VERSE[:900], "utf-8")
@@ -55,7 +58,9 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-def test_a_filled_text_goes_to_standard_output_and_what_else_could_be_to_standard_error(folder):
+def test_filled_text_goes_to_standard_output_and_alternatives_to_standard_error(
+    folder: Path,
+) -> None:
     done = charrnn(folder, "fill", "checkpoints/verse", "And wh_n th_ sun", "--alternatives", "2")
     assert (done.returncode, done.stdout) == (0, "And when the sun\n")
     note, first, second = done.stderr.splitlines()
@@ -66,7 +71,7 @@ def test_a_filled_text_goes_to_standard_output_and_what_else_could_be_to_standar
     assert (silent.stdout, len(silent.stderr.splitlines())) == ("when\n", 1)
 
 
-def test_without_a_checkpoint_the_newest_that_fills_gaps_is_used(folder):
+def test_without_a_checkpoint_the_newest_model_that_fills_gaps_is_used(folder: Path) -> None:
     done = charrnn(folder, "fill", "And wh_n")
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith("checkpoints/gaps/best.npz: fill gru 1x8\n")
@@ -75,7 +80,7 @@ def test_without_a_checkpoint_the_newest_that_fills_gaps_is_used(folder):
     assert find_checkpoint(None, folder / "checkpoints", ("fill",)).parent.name == "gaps"
 
 
-def test_other_commands_pass_over_what_fills_gaps(folder, tmp_path):
+def test_other_commands_skip_models_that_fill_gaps(folder: Path, tmp_path: Path) -> None:
     filler(tmp_path / "checkpoints" / "gaps", VERSE)
     for command in (["sample", "--length", "3"], ["score", str(folder / "verse.txt")]):
         done = charrnn(tmp_path, *command, "--json")
@@ -84,7 +89,7 @@ def test_other_commands_pass_over_what_fills_gaps(folder, tmp_path):
 
 
 @pytest.mark.parametrize("command", [["sample"], ["score", "verse.txt"]])
-def test_other_commands_refuse_what_fills_gaps(command, folder):
+def test_other_commands_refuse_models_that_fill_gaps(command: list[str], folder: Path) -> None:
     done = charrnn(folder, command[0], "checkpoints/gaps", *command[1:])
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
@@ -93,7 +98,7 @@ def test_other_commands_refuse_what_fills_gaps(command, folder):
     )
 
 
-def test_lines_are_filled_one_by_one(folder):
+def test_lines_are_filled_one_by_one(folder: Path) -> None:
     done = charrnn(
         folder, "fill", "checkpoints/verse", "--json", stdin="And wh_n\nnothing\n\nth_ sun"
     )
@@ -121,14 +126,16 @@ BAD = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), BAD)
-def test_bad_input_gets_one_clear_line(arguments, code, message, folder):
+def test_bad_input_gets_one_clear_line(
+    arguments: list[str], code: int, message: str, folder: Path
+) -> None:
     done = charrnn(folder, "fill", *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_without_any_such_run_it_says_how_to_train_one(tmp_path):
+def test_without_a_suitable_run_the_error_says_how_to_train_one(tmp_path: Path) -> None:
     done = charrnn(tmp_path, "fill", "wh_n")
     assert done.returncode == 1
     assert done.stderr == (
@@ -137,7 +144,9 @@ def test_without_any_such_run_it_says_how_to_train_one(tmp_path):
     )
 
 
-def test_a_damaged_run_is_named_and_not_passed_over(tmp_path, monkeypatch):
+def test_a_damaged_run_is_an_error_and_not_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs = tmp_path / "checkpoints"
     filler(runs / "whole", VERSE)
     (runs / "cut").mkdir()
@@ -145,13 +154,13 @@ def test_a_damaged_run_is_named_and_not_passed_over(tmp_path, monkeypatch):
     os.utime(runs / "whole" / "best.npz", (1, 1))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckpointError, match=r"cut.*damaged"):
-        load_filler()
-    assert load_filler(runs / "whole").fill("wh_n").gaps[0].at == 2
+        load(task="fill")
+    assert load(runs / "whole", task="fill").fill("wh_n").gaps[0].at == 2
 
 
-def test_eval_says_how_well_hidden_characters_are_restored(folder):
-    def run(*more):
-        return charrnn(folder, "eval", "checkpoints/gaps", "verse.txt", *more)
+def test_eval_reports_the_accuracy_of_restored_characters(folder: Path) -> None:
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        return charrnn(folder, "eval", "checkpoints/gaps", "verse.txt", *options)
 
     first, again = (json.loads(run("--json").stdout) for _ in range(2))
     assert first.keys() >= LOSS | {"accuracy", "mask", "mask_seed", "text", "skipped"}
@@ -163,7 +172,7 @@ def test_eval_says_how_well_hidden_characters_are_restored(folder):
     assert f"{first['nats_per_char']:.4f}" in shown
 
 
-def test_training_to_fill_is_shown_like_any_other(folder):
+def test_training_to_fill_gaps_reports_the_same_events(folder: Path) -> None:
     tiny = ["--hidden", "8", "--layers", "1", "--steps", "10", "--batch", "4", "--mask", "0.3"]
     done = charrnn(folder, "train", "verse.txt", "--task", "fill", *tiny, "--out", "more", "--json")
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -182,7 +191,7 @@ def test_training_to_fill_is_shown_like_any_other(folder):
     assert "--mask cannot change" in changed.stderr
 
 
-def on_screen(folder, *arguments, columns=60, **environment):
+def on_screen(folder: Path, *arguments: str, columns: int = 60, **environment: str) -> str:
     """What a terminal gets."""
     pexpect = pytest.importorskip("pexpect")
     env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
@@ -191,35 +200,39 @@ def on_screen(folder, *arguments, columns=60, **environment):
         dimensions=(24, columns), encoding="utf-8",
         env={**env, "TERM": "xterm-256color", "COLUMNS": str(columns), **environment},
     )  # fmt: skip
-    screen = child.read().replace("\r\n", "\n")
+    screen: str = child.read().replace("\r\n", "\n")
     child.close()
     assert child.exitstatus == 0, screen
     return screen
 
 
-def test_in_a_terminal_what_was_missing_is_marked_by_colour(folder):
+def test_filled_characters_are_coloured_in_a_terminal(folder: Path) -> None:
     screen = on_screen(folder, "checkpoints/verse", "And wh_n th_ sun")
     assert "And wh\x1b[1;4;32me\x1b[0mn th\x1b[1;4;32me\x1b[0m sun\n" in screen
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_where_there_are_no_colours_carets_stand_beneath(folder, environment):
+def test_without_colours_carets_mark_filled_characters(
+    folder: Path, environment: dict[str, Any]
+) -> None:
     shown = on_screen(folder, "checkpoints/verse", "And wh_n th_ sun", **environment)
     assert "And when the sun\n      ^    ^\n" in re.sub(r"\x1b\[[0-9;]*m", "", shown)
 
 
-def test_wide_characters_line_up(folder):
+def test_wide_characters_line_up(folder: Path) -> None:
     screen = on_screen(folder, "checkpoints/chinese", "床前_月光，疑_地上霜。", NO_COLOR="1")
     rows = re.sub(r"\x1b\[[0-9;]*m", "", screen).splitlines()
     assert rows[1:3] == ["床前看月光，疑是地上霜。", "    ^^        ^^"]
-    assert {cell_len(re.match(r"\S+ +", row)[0]) for row in rows[3:5]} == {24}
+    before = [re.match(r"\S+ +", row) for row in rows[3:5]]
+    assert {cell_len(match[0]) for match in before if match} == {24}
+    assert all(before)
     narrow = on_screen(folder, "checkpoints/chinese", "床前_月光，疑_地上霜。", columns=12)
     assert all(
         cell_len(row) <= 12 for row in re.sub(r"\x1b\[[0-9;]*m", "", narrow).split("\n")[1:3]
     )
 
 
-def test_what_cannot_be_seen_is_written_so_that_it_can(capsys):
+def test_invisible_characters_are_shown_as_symbols(capsys: pytest.CaptureFixture[str]) -> None:
     gaps = [Gap(1, 2, 1, [(" ", 0.9), ("\x1b", 0.004)]), Gap(3, 6, 2, [(" so", 1.0)])]
     filled_view.print_alternatives(Filled("a \n so\x1b", gaps, 0))
     shown = capsys.readouterr().err.splitlines()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charrnn.data.code_points import Unit
 from charrnn.data.masking import hidden_in_text, hide
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.errors import ConfigError, VocabularyError
@@ -18,23 +19,27 @@ from charrnn.filling.gaps import (
 )
 from charrnn.filling.text_filler import TextFiller
 from charrnn.language.evaluate import surprisal
-from charrnn.models import CharRNN, MaskedLanguageModel, NetworkConfig, NGram
+from charrnn.models import CharRNN, LanguageModel, MaskedLanguageModel, NetworkConfig, NGram
+from charrnn.nn.params import Array, Ids
 from tests.conftest import VERSE
 
 V = 3
 
 
-class Neighbours:
-    """A stand-in for a `MaskedLanguageModel` that looks only at the two neighbours of a gap. It
+class Neighbours(MaskedLanguageModel):
+    """A model without parameters that looks only at the two neighbours of a gap. It
     expects the left one, with more certainty the more of the two are known.
     """
 
     vocab_size = mask_id = V
 
-    def predict(self, text):
-        padded = np.pad(text, ((1, 1), (0, 0)), constant_values=V)
+    def __init__(self) -> None:
+        pass
+
+    def predict(self, ids: Ids) -> Array:
+        padded = np.pad(ids, ((1, 1), (0, 0)), constant_values=V)
         rows = []
-        for stream, step in zip(*np.nonzero((text == V).T), strict=True):
+        for stream, step in zip(*np.nonzero((ids == V).T), strict=True):
             left, right = padded[step, stream], padded[step + 2, stream]
             p = np.full(V, 1.0)
             p[left % V] += 4.0 * (left < V) + 1.0 * (right < V)
@@ -47,20 +52,22 @@ texts = st.lists(st.integers(0, V), min_size=1, max_size=500).map(np.array)
 
 @settings(max_examples=25)
 @given(texts)
-def test_every_gap_is_asked_about_once_and_in_its_surroundings(ids):
+def test_every_gap_is_predicted_once_with_its_context(ids: Ids) -> None:
     """Wherever a window of the text ends."""
     whole = Neighbours().predict(ids[:, None])
-    places, windows, log_p = ([], [], [])
-    for some, window, found in predict_gaps(Neighbours(), ids):
+    places: list[int] = []
+    windows: list[int] = []
+    log_p: list[Array] = []
+    for some, window, rows in predict_gaps(Neighbours(), ids):
         places.extend(some.tolist())
         windows.extend(window.tolist())
-        log_p.extend(found)
+        log_p.extend(rows)
     assert places == np.flatnonzero(ids == V).tolist()
     np.testing.assert_array_equal(np.array(log_p).reshape(-1, V), whole)
     assert windows == sorted(windows)
 
 
-def test_the_most_certain_gap_is_filled_first_and_the_others_are_asked_again():
+def test_the_most_certain_gap_is_filled_first_and_the_rest_predicted_again() -> None:
     guesses = list(fill_by_confidence(Neighbours(), np.array([2, V, V, V, 1, V, 0])))
     assert [g.at for g in guesses] == [5, 1, 2, 3]
     assert [g.symbol for g in sorted(guesses, key=lambda g: g.at)] == [2, 2, 2, 1]
@@ -68,51 +75,56 @@ def test_the_most_certain_gap_is_filled_first_and_the_others_are_asked_again():
 
 @settings(max_examples=10)
 @given(texts)
-def test_no_gap_is_left_and_nothing_else_is_touched(ids):
+def test_all_gaps_are_filled_and_nothing_else_changes(ids: Ids) -> None:
     before = ids.copy()
-    found = [g.at for g in fill_by_confidence(Neighbours(), ids)]
-    assert sorted(found) == np.flatnonzero(ids == V).tolist()
+    filled = [g.at for g in fill_by_confidence(Neighbours(), ids)]
+    assert sorted(filled) == np.flatnonzero(ids == V).tolist()
     np.testing.assert_array_equal(ids, before)
 
 
-def test_what_is_measured_is_what_the_model_says_of_what_is_hidden(rng):
+def test_measure_scores_the_predictions_of_hidden_symbols(
+    rng: np.random.Generator,
+) -> None:
     model = MaskedLanguageModel.initialised(NetworkConfig(V, "gru", 5, 1), rng, np.float64)
     ids = rng.integers(0, V, 90)
     places = hidden_in_text(90, 0.2, 7)
     log_p = model.predict(hide(ids, places, V)[:, None])
     truth = ids[places]
-    found = evaluate_masked(model, ids, 0.2, 7)
-    assert found.loss.chars == len(truth) == 18
-    assert found.loss.nats_per_char == pytest.approx(-log_p[np.arange(18), truth].mean())
-    assert found.accuracy == pytest.approx((log_p.argmax(axis=1) == truth).mean())
+    measured = evaluate_masked(model, ids, 0.2, 7)
+    assert measured.loss.chars == len(truth) == 18
+    assert measured.loss.nats_per_char == pytest.approx(-log_p[np.arange(18), truth].mean())
+    assert measured.accuracy == pytest.approx((log_p.argmax(axis=1) == truth).mean())
 
 
-def networks(seed):
+def networks(seed: int) -> CharRNN:
     rng = np.random.default_rng(seed)
     model = CharRNN.initialised(NetworkConfig(V, "rnn", 4, 1), rng, np.float64)
     model.params.flat += rng.standard_normal(model.num_parameters)
     return model
 
 
-def counted(seed):
+def counted(seed: int) -> NGram:
     return NGram.counted(np.random.default_rng(seed).integers(0, V, 60), V, 3)
 
 
 models = st.one_of(st.builds(networks, st.integers(0, 99)), st.builds(counted, st.integers(0, 99)))
 
 
-def posterior(model, ids, gaps, end):
+def posterior(model: LanguageModel, ids: Ids, gaps: list[int], end: int) -> Array:
     """P(fillings | the text up to `end`), by trying all: `(V, V, ...)`."""
     p = np.zeros((V,) * len(gaps))
     for filling in product(range(V), repeat=len(gaps)):
         ids[gaps] = filling
         p[filling] = np.exp(-surprisal(model, ids[:end]).sum())
-    return p / p.sum()
+    posterior: Array = p / p.sum()
+    return posterior
 
 
 @settings(max_examples=25)
 @given(models, st.integers(0, 11), st.integers(0, 12), st.integers(0, 9))
-def test_a_single_gap_is_filled_by_the_rule_of_bayes(model, at, ahead, seed):
+def test_a_single_gap_is_filled_by_the_rule_of_bayes(
+    model: LanguageModel, at: int, ahead: int, seed: int
+) -> None:
     ids = np.random.default_rng(seed).integers(0, V, 12)
     holed = ids.copy()
     holed[at] = V
@@ -124,9 +136,9 @@ def test_a_single_gap_is_filled_by_the_rule_of_bayes(model, at, ahead, seed):
 
 @settings(max_examples=25)
 @given(models, st.sets(st.integers(0, 11), min_size=2, max_size=3), st.integers(0, 9))
-def test_several_gaps_are_weighed_together(model, gaps, seed):
+def test_several_gaps_are_filled_jointly(model: LanguageModel, places: set[int], seed: int) -> None:
     """A beam that drops nothing: the first by all ways of filling the others, and so on."""
-    gaps = sorted(gaps)
+    gaps = sorted(places)
     ids = np.random.default_rng(seed).integers(0, V, 12)
     holed = ids.copy()
     holed[gaps] = V
@@ -138,7 +150,7 @@ def test_several_gaps_are_weighed_together(model, gaps, seed):
         p = p[guess.symbol]
 
 
-def test_what_is_beyond_the_look_ahead_changes_nothing():
+def test_symbols_beyond_the_look_ahead_have_no_effect() -> None:
     model = networks(5)
     ids = np.array([0, 1, V, 2, 2, 1, 0, 1])
     other = np.array([0, 1, V, 2, 2, 1, 1, 2])
@@ -148,7 +160,7 @@ def test_what_is_beyond_the_look_ahead_changes_nothing():
     assert np.abs(a.log_p - b.log_p).max() > 1e-6
 
 
-def test_a_beam_of_one_writes_what_is_likeliest_next():
+def test_a_beam_of_one_is_greedy() -> None:
     model = counted(3)
     ids = np.array([0, 1, V, V, 2])
     guesses = list(fill_left_to_right(model, ids, beam=1))
@@ -161,7 +173,7 @@ def test_a_beam_of_one_writes_what_is_likeliest_next():
 
 @settings(max_examples=25)
 @given(models, st.integers(0, V - 1))
-def test_a_banned_symbol_is_never_filled_in(model, suppressed):
+def test_a_suppressed_symbol_is_never_filled_in(model: LanguageModel, suppressed: int) -> None:
     ids = np.array([V, 1, V, V, 0, V])
     for guess in fill_left_to_right(model, ids, [suppressed]):
         assert guess.symbol != suppressed
@@ -171,13 +183,13 @@ def test_a_banned_symbol_is_never_filled_in(model, suppressed):
         assert np.exp(guess.log_p).sum() == pytest.approx(1)
 
 
-def verse(unit="char", text=VERSE[:4000], unknown=False):
+def verse(unit: Unit = "char", text: str = VERSE[:4000], unknown: bool = False) -> TextFiller:
     vocabulary = Vocabulary(Vocabulary((), unit).to_code_points(text).tolist(), unit, unknown)
     ids = vocabulary.encode(text)
     return TextFiller(NGram.counted(ids, len(vocabulary), 5), vocabulary)
 
 
-def test_a_filled_text_says_where_with_what_and_how_surely():
+def test_a_filled_text_has_positions_alternatives_and_probabilities() -> None:
     filled = verse().fill("And wh_n th_ sun", alternatives=3)
     assert filled.text == "And when the sun"
     assert [g.at for g in filled.gaps] == [6, 11]
@@ -190,7 +202,7 @@ def test_a_filled_text_says_where_with_what_and_how_surely():
         assert sum(chances) <= 1 + 1e-9
 
 
-def test_another_mark_may_stand_for_a_gap():
+def test_the_gap_mark_can_be_changed() -> None:
     for filler, mark in product((verse(), verse("byte")), "?é[\n"):
         assert filler.fill(f"wh{mark}n", mark).text == "when"
         assert filler.count(f"wh{mark}{mark}_", mark) == 2
@@ -199,29 +211,29 @@ def test_another_mark_may_stand_for_a_gap():
             verse().fill("when", wrong)
 
 
-def test_a_text_without_gaps_is_left_as_it_is():
+def test_a_text_without_gaps_is_unchanged() -> None:
     assert verse().fill("when").text == "when"
     assert verse().fill("").gaps == []
 
 
-def test_chinese_is_filled_character_by_character():
+def test_chinese_is_filled_character_by_character() -> None:
     filler = verse(text="床前看月光，疑是地上霜。举头望明月，低头思故乡。\n" * 9)
     assert filler.fill("床前_月光，疑_地上霜。").text == "床前看月光，疑是地上霜。"
 
 
-def test_of_a_byte_vocabulary_every_byte_is_a_gap_of_its_own():
+def test_with_a_byte_vocabulary_each_byte_is_a_gap() -> None:
     filled = verse("byte", "Le café où l’été dure.\n" * 20).fill("Le caf__ où l’ét__ dure.")
     assert filled.text == "Le café où l’été dure."
     assert [(g.at, g.text) for g in filled.gaps][:2] == [(6, "\\xc3"), (6, "\\xa9")]
 
 
-def worded(text):
+def worded(text: str) -> TextFiller:
     vocabulary = Words.of(text)
     ids = vocabulary.encode(text)
     return TextFiller(NGram.counted(ids, len(vocabulary), 4), vocabulary)
 
 
-def test_where_symbols_are_words_a_gap_is_a_word_with_the_space_before_it():
+def test_with_a_word_vocabulary_a_gap_is_a_word_and_the_space_before_it() -> None:
     filler = worded("The king, my lord, is dead. Long live the king!\n" * 20)
     assert filler.fill("The king, my _, is dead.").text == "The king, my lord, is dead."
     assert filler.fill("The king_ my lord, is _.").text == "The king, my lord, is dead."
@@ -231,7 +243,7 @@ def test_where_symbols_are_words_a_gap_is_a_word_with_the_space_before_it():
     assert (gap.at, gap.end, gap.text) == (3, 8, " king")
 
 
-def test_the_loss_of_hidden_words_is_over_their_characters(rng):
+def test_the_loss_of_hidden_words_is_over_their_characters(rng: np.random.Generator) -> None:
     text = "The king, my lord, is dead.\n" * 30
     vocabulary = Words.of(text)
     ids = vocabulary.encode(text)
@@ -245,7 +257,7 @@ def test_the_loss_of_hidden_words_is_over_their_characters(rng):
     assert by_char.accuracy == by_word.accuracy
 
 
-def test_what_was_never_seen_is_named_or_kept_but_not_read():
+def test_unseen_characters_are_an_error_or_kept_unread() -> None:
     filler = verse()
     with pytest.raises(VocabularyError, match=r"'é'.*number 2 of"):
         filler.fill("wéh_n")
@@ -256,7 +268,7 @@ def test_what_was_never_seen_is_named_or_kept_but_not_read():
     assert (filled.skipped, filled.gaps[0].at) == (2, 8)
 
 
-def test_neither_a_line_end_nor_the_unknown_symbol_is_filled_in():
+def test_line_ends_and_the_unknown_symbol_are_never_filled_in() -> None:
     filler = verse(text="a\n" * 50, unknown=True)
     filled = filler.fill("a__")
     assert filled.text == "aaa"

@@ -1,6 +1,7 @@
 """`charrnn gradcheck` tells right gradients from wrong ones."""
 
 import json
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -8,17 +9,19 @@ import pytest
 from charrnn.cli import run
 from charrnn.diagnostics.gradcheck import Agreement, check_network
 from charrnn.models import NETWORKS, NetworkConfig
-from charrnn.nn.cells import CELLS
+from charrnn.nn.cells import CELLS, Cell
+from charrnn.nn.cells.base import Cache, Step
 from charrnn.nn.cells.elman import Elman
 from charrnn.nn.cells.gru import GRU
 from charrnn.nn.cells.lstm import LSTM
 from charrnn.nn.layers import JORDAN
+from charrnn.nn.params import Array, Params
 
 
 class WrongSign(Elman):
     """A derivative that flows back through U with the wrong sign."""
 
-    def backward(self, dh, dstate, step):
+    def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
         dh *= -1
         return super().backward(dh, dstate, step)
 
@@ -26,15 +29,16 @@ class WrongSign(Elman):
 class Forgetful(LSTM):
     """One that drops what the cell state hands on to the step before."""
 
-    def backward(self, dh, dstate, step):
-        super().backward(dh, dstate, step)
+    def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
+        past_the_product = super().backward(dh, dstate, step)
         dstate[0][...] = 0
+        return past_the_product
 
 
 class Lost(GRU):
     """One that is no number at all."""
 
-    def backward(self, dh, dstate, step):
+    def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
         dh /= 0.0
         return super().backward(dh, dstate, step)
 
@@ -42,7 +46,7 @@ class Lost(GRU):
 class Slightly(GRU):
     """One that is wrong by a part in a hundred thousand, in the recurrent bias alone."""
 
-    def parameter_gradients(self, k, grads):
+    def parameter_gradients(self, k: Cache, grads: Params) -> Array:
         da = super().parameter_gradients(k, grads)
         grads["q"][...] *= 1.00001
         return da
@@ -51,7 +55,7 @@ class Slightly(GRU):
 class Incomplete(GRU):
     """One that leaves an entry out: right along itself, wrong in every other direction."""
 
-    def parameter_gradients(self, k, grads):
+    def parameter_gradients(self, k: Cache, grads: Params) -> Array:
         da = super().parameter_gradients(k, grads)
         grads["q"][0] = 0
         return da
@@ -60,23 +64,23 @@ class Incomplete(GRU):
 class Bent(Elman):
     """A right one with a kink: h' = |a + u| / 2."""
 
-    def forward(self, p, u, step):
+    def forward(self, p: Params, u: Array, step: Step) -> None:
         a, h1 = step
         np.abs(a + u, out=h1)
         h1 *= 0.5
         a += u
 
-    def local_gradients(self, p, k):
+    def local_gradients(self, p: Params, k: Cache) -> Iterable[Step]:
         k["z"][...] = np.sign(k["z"]) / 2
         return zip(k["z"][::-1], strict=True)
 
 
-def gradcheck(capsys, *arguments):
+def gradcheck(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     code = run(["gradcheck", *arguments])
     return code, *capsys.readouterr()
 
 
-def test_every_registered_cell_agrees(capsys):
+def test_every_registered_cell_agrees(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = gradcheck(capsys, "--json", "--layers", "2", "--hidden", "4", "--seq", "6")
     data = json.loads(out)
     assert (code, err, data["agree"]) == (0, "", True)
@@ -92,7 +96,7 @@ def test_every_registered_cell_agrees(capsys):
                ["0.W", "0.U", "0.b", "1.W", "1.U", "1.b", "out.V", "out.c"])  # fmt: skip
 
 
-def test_the_table_shows_each_gradient_twice(capsys):
+def test_the_table_shows_each_gradient_twice(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = gradcheck(capsys, "--cell", "rnn")
     assert code == 0
     rows = [line.split() for line in out.splitlines()]
@@ -112,7 +116,9 @@ def test_the_table_shows_each_gradient_twice(capsys):
      (Incomplete(), "1 gradient disagrees: gru 0.q (")],
     ids=lambda v: type(v).__name__ if not isinstance(v, str) else None,
 )  # fmt: skip
-def test_a_wrong_derivative_is_seen_and_named(planted, named, monkeypatch, capsys):
+def test_a_wrong_derivative_is_detected_and_named(
+    planted: Cell, named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(CELLS, planted.name, planted)
     code, out, err = gradcheck(capsys, "--cell", planted.name)
     assert code == 1
@@ -121,7 +127,9 @@ def test_a_wrong_derivative_is_seen_and_named(planted, named, monkeypatch, capsy
     assert err.splitlines()[-1].startswith("Error: ")
 
 
-def test_a_wrong_derivative_is_in_the_json_too(monkeypatch, capsys):
+def test_a_wrong_derivative_is_reported_in_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(CELLS, "gru", Lost())
     code, out, err = gradcheck(capsys, "--json")
     data = json.loads(out, parse_constant=pytest.fail)
@@ -131,7 +139,9 @@ def test_a_wrong_derivative_is_in_the_json_too(monkeypatch, capsys):
     assert err.count("\n") == 1
 
 
-def test_a_cell_registered_under_a_new_name_is_checked(monkeypatch, capsys):
+def test_a_cell_registered_under_a_new_name_is_checked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(CELLS, "mine", WrongSign())
     code, _, err = gradcheck(capsys)
     assert code == 1
@@ -140,29 +150,35 @@ def test_a_cell_registered_under_a_new_name_is_checked(monkeypatch, capsys):
 
 @pytest.mark.parametrize(("layers", "hidden", "seq"), [(1, 1, 1), (1, 48, 60), (3, 6, 20)])
 @pytest.mark.parametrize("cell", CELLS)
-def test_right_gradients_agree_at_any_size(cell, layers, hidden, seq):
+def test_correct_gradients_agree_at_any_size(cell: str, layers: int, hidden: int, seq: int) -> None:
     """No seed of these is unlucky: neither rounding nor chaos makes a right gradient look wrong."""
     for seed in range(5):
         config = NetworkConfig(6, cell, hidden, layers)
-        found = check_network(config, seq, 2, np.random.default_rng(seed))
-        assert all(a.agrees for a in found.values()), (seed, found)
+        agreements = check_network(config, seq, 2, np.random.default_rng(seed))
+        assert all(a.agrees for a in agreements.values()), (seed, agreements)
 
 
-def test_a_kink_between_the_two_points_is_no_disagreement(monkeypatch):
+def test_a_kink_between_the_two_points_is_tolerated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CELLS, "bent", Bent())
     for seed in range(3):
-        found = check_network(NetworkConfig(6, "bent", 48, 1), 60, 8, np.random.default_rng(seed))
-        assert all(a.agrees for a in found.values()), found
+        agreements = check_network(
+            NetworkConfig(6, "bent", 48, 1), 60, 8, np.random.default_rng(seed)
+        )
+        assert all(a.agrees for a in agreements.values()), agreements
 
 
-def test_a_wrong_derivative_of_a_single_number_is_seen_whatever_the_seed(monkeypatch):
+def test_a_wrong_derivative_of_a_single_number_is_detected_for_every_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(CELLS, "gru", Slightly())
     for seed in range(12):
-        found = check_network(NetworkConfig(6, "gru", 1, 1), 12, 3, np.random.default_rng(seed))
-        assert [name for name, a in found.items() if not a.agrees] == ["0.q"]
+        agreements = check_network(
+            NetworkConfig(6, "gru", 1, 1), 12, 3, np.random.default_rng(seed)
+        )
+        assert [name for name, a in agreements.items() if not a.agrees] == ["0.q"]
 
 
-def test_what_rounding_alone_can_make_is_no_disagreement():
+def test_rounding_errors_are_tolerated() -> None:
     assert Agreement(1e-11, -3e-11).agrees
     assert not Agreement(1e-8, 1.1e-8).agrees
     assert not Agreement(1.0, np.nan).agrees

@@ -3,6 +3,8 @@
 import json
 import re
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,23 +17,26 @@ from charrnn.diagnostics.gradient_norms import GradientNorms, gradient_flow, win
 from charrnn.errors import CorpusError
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.nn.cells import CELLS
+from charrnn.nn.params import Array, Ids, State
 from tests.conftest import VERSE
 
 T, B, V, H = 6, 3, 5, 4
 
 
-def network(cell, rng, layers=1, hidden=H, spread=0.3):
+def network(
+    cell: str, rng: np.random.Generator, layers: int = 1, hidden: int = H, spread: float = 0.3
+) -> CharRNN:
     model = CharRNN.initialised(NetworkConfig(V, cell, hidden, layers), rng, np.float64)
     model.params.flat += spread * rng.standard_normal(model.num_parameters)
     return model
 
 
-def numeric_norms(model, ids, targets, k):
+def numeric_norms(model: CharRNN, ids: Ids, targets: Ids, k: int) -> tuple[Array, Array]:
     """By h and by the whole state at T-k, entry by entry: perturb it and read on from there."""
     past, rest = ids[: T - k], ids[T - k :]
     _, at = model.read(past, model.initial_state(B))
 
-    def loss(state):
+    def loss(state: State) -> Array:
         log_p = model.read(rest, state)[0][-1] if len(rest) else model.predict(state)
         return -log_p[np.arange(B), targets]
 
@@ -54,7 +59,9 @@ def numeric_norms(model, ids, targets, k):
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_norms_are_those_of_a_state_perturbed_in_the_middle(cell, layers, rng):
+def test_norms_match_finite_differences_of_the_state(
+    cell: str, layers: int, rng: np.random.Generator
+) -> None:
     model = network(cell, rng, layers)
     ids, targets = rng.integers(0, V, (T, B)), rng.integers(0, V, B)
     flow = gradient_flow(model, ids, targets)
@@ -67,7 +74,7 @@ def test_the_norms_are_those_of_a_state_perturbed_in_the_middle(cell, layers, rn
         assert flow.typical[k] == pytest.approx(typical, rel=2e-5), k
 
 
-def test_the_model_is_left_as_it_was_and_read_in_double_precision(rng):
+def test_the_model_is_unchanged_and_read_in_double_precision(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(V, "lstm", H, 2), rng)
     before = model.params.flat.copy()
     ids, targets = rng.integers(0, V, (T, B)), rng.integers(0, V, B)
@@ -76,7 +83,9 @@ def test_the_model_is_left_as_it_was_and_read_in_double_precision(rng):
     np.testing.assert_array_equal(flow.h, gradient_flow(model.astype(np.float64), ids, targets).h)
 
 
-def test_a_linear_way_back_keeps_the_norm_and_three_times_it_explodes(rng):
+def test_an_orthogonal_recurrence_keeps_the_norm_and_three_times_it_explodes(
+    rng: np.random.Generator,
+) -> None:
     """Small weights make tanh straight; an orthogonal U then keeps every length."""
     model = CharRNN.initialised(NetworkConfig(V, "rnn", 24, 1), rng, np.float64)
     model.params["0.W"][...] *= 1e-8
@@ -92,8 +101,8 @@ def test_a_linear_way_back_keeps_the_norm_and_three_times_it_explodes(rng):
     assert gradient_flow(model, ids, targets).vanished == 7
 
 
-def test_a_thousandth_counts_from_where_it_is_first_met():
-    def flow(*h):
+def test_vanishing_and_exploding_are_reported_at_the_first_crossing() -> None:
+    def flow(*h: float) -> GradientNorms:
         return GradientNorms(np.array(h), np.array(h), np.array(h))
 
     assert flow(2.0, 0.1, 0.002, 0.001).vanished == 2
@@ -106,7 +115,9 @@ def test_a_thousandth_counts_from_where_it_is_first_met():
     length=st.integers(2, 60), seq=st.integers(1, 20), count=st.integers(1, 9),
     dtype=st.sampled_from(["uint8", "int64"]),
 )  # fmt: skip
-def test_windows_are_pieces_of_the_text_from_end_to_end(length, seq, count, dtype):
+def test_windows_are_contiguous_and_span_the_text(
+    length: int, seq: int, count: int, dtype: str
+) -> None:
     text = np.arange(length, dtype=dtype)
     if length <= seq:
         with pytest.raises(CorpusError, match="lower --seq"):
@@ -121,13 +132,13 @@ def test_windows_are_pieces_of_the_text_from_end_to_end(length, seq, count, dtyp
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "verse.txt").write_text(VERSE[:4000], "utf-8")
     return tmp_path
 
 
-def gradflow(capsys, *arguments):
+def gradflow(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     code = run(["gradflow", "verse.txt", *arguments])
     return code, *capsys.readouterr()
 
@@ -135,7 +146,9 @@ def gradflow(capsys, *arguments):
 SMALL = ("--hidden", "8", "--batch", "5", "--seq", "30")
 
 
-def test_by_default_the_usual_cells_are_shown(folder, capsys):
+def test_by_default_the_usual_cells_are_shown(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, _ = gradflow(capsys, *SMALL)
     assert code == 0
     for cell in {"rnn", "relu", "lstm", "gru"} & set(CELLS):
@@ -144,7 +157,9 @@ def test_by_default_the_usual_cells_are_shown(folder, capsys):
     assert distances[:7] == ["0", "1", "2", "5", "10", "20", "29"]
 
 
-def test_json_has_every_k_of_every_curve(folder, capsys):
+def test_json_has_every_distance_of_every_curve(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, out, _ = gradflow(capsys, *SMALL, "--cells", "gru,lstm", "--train", "3", "--json")
     flows = json.loads(out)["flows"]
     assert [(f["cell"], f["updates"]) for f in flows] == [
@@ -158,7 +173,9 @@ def test_json_has_every_k_of_every_curve(folder, capsys):
     assert flows[0]["norm"] != flows[1]["norm"]
 
 
-def test_a_trained_run_is_measured_beside_a_fresh_network(folder, capsys):
+def test_a_trained_run_is_measured_beside_a_fresh_network(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ["--cell", "gru", "--hidden", "6", "--layers", "1", "--steps", "5", "--quiet"]
     assert run(["train", "verse.txt", *options, "--name", "mine"]) == 0
     _, out, _ = gradflow(capsys, "--runs", "checkpoints/mine", "--seq", "20", "--json")
@@ -171,15 +188,17 @@ def test_a_trained_run_is_measured_beside_a_fresh_network(folder, capsys):
     assert "gru 1x6, 5 updates (mine)" in out
 
 
-def test_an_explosion_is_told(folder, capsys, monkeypatch):
-    fresh = CharRNN.initialised.__func__
+def test_an_exploding_gradient_is_reported(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = CharRNN.initialised
 
-    def steep(cls, *arguments):
-        model = fresh(cls, *arguments)
+    def steep(*arguments: Any) -> CharRNN:
+        model = fresh(*arguments)
         model.params["0.U"][...] *= 3
         return model
 
-    monkeypatch.setattr(CharRNN, "initialised", classmethod(steep))
+    monkeypatch.setattr(CharRNN, "initialised", steep)
     _, out, _ = gradflow(capsys, "--cells", "rnn", "--hidden", "32")
     assert re.search(r"rnn 1x32 +no: grows 1000-fold in \d+ steps", out)
     _, out, _ = gradflow(capsys, "--cells", "rnn", "--hidden", "32", "--json")
@@ -189,7 +208,9 @@ def test_an_explosion_is_told(folder, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-def test_the_picture_is_a_file_of_its_kind(ending, folder, capsys):
+def test_the_plot_is_written_in_the_requested_format(
+    ending: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("matplotlib")
     code, _, err = gradflow(capsys, *SMALL, "--cells", "rnn,lstm", "--plot", f"flow.{ending}")
     assert code == 0, err
@@ -209,7 +230,9 @@ def test_the_picture_is_a_file_of_its_kind(ending, folder, capsys):
         (["--runs", "x", "--train", "3"], 2, "beside --runs, give --cells"),
     ],
 )
-def test_bad_input_gets_one_clear_line(arguments, code, message, folder, capsys):
+def test_bad_input_gets_one_clear_line(
+    arguments: list[str], code: int, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     if "--plot" in arguments:
         pytest.importorskip("matplotlib")
     done, _, err = gradflow(capsys, *arguments)
@@ -218,7 +241,9 @@ def test_bad_input_gets_one_clear_line(arguments, code, message, folder, capsys)
     assert err.splitlines()[-1].startswith("Error: ")
 
 
-def test_without_matplotlib_the_extra_is_named_before_any_work(folder, capsys, monkeypatch):
+def test_without_matplotlib_the_extra_is_named_before_any_work(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     code, out, err = gradflow(capsys, "--plot", "flow.png")
     assert (code, out) == (2, "")
@@ -226,7 +251,9 @@ def test_without_matplotlib_the_extra_is_named_before_any_work(folder, capsys, m
 
 
 @pytest.mark.parametrize("columns", ["40", "80"])
-def test_the_plot_fits_the_terminal_and_needs_no_colour(columns, monkeypatch):
+def test_the_plot_fits_the_terminal_and_needs_no_colour(
+    columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     k = np.arange(100)
     plot = log_plot([0.7**k, 0.9**k, np.where(k < 10, 1.0, 0.0)], "title", "below")
@@ -240,12 +267,12 @@ def test_the_plot_fits_the_terminal_and_needs_no_colour(columns, monkeypatch):
     assert "1e+00" in lines[1]
 
 
-def test_a_terminal_without_unicode_gets_ascii(monkeypatch):
+def test_a_terminal_without_unicode_gets_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rich.console.ConsoleOptions.ascii_only", property(lambda self: True))
     assert log_plot([np.array([1.0, 0.1, 0.01])], "title", "below").plain.isascii()
 
 
 @pytest.mark.parametrize("norms", [[0.0, 0.0], [np.inf, np.nan], [1.0, 1.0], [1e300, 1e-300]])
-def test_curves_that_cannot_be_drawn_draw_nothing_and_do_no_harm(norms):
+def test_curves_that_cannot_be_drawn_are_skipped(norms: list[float]) -> None:
     plot = log_plot([np.array(norms)], "title", "below").plain
     assert ("a" in plot.split("title")[1].split("k")[0]) == (norms[0] in (1.0, 1e300))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from charrnn.diagnostics.gradcheck import check_layer
+from charrnn.diagnostics.gradcheck import Agreement, check_layer
 from charrnn.models import NETWORKS, CharRNN, NetworkConfig
 from charrnn.nn.cells import CELLS
 from charrnn.nn.functional import add_rows_at, one_hot
@@ -21,16 +21,16 @@ from charrnn.nn.layers import (
     Stateless,
 )
 from charrnn.nn.layers.base import dropout_mask
-from charrnn.nn.params import Params
+from charrnn.nn.params import Array, Params
 
 T, B, V, H = 7, 3, 5, 4
 
 
-def inputs(kind: str, rng: np.random.Generator):
+def inputs(kind: str, rng: np.random.Generator) -> Array:
     return rng.integers(0, V, (T, B)) if kind == "one-hot" else rng.standard_normal((T, B, V))
 
 
-def assert_agree(agreements):
+def assert_agree(agreements: dict[str, Agreement]) -> None:
     for name, agreement in agreements.items():
         assert agreement.numeric != 0, name
         assert agreement.relative_error < 1e-6, (name, agreement)
@@ -38,7 +38,7 @@ def assert_agree(agreements):
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_of_a_recurrent_layer(cell, kind, rng):
+def test_gradients_of_a_recurrent_layer(cell: str, kind: str, rng: np.random.Generator) -> None:
     found = check_layer(Recurrent(CELLS[cell], V, H), inputs(kind, rng), rng)
     assert {"W", "b", "state"} | ({"U"} if CELLS[cell].recurrent else set()) <= set(found)
     assert ("x" in found) == (kind == "dense")
@@ -47,7 +47,9 @@ def test_gradients_of_a_recurrent_layer(cell, kind, rng):
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_of_a_stack_with_dropout_and_output(cell, kind, rng):
+def test_gradients_of_a_stack_with_dropout_and_output(
+    cell: str, kind: str, rng: np.random.Generator
+) -> None:
     stack = Sequential(
         {
             "0": Recurrent(CELLS[cell], V, H),
@@ -61,8 +63,10 @@ def test_gradients_of_a_stack_with_dropout_and_output(cell, kind, rng):
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_of_two_bidirectional_layers_with_padding(cell, kind, rng):
-    def bidirectional(input_size, hidden_size):
+def test_gradients_of_two_bidirectional_layers_with_padding(
+    cell: str, kind: str, rng: np.random.Generator
+) -> None:
+    def bidirectional(input_size: int, hidden_size: int) -> Bidirectional:
         return Bidirectional(
             Recurrent(CELLS[cell], input_size, hidden_size),
             Recurrent(CELLS[cell], input_size, hidden_size + 1),
@@ -74,18 +78,18 @@ def test_gradients_of_two_bidirectional_layers_with_padding(cell, kind, rng):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_of_a_residual_layer(cell, rng):
+def test_gradients_of_a_residual_layer(cell: str, rng: np.random.Generator) -> None:
     assert_agree(check_layer(Residual(Recurrent(CELLS[cell], V, V)), inputs("dense", rng), rng))
 
 
-def test_gradients_of_a_dense_layer_that_carries_its_input(rng):
+def test_gradients_of_a_dense_layer_that_carries_its_input(rng: np.random.Generator) -> None:
     found = check_layer(Dense(V, H, carry=True), inputs("dense", rng), rng)
     assert found["state"].analytic == found["state"].numeric == 0
     del found["state"]
     assert_agree(found)
 
 
-def test_a_carried_input_predicts_the_newest_output(rng):
+def test_a_carried_input_predicts_the_newest_output(rng: np.random.Generator) -> None:
     layer = Dense(V, H, carry=True)
     p, x = Params.initialised(layer.specs(), rng, np.float64), inputs("dense", rng)
     y, state, _ = layer.forward(p, x, layer.initial_state(B, np.float64))
@@ -94,7 +98,7 @@ def test_a_carried_input_predicts_the_newest_output(rng):
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("name", JORDAN)
-def test_gradients_of_a_jordan_layer(name, kind, rng):
+def test_gradients_of_a_jordan_layer(name: str, kind: str, rng: np.random.Generator) -> None:
     context = Context(ids=rng.integers(0, V, (T, B)))
     found = check_layer(JORDAN[name](V, H, V), inputs(kind, rng), rng, context=context)
     if name == "jordan-forced":
@@ -102,7 +106,7 @@ def test_gradients_of_a_jordan_layer(name, kind, rng):
     assert_agree(found)
 
 
-def test_gradients_of_the_last_steps_of_padded_sequences(rng):
+def test_gradients_of_the_last_steps_of_padded_sequences(rng: np.random.Generator) -> None:
     """Of 3 forward columns at the last step, of the others at the first."""
     x, lengths = inputs("dense", rng), np.array([T, 2, 4])
     stack = Sequential({"end": LastStep(V, 3), "out": Dense(V, H)})
@@ -112,7 +116,7 @@ def test_gradients_of_the_last_steps_of_padded_sequences(rng):
         np.testing.assert_array_equal(y[0, n], [*x[length - 1, n, :3], *x[0, n, 3:]])
 
 
-def test_gradients_of_selected_steps(rng):
+def test_gradients_of_selected_steps(rng: np.random.Generator) -> None:
     """In the order of the streams and, within a stream, of time."""
     x, ids = inputs("dense", rng), rng.integers(0, 3, (T, B))
     stack = Sequential({"select": Select(V, 2), "out": Dense(V, H)})
@@ -123,7 +127,7 @@ def test_gradients_of_selected_steps(rng):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_of_a_stateless_layer(cell, rng):
+def test_gradients_of_a_stateless_layer(cell: str, rng: np.random.Generator) -> None:
     layer = Recurrent(CELLS[cell], V, H)
     found = check_layer(Stateless(layer), inputs("dense", rng), rng)
     assert "state" not in found
@@ -131,13 +135,15 @@ def test_gradients_of_a_stateless_layer(cell, rng):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_of_a_single_step(cell, rng):
+def test_gradients_of_a_single_step(cell: str, rng: np.random.Generator) -> None:
     assert_agree(check_layer(Recurrent(CELLS[cell], V, H), rng.integers(0, V, (1, B)), rng))
 
 
 @pytest.mark.parametrize(("layers", "residual"), [(1, False), (2, False), (3, True)])
 @pytest.mark.parametrize("cell", NETWORKS)
-def test_loss_and_gradient_of_a_language_model(cell, layers, residual, rng):
+def test_loss_and_gradient_of_a_language_model(
+    cell: str, layers: int, residual: bool, rng: np.random.Generator
+) -> None:
     config = NetworkConfig(V, cell, H, layers, dropout=0.3, residual=residual)
     model = CharRNN.initialised(config, rng, np.float64)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
@@ -146,7 +152,7 @@ def test_loss_and_gradient_of_a_language_model(cell, layers, residual, rng):
     grads, direction = model.params.zeros_like(), rng.standard_normal(model.num_parameters)
     at = model.params.flat.copy()
 
-    def loss(eps, into):
+    def loss(eps: float, into: Params) -> float:
         model.params.flat[:] = at + eps * direction
         return model.loss_and_gradient(ids, targets, state, into, np.random.default_rng(4))[0]
 
@@ -156,7 +162,9 @@ def test_loss_and_gradient_of_a_language_model(cell, layers, residual, rng):
 
 
 @pytest.mark.parametrize("cell", NETWORKS)
-def test_a_network_passes_the_gradient_of_its_state_back_through_chunks(cell, rng):
+def test_a_network_passes_the_gradient_of_its_state_back_through_chunks(
+    cell: str, rng: np.random.Generator
+) -> None:
     """Two chunks with the gradient of the state handed back are one chunk of the whole text."""
     model = CharRNN.initialised(NetworkConfig(V, cell, H, 2), rng, np.float64)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
@@ -177,7 +185,7 @@ def test_a_network_passes_the_gradient_of_its_state_back_through_chunks(cell, rn
         np.testing.assert_allclose(a, b, atol=1e-12)
 
 
-def test_row_gradients_of_a_large_vocabulary(rng):
+def test_row_gradients_of_a_large_vocabulary(rng: np.random.Generator) -> None:
     """Sorted segment sums against the one-hot product."""
     ids, rows = rng.integers(0, 400, 1000), rng.standard_normal((1000, 6))
     summed = np.zeros((400, 6))
@@ -186,28 +194,29 @@ def test_row_gradients_of_a_large_vocabulary(rng):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_backward_adds_to_the_gradients(cell, rng):
+def test_backward_adds_to_the_gradients(cell: str, rng: np.random.Generator) -> None:
     layer = Recurrent(CELLS[cell], V, H)
     params = Params.initialised(layer.specs(), rng, np.float64)
     x, start = inputs("dense", rng), layer.initial_state(B, np.float64)
     dy = rng.standard_normal((T, B, H))
 
-    def add_to(grads):
+    def add_to(grads: Params) -> Array:
         _, final, backward = layer.forward(params, x, start)
         backward(grads, dy.copy(), tuple(np.zeros_like(s) for s in final))
-        return grads.flat.copy()
+        gradient: Array = grads.flat.copy()
+        return gradient
 
     grads = params.zeros_like()
     once = add_to(grads)
     np.testing.assert_allclose(add_to(grads), 2 * once)
 
 
-def test_the_forget_bias_starts_at_one(rng):
+def test_the_forget_bias_starts_at_one(rng: np.random.Generator) -> None:
     b = CharRNN.initialised(NetworkConfig(V, "lstm", H, 1), rng).params["0.b"]
     assert b.tolist() == [0] * H + [1] * H + [0] * 2 * H
 
 
-def test_dropout_has_one_mask_per_stream_and_chunk(rng):
+def test_dropout_has_one_mask_per_stream_and_chunk(rng: np.random.Generator) -> None:
     layer, x = Dropout(200, 0.25), np.ones((7, 3, 200))
     y, _, _ = layer.forward(Params({}, np.zeros(0)), x, (), Context(rng))
     np.testing.assert_array_equal(y, np.broadcast_to(y[0], y.shape))
@@ -217,7 +226,9 @@ def test_dropout_has_one_mask_per_stream_and_chunk(rng):
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_weight_dropout_has_one_mask_per_chunk_and_none_outside_training(cell, rng):
+def test_weight_dropout_has_one_mask_per_chunk_and_none_outside_training(
+    cell: str, rng: np.random.Generator
+) -> None:
     layer = Recurrent(CELLS[cell], V, H, weight_dropout=0.5)
     p = Params.initialised(layer.specs(), rng, np.float64)
     x, state = rng.standard_normal((T, B, V)), layer.initial_state(B, np.float64)
@@ -229,7 +240,7 @@ def test_weight_dropout_has_one_mask_per_chunk_and_none_outside_training(cell, r
     assert (layer.forward(p, x, state)[0] != trained).any()
 
 
-def test_dropout_is_off_outside_training(rng):
+def test_dropout_is_off_outside_training(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(V, "gru", 8, 2, dropout=0.5), rng, np.float64)
     ids, state = rng.integers(0, V, (T, B)), model.initial_state(B)
     losses = [
@@ -241,7 +252,9 @@ def test_dropout_is_off_outside_training(rng):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_padding_does_not_change_the_outputs_of_a_bidirectional_layer(cell, rng):
+def test_padding_does_not_change_the_outputs_of_a_bidirectional_layer(
+    cell: str, rng: np.random.Generator
+) -> None:
     layer = Bidirectional(Recurrent(CELLS[cell], V, H), Recurrent(CELLS[cell], V, H))
     params = Params.initialised(layer.specs(), rng, np.float64)
     x, lengths = inputs("dense", rng), np.array([T, 2, 4])

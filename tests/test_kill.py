@@ -5,16 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
 from charrnn.runs import checkpoint
-from tests.conftest import VERSE
+from tests.conftest import VERSE, network_in
 
 KILLS = 20
 
 
-def command(tmp_path, *arguments):
+def command(tmp_path: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "charrnn", "train", *arguments]
 
 
@@ -22,7 +23,7 @@ OPTIONS = ["--hidden", "16", "--layers", "2", "--batch", "4", "--seq", "20", "--
            "--eval-every", "5", "--workers", "2", "--split", "0.8,0.1,0.1", "--quiet"]  # fmt: skip
 
 
-def test_twenty_kills_at_random_moments_lose_no_bit(tmp_path):
+def test_a_run_killed_twenty_times_ends_with_the_same_bits(tmp_path: Path) -> None:
     text = tmp_path / "verse.txt"
     text.write_text(VERSE[:12000], "utf-8")
     steps, out = "400", ["--out", str(tmp_path)]
@@ -30,7 +31,8 @@ def test_twenty_kills_at_random_moments_lose_no_bit(tmp_path):
     subprocess.run(command(tmp_path, *start, "--name", "whole"), check=True, timeout=120)
 
     run = tmp_path / "killed"
-    luck, reached = random.Random(5), []
+    luck = random.Random(5)
+    reached: list[int] = []
     process = subprocess.Popen(command(tmp_path, *start, "--name", "killed"))
     while not (run / "last.npz").exists():
         assert process.poll() is None
@@ -46,7 +48,7 @@ def test_twenty_kills_at_random_moments_lose_no_bit(tmp_path):
         time.sleep(luck.random() * 0.05)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        reached.append(checkpoint.load(run / "last.npz").meta["position"]["step"])  # always whole
+        reached.append(checkpoint.load(run / "last.npz").record.step)  # always whole
         process = subprocess.Popen(command(tmp_path, "--resume", str(run), "--quiet"))
     process.wait(120)
     assert process.returncode == 0
@@ -54,12 +56,11 @@ def test_twenty_kills_at_random_moments_lose_no_bit(tmp_path):
     assert len(set(reached)) > KILLS / 2
 
     whole, killed = (checkpoint.load(tmp_path / n / "last.npz") for n in ("whole", "killed"))
-    assert killed.meta["position"]["step"] == int(steps)
-    np.testing.assert_array_equal(killed.model.params.flat, whole.model.params.flat)
+    assert killed.record.step == int(steps)
+    for name, array in whole.model.arrays().items():
+        np.testing.assert_array_equal(killed.model.arrays()[name], array)
     for name, array in whole.training.items():
         np.testing.assert_array_equal(killed.training[name], array)
-    best = [
-        checkpoint.load(tmp_path / n / "best.npz").model.params.flat for n in ("whole", "killed")
-    ]
-    np.testing.assert_array_equal(*best)
+    best, other = (network_in(tmp_path / n / "best.npz").params.flat for n in ("whole", "killed"))
+    np.testing.assert_array_equal(other, best)
     assert not list(run.glob(".*.part"))

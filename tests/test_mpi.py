@@ -8,19 +8,20 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.split import Split
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
-from charrnn.training.network_trainer import NetworkTrainer
-from tests.conftest import ROOT, VERSE
+from charrnn.tasks import LanguageModelConfig
+from tests.conftest import ROOT, VERSE, network_in, network_trainer, resume_network
 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 needs_mpi = pytest.mark.skipif(
@@ -35,12 +36,14 @@ ENVIRONMENT = {
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",  # Open MPI 5
 }
 CHARRNN = (sys.executable, "-m", "charrnn", "train")
-OPTIONS = {"hidden": 12, "layers": 2, "batch": 7, "seq": 20, "dropout": 0.2, "reset": 0.3,
-           "eval_every": 5, "split": "0.8,0.1,0.1", "schedule": "constant"}  # fmt: skip
+OPTIONS: dict[str, Any] = {
+    "hidden": 12, "layers": 2, "batch": 7, "seq": 20, "dropout": 0.2, "reset": 0.3,
+    "eval_every": 5, "split": "0.8,0.1,0.1", "schedule": "constant",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ranks")
     (path / "verse.txt").write_text(VERSE[:6000], "utf-8")
     return path
@@ -68,52 +71,56 @@ def run(*command: str | int, folder: Path = ROOT) -> tuple[int, str, list[str]]:
     return process.returncode, out, [line for line in err.splitlines() if "Error: " in line]
 
 
-def options(**changes) -> list[str]:
+def options(**changes: Any) -> list[str]:
     return [f"--{n.replace('_', '-')}={v}" for n, v in (OPTIONS | changes).items()]
 
 
-def train(folder, name, ranks, **changes):
+def train(folder: Path, name: str, ranks: int, **changes: Any) -> None:
     command = (*CHARRNN, "verse.txt", *options(**changes), "--out=.", f"--name={name}", "--quiet")
     code, _, errors = run("-n", ranks, *command, folder=folder)
     assert (code, errors) == (0, [])
 
 
-def train_alone(folder, name, **changes):
+def train_alone(folder: Path, name: str, **changes: Any) -> None:
     """In this process; where there is such a run it goes on."""
     corpus = Corpus.read([folder / "verse.txt"], split=Split.parse(OPTIONS["split"]))
-    config = TrainConfig(**(OPTIONS | changes))
+    config = LanguageModelConfig(**(OPTIONS | changes))
     there = (folder / name).exists()
     trainer = (
-        NetworkTrainer.resume(Run(folder / name), corpus, config)
+        resume_network(Run(folder / name), corpus, config)
         if there
-        else NetworkTrainer(corpus, config, Run.create(folder, name))
+        else network_trainer(corpus, config, Run.create(folder, name))
     )
     list(trainer.events())
 
 
-def assert_same_bits(folder, one, other):
+def assert_same_bits(folder: Path, one: str, other: str) -> None:
     a, b = (checkpoint.load(folder / name / "last.npz") for name in (one, other))
-    np.testing.assert_array_equal(a.model.params.flat, b.model.params.flat)
     assert set(a.training) == set(b.training)
     for name, array in a.training.items():
         np.testing.assert_array_equal(b.training[name], array)
-    own = {"seconds": 0}
-    assert a.meta["position"] | own == b.meta["position"] | own
-    best = [checkpoint.load(folder / name / "best.npz").model.params.flat for name in (one, other)]
-    np.testing.assert_array_equal(*best)
+    timing = {"seconds": 0}
+    assert a.record.position
+    assert b.record.position
+    assert asdict(a.record.position) | timing == asdict(b.record.position) | timing
+    for file in ("last.npz", "best.npz"):
+        ours, theirs = (network_in(folder / name / file).params.flat for name in (one, other))
+        np.testing.assert_array_equal(ours, theirs)
     logs = [[(r["event"], r["step"], r.get("nats_per_char")) for r in Run(folder / name).records()]
             for name in (one, other)]  # fmt: skip
     assert logs[0] == logs[1]
 
 
 @needs_mpi
-def test_what_ranks_agree_on(folder):
-    code, out, _ = run("-n", 3, sys.executable, "-m", "mpi4py", "-m", "tests.on_ranks")
+def test_rank_checks_pass(folder: Path) -> None:
+    code, out, _ = run("-n", 3, sys.executable, "-m", "mpi4py", "-m", "tests.rank_checks")
     assert (code, out.strip()) == (0, "9 checks")
 
 
 @needs_mpi
-def test_ranks_train_with_the_bits_of_as_many_threads_and_go_on_in_one_process(folder):
+def test_ranks_and_threads_give_the_same_bits_and_resume_each_other(
+    folder: Path,
+) -> None:
     """Seven streams, so that shares are uneven."""
     train(folder, "ranks", 2, steps=10, workers=2)
     train(folder, "again", 4, steps=10, workers=1)
@@ -131,7 +138,7 @@ def test_ranks_train_with_the_bits_of_as_many_threads_and_go_on_in_one_process(f
     command = (*CHARRNN, "--steps=22", "--resume", "ranks")  # with two threads instead of four
     done = subprocess.run(command, cwd=folder, check=True, timeout=60, capture_output=True)
     assert b"not bit for bit" in done.stderr
-    assert checkpoint.load(folder / "ranks" / "last.npz").meta["position"]["step"] == 22
+    assert checkpoint.load(folder / "ranks" / "last.npz").record.step == 22
 
 
 def rank_of(process: int) -> str | None:
@@ -140,29 +147,31 @@ def rank_of(process: int) -> str | None:
         pairs = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
     except OSError:
         return None
-    found = [p.partition(b"=")[2].decode() for p in pairs if p.startswith(b"OMPI_COMM_WORLD_RANK=")]
-    return found[0] if found else None
+    ranks = [p.partition(b"=")[2].decode() for p in pairs if p.startswith(b"OMPI_COMM_WORLD_RANK=")]
+    return ranks[0] if ranks else None
 
 
 def ranks_in(folder: Path) -> dict[str, int]:
     """The processes that work in a folder, by their rank."""
-    found = {}
+    processes = {}
     for place in Path("/proc").iterdir():
         if place.name.isdecimal() and (rank := rank_of(int(place.name))) is not None:
             try:
                 if (place / "cwd").resolve() == folder and b"charrnn" in (
                     place / "cmdline"
                 ).read_bytes():
-                    found[rank] = int(place.name)
+                    processes[rank] = int(place.name)
             except OSError:
                 continue
-    return found
+    return processes
 
 
 @needs_mpi
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds ranks in /proc")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_signal_to_one_rank_ends_all_and_leaves_a_whole_checkpoint(number, folder):
+def test_a_signal_to_one_rank_ends_all_and_leaves_a_valid_checkpoint(
+    number: int, folder: Path
+) -> None:
     name, until = f"hit-{number}", time.monotonic() + 60
     command = (*CHARRNN, "verse.txt", *options(steps=1_000_000), "--out=.", f"--name={name}")
     with started("-n", 3, *command, "--quiet", folder=folder) as process:
@@ -184,7 +193,7 @@ def test_a_signal_to_one_rank_ends_all_and_leaves_a_whole_checkpoint(number, fol
         "--resume",
         name,
         "--quiet",
-        f"--steps={last.meta['position']['step'] + 3}",
+        f"--steps={last.record.step + 3}",
     )
     subprocess.run(resumed, cwd=folder, check=True, timeout=60)
 
@@ -195,6 +204,7 @@ def as_module(code: str) -> list[str]:
 
 FULL = """
 from charrnn.runs import checkpoint
+from charrnn.tasks import LanguageModelConfig
 def full(*arguments, **more): raise OSError(28, "No space left on device")
 checkpoint.np.savez = full
 main(sys.argv[1:])
@@ -214,15 +224,17 @@ main(sys.argv[1:])
         ([*CHARRNN, "nowhere.txt"], "There is no file 'nowhere.txt'"),
     ],
 )
-def test_a_failure_is_told_once_and_ends_all(command, message, folder):
-    more = ["--out=failed", "--hidden=8", "--layers=1", "--steps=9", "--quiet"]
-    code, out, errors = run("-n", 2, *command, *more, folder=folder)
+def test_a_failure_is_reported_once_and_ends_all_ranks(
+    command: list[str], message: str, folder: Path
+) -> None:
+    options = ["--out=failed", "--hidden=8", "--layers=1", "--steps=9", "--quiet"]
+    code, out, errors = run("-n", 2, *command, *options, folder=folder)
     assert (code, out, len(errors)) == (1, "", 1)
     assert message in errors[0]
 
 
 @needs_mpi
-def test_ranks_that_read_different_texts_are_refused(folder):
+def test_ranks_that_read_different_texts_are_refused(folder: Path) -> None:
     (folder / "other.txt").write_text(VERSE[:6001], "utf-8")
     texts = (["-n", 1, *CHARRNN, name, "--out=refused"] for name in ("verse.txt", "other.txt"))
     first, second = texts

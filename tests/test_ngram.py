@@ -1,37 +1,43 @@
 """The n-gram model against its definition, and as a model like any other."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import math
+from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.split import Split
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.language.evaluate import _agree, evaluate, surprisal
+from charrnn.language.evaluate import Loss, _agree, evaluate, surprisal
 from charrnn.language.sampling import SamplingConfig
 from charrnn.language.text_model import TextModel
-from charrnn.models import MODELS, NGram, NGramConfig, ngram
+from charrnn.models import MODELS, LanguageModel, NGram, NGramConfig, ngram
+from charrnn.nn.params import Array, Ids
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import Run
+from charrnn.tasks import LanguageModelConfig, make_config
 from charrnn.tasks import language_modeling as predict
 from charrnn.training.events import Evaluated, Finished, Sampled, Saved, Started, to_json
-from charrnn.training.network_trainer import NetworkTrainer, make_trainer
-from charrnn.training.ngram_trainer import NGramTrainer
-from tests.conftest import VERSE
+from charrnn.training.train import make_trainer
+from tests.conftest import VERSE, last_event, resume_network
 
 V = 5
 texts = st.one_of(  # with and without symbols that never occur
-    st.lists(st.integers(low, low + 2), min_size=1, max_size=60) for low in range(V - 2)
+    [st.lists(st.integers(low, low + 2), min_size=1, max_size=60) for low in range(V - 2)]
 )
+Counted = tuple[NGram, Vocabulary, Ids]
 orders = st.integers(1, 7)
 pasts = st.lists(st.integers(0, V - 1), max_size=9)
 
@@ -39,31 +45,30 @@ pasts = st.lists(st.integers(0, V - 1), max_size=9)
 class Slow:
     """The equations of `NGram`, with dictionaries, one probability at a time."""
 
-    def __init__(self, text, symbols, order):
+    def __init__(self, text: Sequence[int], symbols: int, order: int) -> None:
         self.symbols, self.order = symbols, order
         self.counts = []
         for length in range(order):
-            before = {}
+            before: dict[tuple[int, ...], set[int | None]] = {}
             for t in range(length, len(text)):
                 gram = tuple(text[t - length : t + 1])
-                if length == order - 1:
-                    neighbour = t
-                else:
-                    neighbour = text[t - length - 1] if t > length else "the beginning"
+                neighbour: int | None = t  # each occurrence of the longest n-grams counts
+                if length < order - 1:
+                    neighbour = text[t - length - 1] if t > length else None
                 before.setdefault(gram, set()).add(neighbour)
-            self.counts.append({gram: len(found) for gram, found in before.items()})
+            self.counts.append({gram: len(neighbours) for gram, neighbours in before.items()})
 
     @cache  # noqa: B019
-    def discount(self, length, count):
+    def discount(self, length: int, count: int) -> float:
         n = [sum(c == k for c in self.counts[length].values()) for k in range(5)]
         k = min(count, 3)
         if n[1] and n[k]:
-            found = k - (k + 1) * n[1] / (n[1] + 2 * n[2]) * n[k + 1] / n[k]
-            if 0 < found < k:
-                return found
+            estimate = k - (k + 1) * n[1] / (n[1] + 2 * n[2]) * n[k + 1] / n[k]
+            if 0 < estimate < k:
+                return estimate
         return k / 2
 
-    def p(self, past, w):
+    def p(self, past: Sequence[int], w: int) -> float:
         past = tuple(past[max(0, len(past) - self.order + 1) :])
         shorter = self.p(past[1:], w) if past else 1 / self.symbols
         counts = self.counts[len(past)]
@@ -72,26 +77,27 @@ class Slow:
             return shorter
         left = sum(self.discount(len(past), c) for c in after) / sum(after)
         c = counts.get((*past, w))
-        own = (c - self.discount(len(past), c)) / sum(after) if c else 0
-        return own + left * shorter
+        discounted = (c - self.discount(len(past), c)) / sum(after) if c else 0
+        return discounted + left * shorter
 
 
-def after(model, past):
+def after(model: NGram, past: Sequence[int] | Ids) -> Array:
     """P(next) `(V,)` after a text."""
     _, state = model.read(np.array(past, int)[:, None], model.initial_state(1))
-    return np.exp(model.predict(state)[0])
+    p: Array = np.exp(model.predict(state)[0])
+    return p
 
 
 @given(texts, orders, pasts)
 @settings(max_examples=150)
-def test_probabilities_are_those_of_the_definition(text, order, past):
+def test_probabilities_match_the_definition(text: list[int], order: int, past: list[int]) -> None:
     model, slow = NGram.counted(np.array(text), V, order), Slow(text, V, order)
     wanted = [slow.p(past, w) for w in range(V)]
     np.testing.assert_allclose(after(model, past), wanted, rtol=1e-10)
 
 
 @pytest.mark.parametrize("order", range(1, 7))
-def test_at_the_beginning_only_what_was_read_counts(order):
+def test_probabilities_at_the_beginning_use_the_symbols_read(order: int) -> None:
     text = [0, 1, 2, 0, 1, 1, 2, 2, 2, 1, 0, 2, 1, 2]
     model, slow = NGram.counted(np.array(text), 3, order), Slow(text, 3, order)
     for past in ([], [0], [1], [2], [1, 2], [2, 0]):
@@ -100,7 +106,9 @@ def test_at_the_beginning_only_what_was_read_counts(order):
 
 
 @given(texts, orders, pasts)
-def test_probabilities_sum_to_one_after_everything_and_none_is_zero(text, order, past):
+def test_probabilities_are_positive_and_sum_to_one(
+    text: list[int], order: int, past: list[int]
+) -> None:
     p = after(NGram.counted(np.array(text), V, order), past)
     assert p.sum() == pytest.approx(1, abs=1e-12)
     assert p.min() > 0
@@ -108,7 +116,7 @@ def test_probabilities_sum_to_one_after_everything_and_none_is_zero(text, order,
 
 @given(texts, orders)
 @settings(max_examples=40)
-def test_the_loss_of_a_text_is_that_of_the_definition(text, order):
+def test_the_loss_of_a_text_matches_the_definition(text: list[int], order: int) -> None:
     model, slow = NGram.counted(np.array(text), V, order), Slow(text, V, order)
     heard = [*text[len(text) // 2 :], V - 1, *text[:7]]
     wanted = -np.mean([math.log(slow.p(heard[:t], w)) for t, w in enumerate(heard)])
@@ -117,23 +125,25 @@ def test_the_loss_of_a_text_is_that_of_the_definition(text, order):
 
 @given(texts, orders)
 @settings(max_examples=40)
-def test_what_is_stored_is_restored(text, order):
+def test_a_model_round_trips(text: list[int], order: int) -> None:
     model = NGram.counted(np.array(text), V, order)
-    found = NGram.restore(json.loads(json.dumps(model.config_json())), model.arrays())
-    assert found.config == model.config
+    restored = NGram.restore(json.loads(json.dumps(model.config_json())), model.arrays())
+    assert restored.config == model.config
     for name in ("contexts", "grams", "counts"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(model, name))
+        np.testing.assert_array_equal(getattr(restored, name), getattr(model, name))
 
 
 @pytest.fixture(scope="module")
-def verse():
+def verse() -> Counted:
     """A model of order 6, its vocabulary, and a text it was not made of."""
     vocabulary = Vocabulary.of(VERSE)
     ids = vocabulary.encode(VERSE)
     return NGram.counted(ids[:60000], len(vocabulary), 6), vocabulary, ids[60000:64001]
 
 
-def test_the_numbers_do_not_depend_on_lanes_or_chunks_or_blocks(verse, monkeypatch):
+def test_surprisal_does_not_depend_on_streams_chunks_or_blocks(
+    verse: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, _, ids = verse
     state, wanted = model.initial_state(1), []
     for symbol in ids[:1500]:
@@ -141,11 +151,11 @@ def test_the_numbers_do_not_depend_on_lanes_or_chunks_or_blocks(verse, monkeypat
         _, state = model.read(np.array([[symbol]]), state)
     for streams, chunk, block in [(1, 64, 1), (5, 20, 700), (40, 3, 1 << 20), (64, 2, 1)]:
         monkeypatch.setattr(ngram, "_BLOCK", block)
-        found = surprisal(model, ids[:1500], streams=streams, chunk=chunk)
-        np.testing.assert_allclose(found, wanted, rtol=1e-12)
+        nats = surprisal(model, ids[:1500], streams=streams, chunk=chunk)
+        np.testing.assert_allclose(nats, wanted, rtol=1e-12)
 
 
-def test_streams_side_by_side_are_read_as_alone_and_in_chunks_as_whole(verse):
+def test_reading_does_not_depend_on_batching_or_chunks(verse: Counted) -> None:
     model, _, ids = verse
     text = ids[:400].reshape(40, 10)
     whole, end = model.read(text, model.initial_state(10))
@@ -158,34 +168,38 @@ def test_streams_side_by_side_are_read_as_alone_and_in_chunks_as_whole(verse):
     np.testing.assert_array_equal(model.predict(end), whole[-1])
 
 
-def test_the_state_is_the_newest_symbols_and_nothing_before_the_text_begins():
+def test_the_state_is_the_newest_symbols() -> None:
     model = NGram.counted(np.array([0, 1, 2, 0, 1]), 3, 4)
     _, state = model.read(np.array([[2], [1]], np.uint8), model.initial_state(1))
     assert state[0].tolist() == [[-1, 2, 1]]
     assert [s.shape for s in NGram.counted(np.array([0, 1]), 2, 1).initial_state(3)] == [(3, 0)]
 
 
-def test_states_of_whole_numbers_agree_only_where_they_are_the_same():
+def test_integer_states_agree_only_if_equal() -> None:
     a, b = np.array([[200_000, 3], [200_001, 3]]), np.array([[200_000, 3], [200_000, 3]])
     assert _agree((a,), (b,)).tolist() == [True, False]
 
 
-def test_a_hundred_thousand_symbols_and_long_contexts_do_not_overflow(rng):
+def test_a_hundred_thousand_symbols_and_long_contexts_do_not_overflow(
+    rng: np.random.Generator,
+) -> None:
     text = rng.integers(0, 100_000, 4000)
     text[2000:2050] = text[1000:1050]
     model, slow = NGram.counted(text, 100_000, 12), Slow(text.tolist(), 100_000, 12)
     assert model.grams.max() > 1 << 32
     assert after(model, text[1000:1020]).argmax() == text[1020]
     past = text[1990:2012]
-    assert after(model, past)[text[2012]] == pytest.approx(slow.p(past, text[2012]), rel=1e-10)
+    assert after(model, past)[text[2012]] == pytest.approx(
+        slow.p(past.tolist(), text[2012]), rel=1e-10
+    )
 
 
-def test_an_order_longer_than_the_text_changes_nothing_but_the_name():
+def test_an_order_beyond_the_length_of_the_text_adds_no_parameters() -> None:
     short = np.array([0, 1, 1])
     assert NGram.counted(short, 2, 12).num_parameters == NGram.counted(short, 2, 3).num_parameters
 
 
-def test_longer_contexts_predict_verse_better(verse):
+def test_longer_contexts_predict_verse_better(verse: Counted) -> None:
     _, vocabulary, ids = verse
     text = vocabulary.encode(VERSE)[:60000]
     losses = [
@@ -197,7 +211,7 @@ def test_longer_contexts_predict_verse_better(verse):
     assert losses[0] == pytest.approx(entropy, abs=0.02)
 
 
-def test_it_writes_and_each_sample_is_the_one_its_seed_gives_alone(verse):
+def test_samples_depend_only_on_their_seeds(verse: Counted) -> None:
     model, vocabulary, _ = verse
     writer = TextModel(model, vocabulary)
     alone = ["".join(writer.generate("The ", 60, seed=n)) for n in (4, 5)]
@@ -212,14 +226,14 @@ def test_it_writes_and_each_sample_is_the_one_its_seed_gives_alone(verse):
 
 
 @pytest.fixture
-def stored(tmp_path):
+def stored(tmp_path: Path) -> tuple[Path, NGram]:
     vocabulary = Vocabulary.of("abr cd")
     model = NGram.counted(vocabulary.encode("abracadabra dabra"), len(vocabulary), 4)
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "best.npz")
     return tmp_path / "best.npz", model
 
 
-def changed(path, **changes):
+def changed(path: Path, **changes: Any) -> None:
     """The checkpoint with other arrays or, under `meta`, other entries of the record."""
     with np.load(path) as file:
         arrays = dict(file)
@@ -228,16 +242,16 @@ def changed(path, **changes):
     np.savez(path, **{**arrays, "meta": np.array(json.dumps(meta))})
 
 
-def test_a_checkpoint_holds_a_model_of_any_kind(stored):
+def test_a_checkpoint_holds_a_model_of_any_kind(stored: tuple[Path, NGram]) -> None:
     path, model = stored
-    found = checkpoint.load(path)
-    assert (found.model.kind, found.model.name, found.model.num_parameters) == (
+    loaded = checkpoint.load(path)
+    assert (loaded.model.kind, loaded.model.name, loaded.model.num_parameters) == (
         "ngram",
         "ngram 4",
         model.num_parameters,
     )
     ids = np.array([0, 2, 3, 1])
-    np.testing.assert_array_equal(surprisal(found.language_model, ids), surprisal(model, ids))
+    np.testing.assert_array_equal(surprisal(loaded.language_model, ids), surprisal(model, ids))
 
 
 @pytest.mark.parametrize(
@@ -253,7 +267,9 @@ def test_a_checkpoint_holds_a_model_of_any_kind(stored):
         {"meta": {"model": {"symbols": 6, "hidden": 4}}},
     ],
 )
-def test_counts_that_do_not_fit_together_are_damage(stored, change):
+def test_inconsistent_counts_are_reported_as_damage(
+    stored: tuple[Path, NGram], change: dict[str, Any]
+) -> None:
     path, model = stored
     assert model.num_parameters == 36
     changed(path, **change)
@@ -261,111 +277,128 @@ def test_counts_that_do_not_fit_together_are_damage(stored, change):
         checkpoint.load(path)
 
 
-def test_a_kind_that_is_not_known_is_named(stored):
+def test_an_unknown_model_kind_is_named(stored: tuple[Path, NGram]) -> None:
     changed(stored[0], meta={"kind": "oracle"})
     with pytest.raises(CheckpointError, match="'oracle'; upgrade"):
         checkpoint.load(stored[0])
 
 
-def test_a_model_that_predicts_nothing_next_is_stored_but_does_not_write(stored, monkeypatch):
-    @dataclasses.dataclass
-    class Verdict:
-        kind = task = "judge"
-        vocab_size, num_parameters, name = 6, 1, "judge"
+class OneProbability:
+    """A model that is no language model."""
 
-        def config_json(self):
-            return {}
+    kind: ClassVar[str] = "probability"
+    task: ClassVar[str] = "probability"
+    purpose: ClassVar[str] = "is a probability"
+    command: ClassVar[str] = "info"
+    vocab_size, num_parameters, name = 6, 1, "probability"
 
-        def arrays(self):
-            return {"verdict": np.array([0.5], np.float32)}
+    def config_json(self) -> dict[str, Any]:
+        return {}
 
-        @classmethod
-        def restore(cls, shape, arrays):
-            assert arrays["verdict"] == 0.5
-            return cls(**shape)
+    def arrays(self) -> dict[str, Array]:
+        return {"p": np.array([0.5], np.float32)}
 
-    monkeypatch.setitem(MODELS, "judge", Verdict)
-    checkpoint.save(Checkpoint(Verdict(), Vocabulary.of("abr cd")), stored[0], half=True)
-    found = checkpoint.load(stored[0])
-    assert isinstance(found.model, Verdict)
-    with pytest.raises(CheckpointError, match="is of another kind"):
-        _ = found.language_model
+    @classmethod
+    def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> OneProbability:
+        assert arrays["p"] == 0.5
+        return cls(**shape)
 
 
-CONFIG = TrainConfig(cell="ngram", order=3)
+def test_a_model_that_is_no_language_model_is_saved_but_refused_as_one(
+    stored: tuple[Path, NGram], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MODELS, "probability", OneProbability)
+    checkpoint.save(Checkpoint(OneProbability(), Vocabulary.of("abr cd")), stored[0], half=True)
+    loaded = checkpoint.load(stored[0])
+    assert isinstance(loaded.model, OneProbability)
+    with pytest.raises(
+        CheckpointError, match=r"is a probability and cannot write .* use it with: charrnn info"
+    ):
+        _ = loaded.language_model
 
 
-def test_counting_reports_with_the_events_of_training(small_corpus, tmp_path):
+CONFIG = LanguageModelConfig(cell="ngram", order=3)
+
+
+def test_counting_yields_the_events_of_training(small_corpus: Corpus, tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
-    counting = make_trainer(small_corpus, CONFIG, run)
+    counting = make_trainer(small_corpus, CONFIG, run=run)
     assert counting.share == 0
     events = list(counting.events())
     assert [type(e) for e in events] == [Started, Evaluated, Sampled, Saved, Finished]
     assert counting.share == 1
-    assert counting.best == events[1].valid.nats_per_char
-    assert set(events[-1].losses) == {"train", "valid", "test"}
-    assert events[0].parameters == events[-1].parameters == counting.model.num_parameters
+    started, evaluated, *_, finished = events
+    assert isinstance(started, Started)
+    assert isinstance(evaluated, Evaluated)
+    assert isinstance(finished, Finished)
+    assert evaluated.valid
+    assert counting.best == evaluated.valid.nats_per_char
+    assert set(finished.losses) == {"train", "valid", "test"}
+    assert started.parameters == finished.parameters == counting.model.num_parameters
     assert [r["event"] for r in run.records()] == ["evaluated", "finished"]
-    found = checkpoint.load(run.best)
-    loss = evaluate(found.language_model, small_corpus.test)
-    assert loss == events[-1].losses["test"]
-    assert found.meta["metrics"]["valid_nats_per_char"] == counting.best
-    assert found.meta["config"]["order"] == 3
-    assert "lr" not in found.meta["config"]
+    stored = checkpoint.load(run.best)
+    loss = evaluate(stored.language_model, small_corpus.test)
+    assert loss == finished.losses["test"]
+    assert stored.record.metrics
+    assert stored.record.metrics.valid == counting.best
+    assert stored.record.config["order"] == 3
+    assert "lr" not in stored.record.config
     json.dumps([to_json(e) for e in events])
 
 
-def test_counting_that_is_stopped_keeps_the_model_unmeasured(small_corpus, tmp_path):
+def test_stopped_counting_saves_the_model_without_losses(
+    small_corpus: Corpus, tmp_path: Path
+) -> None:
     run = Run.create(tmp_path, "r")
-    counting = NGramTrainer(small_corpus, CONFIG, run)
+    counting = make_trainer(small_corpus, CONFIG, run=run)
     events = []
     for event in counting.events():
         events.append(event)
         counting.stop()
     assert [type(e) for e in events] == [Started, Saved, Finished]
-    assert events[-1].stopped
-    assert not events[-1].losses
+    assert last_event(events).stopped
+    assert not last_event(events).losses
     assert checkpoint.load(run.best).model.num_parameters == counting.model.num_parameters
 
 
-def test_counting_that_is_stopped_while_it_measures_shows_no_half_of_the_losses(
-    small_corpus, monkeypatch
-):
-    def measure_and_stop(model, ids, *more):
+def test_a_stop_during_evaluation_reports_no_partial_losses(
+    small_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure_and_stop(model: LanguageModel, ids: Ids, *arguments: Any) -> Loss:
         counting.stop()
-        return evaluate(model, ids, *more)
+        return evaluate(model, ids, *arguments)
 
-    counting = NGramTrainer(small_corpus, CONFIG)
+    counting = make_trainer(small_corpus, CONFIG)
     monkeypatch.setattr(predict, "evaluate", measure_and_stop)
-    assert list(counting.events())[-1].losses == {}
+    assert last_event(counting.events()).losses == {}
 
 
-def test_counting_needs_no_validation_part_and_no_run():
+def test_counting_needs_no_validation_split_and_no_run() -> None:
     corpus = Corpus.of_text("abracadabra", Split(1, 0, 0))
-    events = list(NGramTrainer(corpus, dataclasses.replace(CONFIG, sample_every=0)).events())
+    events = list(make_trainer(corpus, dataclasses.replace(CONFIG, sample_every=0)).events())
     assert [type(e) for e in events] == [Started, Evaluated, Finished]
-    assert set(events[-1].losses) == {"train"}
+    assert set(last_event(events).losses) == {"train"}
 
 
-def test_options_that_mean_nothing_to_the_cell_are_refused_when_given():
+def test_options_the_cell_does_not_use_are_refused() -> None:
     with pytest.raises(ConfigError, match="ngram has no use for --lr, --weight-decay"):
-        TrainConfig.from_mapping({"cell": "ngram", "lr": 1.0, "weight-decay": 0.0}, "")
+        make_config({"cell": "ngram", "lr": 1.0, "weight-decay": 0.0}, "")
     with pytest.raises(ConfigError, match="gru has no use for --order"):
-        TrainConfig.from_mapping({"order": 6}, "")
+        make_config({"order": 6}, "")
     with pytest.raises(ConfigError, match="between 1 and 12"):
-        TrainConfig(cell="ngram", order=13)
-    for config in (CONFIG, TrainConfig(hidden=7)):
-        assert TrainConfig.from_mapping(config.to_json(), "") == config
+        LanguageModelConfig(cell="ngram", order=13)
+    for config in (CONFIG, LanguageModelConfig(hidden=7)):
+        assert make_config(config.to_json(), "") == config
 
 
-def test_a_network_is_not_resumed_from_counts(small_corpus, tmp_path):
+def test_a_network_cannot_resume_from_an_ngram_model(small_corpus: Corpus, tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
-    list(NGramTrainer(small_corpus, CONFIG, run).events())
+    list(make_trainer(small_corpus, CONFIG, run=run).events())
     run.best.rename(run.last)
     with pytest.raises(CheckpointError, match="holds no network"):
-        NetworkTrainer.resume(run, small_corpus, TrainConfig(hidden=4))
+        resume_network(run, small_corpus, LanguageModelConfig(hidden=4))
 
 
-def test_a_shape_that_makes_no_sense_is_refused():
+def test_an_invalid_order_is_refused() -> None:
     with pytest.raises(ValueError, match="order 0"):
         NGramConfig(5, 0)

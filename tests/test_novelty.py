@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.language import novelty as module
 from charrnn.language.novelty import Novelty, novelty
 from charrnn.models import NGram
+from charrnn.nn.params import Ids
 from charrnn.runs.checkpoint import Checkpoint
 from tests.conftest import VERSE
 from tests.test_cli import charrnn
@@ -21,28 +24,30 @@ LENGTHS = (1, 2, 3, 5, 8)
 words = st.text("abc", max_size=40)
 
 
-def codes(text: str):
+def codes(text: str) -> Ids:
     return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
-def text(run) -> str:
+def text(run: Ids) -> str:
     return run.astype("<u4").tobytes().decode("utf-32-le")
 
 
-def compare(samples, blocks, lengths=LENGTHS) -> Novelty:
+def compare(
+    samples: Iterable[str], blocks: Iterable[str], lengths: Sequence[int] = LENGTHS
+) -> Novelty:
     return novelty([codes(s) for s in samples], [codes(b) for b in blocks], lengths)
 
 
-def by_looking(samples, corpus, length):
+def by_looking(samples: Iterable[str], corpus: str, length: int) -> float | None:
     runs = [s[i : i + length] for s in samples for i in range(len(s) - length + 1)]
     return sum(r in corpus for r in runs) / len(runs) if runs else None
 
 
-def check(found: Novelty, samples, corpus):
-    for length, share in found.copied.items():
+def check(report: Novelty, samples: Sequence[str], corpus: str) -> None:
+    for length, share in report.copied.items():
         wanted = by_looking(samples, corpus, length)
         assert share == (wanted if wanted is None else pytest.approx(wanted)), length
-    longest = text(found.longest)
+    longest = text(report.longest)
     assert longest in corpus
     assert not longest or any(longest in s for s in samples)
     longer = [s[i : i + len(longest) + 1] for s in samples for i in range(len(s) - len(longest))]
@@ -51,13 +56,15 @@ def check(found: Novelty, samples, corpus):
 
 @settings(max_examples=60)
 @given(st.lists(words, max_size=3), st.lists(words, max_size=5))
-def test_the_numbers_are_those_found_by_looking(samples, blocks):
+def test_novelty_matches_a_direct_search(samples: list[str], blocks: list[str]) -> None:
     check(compare(samples, blocks), samples, "".join(blocks))
 
 
 @settings(max_examples=60)
 @given(st.lists(words, min_size=1, max_size=3), st.lists(words, max_size=5))
-def test_searching_for_pairs_finds_what_a_table_of_them_finds(samples, blocks):
+def test_binary_search_and_lookup_table_find_the_same(
+    samples: list[str], blocks: list[str]
+) -> None:
     before, module._TABLE = module._TABLE, 0
     try:
         check(compare(samples, blocks), samples, "".join(blocks))
@@ -66,46 +73,48 @@ def test_searching_for_pairs_finds_what_a_table_of_them_finds(samples, blocks):
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
-def test_runs_across_the_blocks_of_a_corpus_are_found(size, monkeypatch):
+def test_runs_across_the_blocks_of_a_corpus_are_found(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_BLOCK", size)
     sample = VERSE[200:260] + "#" + VERSE[805:1005] + "#"
     pieces = [VERSE[at : at + 333] for at in range(0, 3000, 333)]
-    found = compare([sample], pieces, (8, 20, 150))
-    assert text(found.longest) == VERSE[805:1005]
-    check(found, [sample], VERSE[:3000])
+    report = compare([sample], pieces, (8, 20, 150))
+    assert text(report.longest) == VERSE[805:1005]
+    check(report, [sample], VERSE[:3000])
 
 
-def test_a_run_does_not_go_on_in_the_next_sample():
-    found = compare(["ab", "cd"], ["abcd"], (2, 3))
-    assert text(found.longest) == "ab"
-    assert found.copied == {2: 1, 3: None}
+def test_a_run_does_not_extend_into_the_next_sample() -> None:
+    report = compare(["ab", "cd"], ["abcd"], (2, 3))
+    assert text(report.longest) == "ab"
+    assert report.copied == {2: 1, 3: None}
 
 
-def test_large_and_small_alphabets_are_read_alike():
+def test_large_and_small_alphabets_are_supported() -> None:
     chinese = VERSE[:500].translate({ord(c): 0x4E00 + ord(c) * 7 for c in set(VERSE)})
     sample, corpus = chinese[100:200] + "\U0001f600" + chinese[:50], chinese[40:]
     check(compare([sample], [corpus], module.LENGTHS), [sample], corpus)
 
 
-def test_a_sample_of_nothing_is_no_copy():
+def test_an_empty_sample_copies_nothing() -> None:
     assert compare([], ["abc"], (8,)).copied == {8: None}
     assert len(compare([""], [], (8,)).longest) == 0
 
 
-def test_bytes_and_code_points_of_any_width_may_be_compared():
+def test_bytes_and_code_points_of_any_width_can_be_compared() -> None:
     sample = np.frombuffer(b"\xff\x00abc", np.uint8)
-    found = novelty([sample], [np.frombuffer(b"xx\xff\x00ab", np.uint8)], (2,))
-    assert bytes(found.longest) == b"\xff\x00ab"
-    assert found.copied[2] == pytest.approx(3 / 4)
+    report = novelty([sample], [np.frombuffer(b"xx\xff\x00ab", np.uint8)], (2,))
+    assert bytes(report.longest) == b"\xff\x00ab"
+    assert report.copied[2] == pytest.approx(3 / 4)
 
 
 @pytest.fixture
-def corpus(tmp_path):
+def corpus(tmp_path: Path) -> Path:
     (tmp_path / "poem.txt").write_text(VERSE[:20000], "utf-8")
     return tmp_path
 
 
-def test_sample_says_what_is_copied(corpus):
+def test_sample_reports_what_is_copied(corpus: Path) -> None:
     arguments = ["sample", "--length", "300", "--seed", "1", "--count", "2"]
     plain = charrnn(corpus, *arguments)
     done = charrnn(corpus, *arguments, "--novelty", "poem.txt")
@@ -117,32 +126,32 @@ def test_sample_says_what_is_copied(corpus):
         done.stderr.replace("\n", " "),
     )
     data = json.loads(charrnn(corpus, *arguments, "--novelty", "poem.txt", "--json").stdout)
-    samples, found = [s["text"] for s in data["samples"]], data["novelty"]
-    assert found.keys() == {"corpus", "longest", "run", "copied"}
-    assert len(found["run"]) == found["longest"]
-    assert found["run"] in VERSE[:20000]
-    assert any(found["run"] in sample for sample in samples)
-    for length, share in found["copied"].items():
+    samples, report = [s["text"] for s in data["samples"]], data["novelty"]
+    assert report.keys() == {"corpus", "longest", "run", "copied"}
+    assert len(report["run"]) == report["longest"]
+    assert report["run"] in VERSE[:20000]
+    assert any(report["run"] in sample for sample in samples)
+    for length, share in report["copied"].items():
         assert share == pytest.approx(by_looking(samples, VERSE[:20000], int(length)))
 
 
-def test_a_long_copy_is_shortened_for_people(corpus):
-    found = Checkpoint(NGram.counted(np.arange(9), 9, 1), Vocabulary.of(VERSE))
-    judge = NoveltyReport(str(corpus / "poem.txt"), found, None)
+def test_a_long_copy_is_abbreviated(corpus: Path) -> None:
+    model = Checkpoint(NGram.counted(np.arange(9), 9, 1), Vocabulary.of(VERSE))
+    report = NoveltyReport(str(corpus / "poem.txt"), model, None)
     written = [[piece.encode()] for piece in ("#", VERSE[400:430], VERSE[430:700])]
-    assert list(judge.watch(iter(written), 1)) == written
-    assert judge.to_json()["run"] == VERSE[400:700]
-    longest, _ = judge.in_words()
+    assert list(report.watch(iter(written), 1)) == written
+    assert report.to_json()["run"] == VERSE[400:700]
+    longest, _ = report.in_words()
     (shown,) = re.findall('has 300 characters: "(.*)"', longest)
     assert shown.replace("↵", "\n") == f"{VERSE[400:430]} ... {VERSE[670:700]}"
 
 
-def test_words_are_compared_by_their_characters(corpus):
+def test_words_are_compared_by_their_characters(corpus: Path) -> None:
     words = Words.of(VERSE[:20000])
     model = Checkpoint(NGram.counted(np.arange(len(words)), len(words), 1), words)
-    judge = NoveltyReport(str(corpus / "poem.txt"), model, None)
-    list(judge.watch(iter([[VERSE[301:320].encode()], [b"#\xe2\x80\xa6"]]), 1))
-    longest, copied = judge.in_words()
+    report = NoveltyReport(str(corpus / "poem.txt"), model, None)
+    list(report.watch(iter([[VERSE[301:320].encode()], [b"#\xe2\x80\xa6"]]), 1))
+    longest, copied = report.in_words()
     assert "has 19 characters" in longest
     assert (
         copied
@@ -150,7 +159,7 @@ def test_words_are_compared_by_their_characters(corpus):
     )
 
 
-def test_what_was_only_continued_is_not_judged(corpus):
+def test_the_seed_text_is_not_counted(corpus: Path) -> None:
     seed = VERSE[3000:3100]
     done = charrnn(corpus, "sample", "--seed-text", seed, "--length", "1", "--json", "--seed", "1",
                    "--novelty", "poem.txt")  # fmt: skip
@@ -165,7 +174,9 @@ def test_what_was_only_continued_is_not_judged(corpus):
         (["--novelty", "-", "--seed-file", "-"], 2, "cannot both read standard input"),
     ],
 )
-def test_a_corpus_that_cannot_be_read_is_told_before_writing(arguments, code, message, corpus):
+def test_an_unreadable_corpus_is_reported_before_sampling(
+    arguments: list[str], code: int, message: str, corpus: Path
+) -> None:
     done = charrnn(corpus, "sample", *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr

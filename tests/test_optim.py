@@ -1,14 +1,16 @@
 """Update rules against their equations written out for one number at a time."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from charrnn.nn.params import Params
+from charrnn.nn.params import Array, Params
 from charrnn.optim.optimizers import (
     OPTIMIZERS,
     SCHEDULES,
+    Adam,
     TrainingProgress,
     clip_norm,
     clip_value,
@@ -17,9 +19,10 @@ from charrnn.optim.optimizers import (
 )
 
 RATE = 0.1
+UpdateRule = Callable[[float, Array], float]
 
 
-def sgd(w, gradients):
+def sgd(w: float, gradients: Array) -> float:
     v = 0.0
     for g in gradients:
         v = 0.9 * v + g
@@ -27,7 +30,7 @@ def sgd(w, gradients):
     return w
 
 
-def adagrad(w, gradients):
+def adagrad(w: float, gradients: Array) -> float:
     s = 0.0
     for g in gradients:
         s += g * g
@@ -35,7 +38,7 @@ def adagrad(w, gradients):
     return w
 
 
-def rmsprop(w, gradients):
+def rmsprop(w: float, gradients: Array) -> float:
     s = 0.0
     for g in gradients:
         s = 0.95 * s + 0.05 * g * g
@@ -43,8 +46,8 @@ def rmsprop(w, gradients):
     return w
 
 
-def adam(w, gradients):
-    b1, b2 = OPTIMIZERS["adam"].b1, OPTIMIZERS["adam"].b2
+def adam(w: float, gradients: Array) -> float:
+    b1, b2 = Adam.b1, Adam.b2
     m = v = 0.0
     for t, g in enumerate(gradients, 1):
         m = b1 * m + (1 - b1) * g
@@ -54,7 +57,7 @@ def adam(w, gradients):
 
 
 @pytest.mark.parametrize("reference", [sgd, adagrad, rmsprop, adam])
-def test_an_update_is_its_equation(reference, rng):
+def test_updates_match_their_equations(reference: UpdateRule, rng: np.random.Generator) -> None:
     size = 40_000  # more than one block
     start, gradients = rng.standard_normal(size), rng.standard_normal((4, size))
     optimizer = OPTIMIZERS[reference.__name__](size, np.dtype(np.float64))
@@ -65,7 +68,7 @@ def test_an_update_is_its_equation(reference, rng):
         assert flat[n] == pytest.approx(reference(start[n], gradients[:, n]), rel=1e-10)
 
 
-def test_clipping_by_norm_keeps_the_direction():
+def test_clipping_by_norm_keeps_the_direction() -> None:
     grad = np.array([3.0, 4.0])
     assert clip_norm(grad, 1.0) == 5
     np.testing.assert_allclose(grad, [0.6, 0.8])
@@ -74,23 +77,23 @@ def test_clipping_by_norm_keeps_the_direction():
     assert clip_norm(np.array([3.0, 4.0]), 0) == 5
 
 
-def test_clipping_by_value_cuts_each_entry():
+def test_clipping_by_value_clips_each_entry() -> None:
     grad = np.array([3.0, -4.0, 0.5])
     clip_value(grad, 1.0)
     assert grad.tolist() == [1, -1, 0.5]
 
 
-def test_weight_decay_shrinks_matrices_and_leaves_biases():
+def test_weight_decay_shrinks_matrices_and_leaves_biases() -> None:
     params = Params({"W": (2, 2), "b": (2,)}, np.ones(6))
     decay_weights(params, 0.1)
     np.testing.assert_allclose(params.flat, [0.9] * 4 + [1] * 2)
 
 
-def factor(name, share=0.0, epoch=0.0):
+def factor(name: str, share: float = 0.0, epoch: float = 0.0) -> float:
     return SCHEDULES[name](TrainingProgress(share, epoch, 0), 0.5, 10)
 
 
-def test_schedules():
+def test_schedules() -> None:
     assert factor("constant", 0.9) == factor("plateau", 0.9) == 1
     assert [factor("step", epoch=e) for e in (0, 10.9, 11, 13.5)] == [1, 1, 0.5, 0.125]
     assert factor("cosine") == 1
@@ -98,6 +101,6 @@ def test_schedules():
     assert factor("cosine", 1) == factor("cosine", 1.2) == pytest.approx(0.01)
 
 
-def test_the_rate_warms_up_in_a_straight_line():
+def test_warm_up_is_linear() -> None:
     assert [warm_up(TrainingProgress(0, 0, s), 4) for s in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
     assert warm_up(TrainingProgress(0, 0, 0), 0) == 1

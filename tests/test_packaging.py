@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the source archive and the wheel that was built from it, without a network."""
     pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("dist")
@@ -26,7 +26,7 @@ def built(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def unpacked(built, tmp_path_factory) -> Path:
+def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, unpacked as an installer would."""
     (wheel,) = built.glob("*.whl")
     folder = tmp_path_factory.mktemp("installed")
@@ -36,11 +36,11 @@ def unpacked(built, tmp_path_factory) -> Path:
 
 
 def files_under(folder: Path) -> set[str]:
-    found = (f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
-    return {f.relative_to(folder).as_posix() for f in found}
+    files = (f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
+    return {f.relative_to(folder).as_posix() for f in files}
 
 
-def test_the_wheel_holds_the_package_its_types_and_what_ships_with_it(unpacked):
+def test_the_wheel_holds_the_package_its_types_and_bundled_files(unpacked: Path) -> None:
     shipped = {
         f"bundled/{folder}/{name}"
         for folder in ("corpora", "checkpoints/shakespeare")
@@ -52,23 +52,23 @@ def test_the_wheel_holds_the_package_its_types_and_what_ships_with_it(unpacked):
     assert files_under(unpacked / "charrnn") == package | shipped
 
 
-def test_the_wheel_holds_nothing_else(unpacked):
+def test_the_wheel_holds_nothing_else(unpacked: Path) -> None:
     metadata = f"charrnn-{charrnn.__version__}.dist-info"
     assert {path.name for path in unpacked.iterdir()} == {"charrnn", metadata}
 
 
-def test_the_metadata_name_the_version_and_what_must_be_installed(unpacked):
+def test_the_metadata_name_the_version_and_what_must_be_installed(unpacked: Path) -> None:
     (file,) = unpacked.glob("*.dist-info/METADATA")
     metadata = Parser().parsestr(file.read_text("utf-8"))
     assert metadata["Version"] == charrnn.__version__
-    needed = [r for r in metadata.get_all("Requires-Dist") if "extra ==" not in r]
+    needed = [r for r in metadata.get_all("Requires-Dist", []) if "extra ==" not in r]
     assert sorted(r.split(">")[0] for r in needed) == ["click", "numpy", "rich", "tomli"]
     (tomli,) = (r for r in needed if r.startswith("tomli"))
     assert "python_version < '3.11'" in tomli.replace('"', "'")
     assert metadata.get_all("Provides-Extra") == ["mpi", "plots"]
 
 
-def test_the_unpacked_wheel_writes_with_the_model_that_ships(unpacked, tmp_path):
+def test_the_unpacked_wheel_samples_from_the_bundled_model(unpacked: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "charrnn", "sample", "--length", "20", "--seed-text", "To be"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(unpacked)},
@@ -78,7 +78,7 @@ def test_the_unpacked_wheel_writes_with_the_model_that_ships(unpacked, tmp_path)
     assert len(done.stdout) >= 20
 
 
-def test_the_source_archive_holds_what_building_and_testing_it_takes(built):
+def test_the_source_archive_holds_all_that_building_and_testing_need(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         names = {name.split("/", 1)[1] for name in tar.getnames()}

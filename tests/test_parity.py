@@ -1,5 +1,6 @@
 """Outputs and gradients equal PyTorch's nn.RNN, nn.LSTM and nn.GRU (see golden/make_golden.py)."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,34 +8,35 @@ import pytest
 
 from charrnn.nn.cells import CELLS
 from charrnn.nn.layers import Recurrent, Sequential
-from charrnn.nn.params import Params
+from charrnn.nn.params import Array, Params, State
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "pytorch.npz")
 HIDDEN, LAYERS = 4, 2
 
 
-def ours(get, kind):
+def ours(get: Callable[[str], Array], kind: str) -> dict[str, Array]:
     """PyTorch's parameters of each layer under our names.
 
     PyTorch adds two biases; ours is their sum, except for a GRU's candidate, where the recurrent
     one, q, is inside the reset gate's product.
     """
-    found = {}
+    arrays = {}
     for n in range(LAYERS):
-        found[f"{n}.W"] = get(f"weight_ih_l{n}").T
-        found[f"{n}.U"] = get(f"weight_hh_l{n}").T
+        arrays[f"{n}.W"] = get(f"weight_ih_l{n}").T
+        arrays[f"{n}.U"] = get(f"weight_hh_l{n}").T
         b_input, b_hidden = get(f"bias_ih_l{n}"), get(f"bias_hh_l{n}").copy()
         if kind == "GRU":
-            found[f"{n}.q"] = b_hidden[2 * HIDDEN :].copy()
+            arrays[f"{n}.q"] = b_hidden[2 * HIDDEN :].copy()
             b_hidden[2 * HIDDEN :] = 0
-        found[f"{n}.b"] = b_input + b_hidden
-    return found
+        arrays[f"{n}.b"] = b_input + b_hidden
+    return arrays
 
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
-def test_outputs_and_gradients_equal_pytorchs(kind):
-    def golden(name):
-        return GOLDEN[f"{kind}/{name}"]
+def test_outputs_and_gradients_equal_pytorchs(kind: str) -> None:
+    def golden(name: str) -> Array:
+        array: Array = GOLDEN[f"{kind}/{name}"]
+        return array
 
     cell = CELLS[kind.lower()]
     x, count = golden("x"), len(cell.state)
@@ -45,7 +47,7 @@ def test_outputs_and_gradients_equal_pytorchs(kind):
     for name, value in ours(golden, kind).items():
         params[name][...] = value
 
-    def states(name):  # (layer 0: h, c; layer 1: h, c)
+    def states(name: str) -> State:  # (layer 0: h, c; layer 1: h, c)
         return tuple(golden(f"{name}{s}")[n] for n in range(LAYERS) for s in range(count))
 
     y, final, backward = stack.forward(params, x, states("state"))
@@ -53,6 +55,7 @@ def test_outputs_and_gradients_equal_pytorchs(kind):
     dx, dstart = backward(grads, golden("dy"), states("dfinal"))
 
     np.testing.assert_allclose(y, golden("y"), atol=1e-10)
+    assert dx is not None
     np.testing.assert_allclose(dx, golden("dx"), atol=1e-10)
     for got, wanted in zip((*final, *dstart), states("final") + states("dstate"), strict=True):
         np.testing.assert_allclose(got, wanted, atol=1e-10)

@@ -16,15 +16,17 @@ sizes = st.integers(1, 5)
     symbols=st.integers(2, 6), hidden=sizes, layers=st.integers(1, 3), steps=st.integers(1, 12),
     batch=st.integers(1, 3), seed=st.integers(0, 2**32),
 )  # fmt: skip
-def test_rtrl_gives_the_gradient_of_backpropagation(symbols, hidden, layers, steps, batch, seed):
+def test_rtrl_equals_backpropagation_through_time(
+    symbols: int, hidden: int, layers: int, steps: int, batch: int, seed: int
+) -> None:
     config = NetworkConfig(symbols, rtrl.CELL, hidden, layers)
-    found = check_rtrl(config, steps, batch, np.random.default_rng(seed))
-    assert len(found) == 3 * layers + 2
-    for name, match in found.items():
+    matches = check_rtrl(config, steps, batch, np.random.default_rng(seed))
+    assert len(matches) == 3 * layers + 2
+    for name, match in matches.items():
         assert match.agrees, (name, match)
 
 
-def test_rtrl_reads_the_same_text_to_the_same_loss(rng):
+def test_rtrl_gives_the_same_loss(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 2), rng, np.float64)
     ids, targets = rng.integers(0, 5, (2, 9, 3))
     state = tuple(rng.standard_normal(s.shape) for s in model.initial_state(3))
@@ -33,10 +35,11 @@ def test_rtrl_reads_the_same_text_to_the_same_loss(rng):
     assert loss == pytest.approx(wanted, rel=1e-13)
 
 
-def test_rtrl_leaves_its_arguments_as_they_were(rng):
+def test_rtrl_leaves_its_arguments_unchanged(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 1), rng, np.float64)
     before, state = model.params.flat.copy(), (rng.standard_normal((2, 4)),)
-    kept = state[0].copy()
-    rtrl.loss_and_gradient(model.params, *rng.integers(0, 5, (2, 6, 2)), state)
+    before_state = state[0].copy()
+    ids, targets = rng.integers(0, 5, (2, 6, 2))
+    rtrl.loss_and_gradient(model.params, ids, targets, state)
     np.testing.assert_array_equal(model.params.flat, before)
-    np.testing.assert_array_equal(state[0], kept)
+    np.testing.assert_array_equal(state[0], before_state)

@@ -1,9 +1,12 @@
 """Drawing symbols."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import DTypeLike
 
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, VocabularyError
@@ -15,7 +18,7 @@ LETTERS = "abcdefgh \n"
 logits = st.lists(st.floats(-20, 20), min_size=2, max_size=12)
 
 
-def model(dtype=np.float32) -> TextModel:
+def model(dtype: DTypeLike = np.float32) -> TextModel:
     vocabulary = Vocabulary.of(LETTERS)
     rng = np.random.default_rng(8)
     network = CharRNN.initialised(NetworkConfig(len(vocabulary), "gru", 16, 2), rng, dtype)
@@ -24,7 +27,9 @@ def model(dtype=np.float32) -> TextModel:
 
 
 @given(logits, st.floats(0.05, 5), st.integers(0, 12), st.floats(0.05, 1))
-def test_a_distribution_sums_to_one_over_the_allowed_symbols(z, temp, k, top_p):
+def test_a_distribution_sums_to_one_over_the_allowed_symbols(
+    z: list[float], temp: float, k: int, top_p: float
+) -> None:
     p = distribution(np.array([z]), SamplingConfig(temp, k, top_p))[0]
     assert p.sum() == pytest.approx(1)
     assert (p > 0).sum() <= (k or len(z))
@@ -33,7 +38,7 @@ def test_a_distribution_sums_to_one_over_the_allowed_symbols(z, temp, k, top_p):
 
 
 @given(logits, st.floats(0.1, 5))
-def test_temperature_is_a_power_of_the_probabilities(z, temp):
+def test_temperature_is_a_power_of_the_probabilities(z: list[float], temp: float) -> None:
     plain = np.exp(z - np.max(z)) / np.exp(z - np.max(z)).sum()
     wanted = plain ** (1 / temp) / (plain ** (1 / temp)).sum()
     np.testing.assert_allclose(
@@ -41,7 +46,7 @@ def test_temperature_is_a_power_of_the_probabilities(z, temp):
     )
 
 
-def test_top_p_keeps_the_fewest_that_reach_it():
+def test_top_p_keeps_the_smallest_sufficient_set() -> None:
     log_p = np.log([[0.5, 0.3, 0.15, 0.05]])
     assert (distribution(log_p, SamplingConfig(top_p=0.5))[0] > 0).sum() == 1
     assert (distribution(log_p, SamplingConfig(top_p=0.79))[0] > 0).sum() == 2
@@ -50,13 +55,13 @@ def test_top_p_keeps_the_fewest_that_reach_it():
     )
 
 
-def test_temperature_zero_takes_the_likeliest():
+def test_temperature_zero_is_argmax() -> None:
     assert distribution(np.log([[0.2, 0.7, 0.1]]), SamplingConfig(0)).tolist() == [[0, 1, 0]]
     texts = {"".join(model().generate("a", 40, temp=0, seed=s)) for s in range(3)}
     assert len(texts) == 1
 
 
-def test_draws_follow_the_predicted_distribution():
+def test_draws_follow_the_predicted_distribution() -> None:
     text_model = model()
     state = text_model.model.initial_state(1)
     wanted = np.exp(text_model.model.predict(state)[0])
@@ -66,7 +71,7 @@ def test_draws_follow_the_predicted_distribution():
     np.testing.assert_allclose(shares, wanted, atol=0.03)
 
 
-def test_a_banned_symbol_is_never_drawn():
+def test_a_suppressed_symbol_is_never_drawn() -> None:
     text_model = model()
     for ids in write(
         text_model.model, np.zeros(0, int), 200, [np.random.default_rng(1)], suppressed=3
@@ -74,13 +79,13 @@ def test_a_banned_symbol_is_never_drawn():
         assert ids[0] != 3
 
 
-def test_the_same_seed_writes_the_same_text_and_another_another():
+def test_samples_depend_on_the_seed() -> None:
     texts = ["".join(model().generate("ab", 80, seed=s)) for s in (5, 5, 6)]
     assert texts[0] == texts[1] != texts[2]
     assert len(texts[0]) == 80
 
 
-def test_each_sample_of_a_batch_is_the_one_its_seed_gives_alone():
+def test_each_sample_of_a_batch_depends_only_on_its_seed() -> None:
     text_model = model(np.float64)
     ids = text_model.vocabulary.encode("abc")
     together = zip(*text_model.stream(ids, 120, [4, 5, 6], SamplingConfig(0.9)), strict=True)
@@ -92,13 +97,13 @@ def test_each_sample_of_a_batch_is_the_one_its_seed_gives_alone():
 
 
 @given(st.text("ab", min_size=1, max_size=3), st.integers(0, 50))
-def test_text_ends_before_the_stop_string(stop, seed):
+def test_text_ends_before_the_stop_string(stop: str, seed: int) -> None:
     whole = "".join(model().generate("", 150, temp=2, seed=seed))
     stopped = "".join(model().generate("", 150, temp=2, seed=seed, stop=stop))
     assert stopped == (whole[: whole.index(stop)] if stop in whole else whole)
 
 
-def test_sampling_continues_a_seed_of_any_length():
+def test_sampling_continues_a_seed_of_any_length() -> None:
     text_model = model(np.float64)
     seed = LETTERS * 60
     ids = text_model.vocabulary.encode(seed)
@@ -110,17 +115,17 @@ def test_sampling_continues_a_seed_of_any_length():
 @pytest.mark.parametrize(
     "bad", [{"temp": -1}, {"temp": float("nan")}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}]
 )
-def test_values_that_make_no_sense_are_refused(bad):
+def test_invalid_values_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="must be"):
         SamplingConfig(**bad)
 
 
-def test_a_character_of_the_seed_that_was_never_seen_is_named():
+def test_an_unseen_character_of_the_seed_text_is_named() -> None:
     with pytest.raises(VocabularyError, match="'Z'"):
         list(model().generate("Z"))
 
 
-def test_bytes_are_written_whole():
+def test_bytes_are_decoded_to_whole_characters() -> None:
     vocabulary = Vocabulary(b"\xe5\x90\x83a", unit="byte")
     network = CharRNN.initialised(NetworkConfig(4, "rnn", 3, 1), np.random.default_rng(0))
     text = "".join(TextModel(network, vocabulary).generate("a", 50, seed=1))

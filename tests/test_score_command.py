@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ LOSS = {"nats_per_char", "bits_per_char", "perplexity", "chars"}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("scored")
     (path / "lines.txt").write_text(LINES, "utf-8")
     (path / "chinese.txt").write_text("床前看月光，疑是地上霜。\n光光\n", "utf-8")
@@ -40,7 +41,9 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-def on_screen(folder, *arguments, columns=80, **environment):
+def on_screen(
+    folder: Path, *arguments: str, columns: int = 80, **environment: str
+) -> tuple[str, int]:
     """What a terminal gets, and the exit code."""
     pexpect = pytest.importorskip("pexpect")
     env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM", "FORCE_COLOR")}
@@ -54,11 +57,11 @@ def on_screen(folder, *arguments, columns=80, **environment):
     return screen, child.exitstatus
 
 
-def without_colour(screen):
+def without_colour(screen: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", screen)
 
 
-def test_a_pipe_gets_numbers_and_lines_between_tabs(folder):
+def test_piped_output_is_tab_separated(folder: Path) -> None:
     done = charrnn(folder, "score", SHIPPED, "lines.txt")
     assert done.returncode == 0, done.stderr
     rows = [line.split("\t") for line in done.stdout.splitlines()]
@@ -69,7 +72,7 @@ def test_a_pipe_gets_numbers_and_lines_between_tabs(folder):
     assert "3 lines, 55 characters: " in done.stderr
 
 
-def test_the_text_may_be_piped_in_with_a_checkpoint_named_or_none(folder):
+def test_text_can_be_piped_in_with_or_without_a_checkpoint(folder: Path) -> None:
     wanted = charrnn(folder, "score", SHIPPED, "lines.txt").stdout
     for arguments in ([SHIPPED], [SHIPPED, "-"], [f"{SHIPPED}/best.npz"]):
         assert charrnn(folder, "score", *arguments, stdin=LINES).stdout == wanted
@@ -80,8 +83,8 @@ def test_the_text_may_be_piped_in_with_a_checkpoint_named_or_none(folder):
     assert charrnn(folder, "score", SHIPPED, stdin=LINES.removesuffix("\n")).stdout == wanted
 
 
-def test_ranking_puts_the_most_surprising_first(folder):
-    def scored(*options):
+def test_ranking_puts_the_most_surprising_first(folder: Path) -> None:
+    def scored(*options: str) -> list[list[str]]:
         out = charrnn(folder, "score", SHIPPED, "lines.txt", *options).stdout
         return [line.split("\t") for line in out.splitlines()]
 
@@ -90,7 +93,7 @@ def test_ranking_puts_the_most_surprising_first(folder):
     assert scored("--top", "2") == wanted[:2]
 
 
-def test_json_has_a_number_for_every_character(folder):
+def test_json_has_nats_for_every_character(folder: Path) -> None:
     done = charrnn(folder, "score", SHIPPED, "-", "--json", "--unknown", "skip", stdin="Good é.\nA")
     data = json.loads(done.stdout)
     assert data.keys() >= LOSS | {"parameters", "chars_per_second", "seconds", "checkpoint"}
@@ -105,7 +108,7 @@ def test_json_has_a_number_for_every_character(folder):
     assert data["nats_per_char"] == pytest.approx(total / 9)
 
 
-def test_in_context_a_line_depends_on_those_before_it(folder):
+def test_in_context_a_line_depends_on_those_before_it(folder: Path) -> None:
     first, second = (charrnn(folder, "score", SHIPPED, "lines.txt", *o).stdout.splitlines()
                      for o in ([], ["--context"]))  # fmt: skip
     assert first[0] == second[0]
@@ -124,21 +127,23 @@ BAD = [
 
 
 @pytest.mark.parametrize(("arguments", "stdin", "code", "message"), BAD)
-def test_bad_input_gets_one_clear_line(arguments, stdin, code, message, folder):
+def test_bad_input_gets_one_clear_line(
+    arguments: list[str], stdin: str, code: int, message: str, folder: Path
+) -> None:
     done = charrnn(folder, "score", *arguments, stdin=stdin)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_at_a_keyboard_a_text_must_be_named(folder):
+def test_a_text_must_be_named_in_a_terminal(folder: Path) -> None:
     for arguments in ([], [SHIPPED]):
         screen, code = on_screen(folder, *arguments)
         assert code == 2
         assert "`-` reads what you type" in screen
 
 
-def test_typed_lines_end_with_one_control_d(folder):
+def test_typed_lines_end_with_one_control_d(folder: Path) -> None:
     pexpect = pytest.importorskip("pexpect")
     child = pexpect.spawn(
         sys.executable, ["-m", "charrnn", "score", SHIPPED, "-"],
@@ -150,7 +155,7 @@ def test_typed_lines_end_with_one_control_d(folder):
     child.expect(pexpect.EOF)
 
 
-def test_colours_in_a_terminal(folder):
+def test_surprise_is_coloured_in_a_terminal(folder: Path) -> None:
     (folder / "slip.txt").write_text("My lord, the kqing is dead.\n")
     screen, code = on_screen(folder, SHIPPED, "slip.txt", "--show", COLORTERM="truecolor")
     assert code == 0
@@ -163,7 +168,7 @@ def test_colours_in_a_terminal(folder):
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm"}])
-def test_digits_beneath_where_there_are_no_colours(folder, environment):
+def test_without_colours_digits_show_surprise(folder: Path, environment: dict[str, Any]) -> None:
     screen, _ = on_screen(folder, SHIPPED, "lines.txt", "--show", **environment)
     assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|4[0-7]|38|48)[;m]", screen)
     rows = without_colour(screen).splitlines()
@@ -173,7 +178,7 @@ def test_digits_beneath_where_there_are_no_colours(folder, environment):
     assert "Digits: nats" in screen
 
 
-def test_a_pipe_that_wants_to_be_shown_gets_digits_and_no_folding(folder):
+def test_show_in_a_pipe_prints_digits_and_does_not_wrap(folder: Path) -> None:
     done = charrnn(folder, "score", SHIPPED, "--show", stdin="So " * 100, COLUMNS="40")
     row, beneath = done.stdout.splitlines()[1:3]
     assert row.endswith("So " * 100 + "↵")
@@ -182,7 +187,7 @@ def test_a_pipe_that_wants_to_be_shown_gets_digits_and_no_folding(folder):
 
 
 @pytest.mark.parametrize("columns", [40, 80])
-def test_wide_characters_fit_the_terminal(folder, columns):
+def test_wide_characters_fit_the_terminal(folder: Path, columns: int) -> None:
     for extra in ({}, {"NO_COLOR": "1"}):
         screen, code = on_screen(
             folder, "run", "chinese.txt", "--show", "--top", "2", columns=columns, **extra
@@ -192,13 +197,15 @@ def test_wide_characters_fit_the_terminal(folder, columns):
         assert max(map(cell_len, shown)) <= columns
 
 
-def test_control_characters_never_reach_a_terminal():
+def test_control_characters_never_reach_a_terminal() -> None:
     shown = pieces("a\x1b\x9b\u202e\u200b\tb\n", np.arange(8.0))
     assert "".join(p.text for p in shown) == "a     b↵"
 
 
 @given(st.floats(0, 40), st.floats(0, 40), st.floats(0.1, 20))
-def test_every_colour_can_be_read_and_more_surprise_is_lighter(a, b, top):
+def test_colours_are_readable_and_lighter_with_more_surprise(
+    a: float, b: float, top: float
+) -> None:
     for smooth in (True, False):
         (back_a, front), (back_b, _) = (colours(n, top, smooth) for n in sorted((a, b)))
         light, dark = sorted([luminance(back_a), luminance(front)], reverse=True)
@@ -207,21 +214,21 @@ def test_every_colour_can_be_read_and_more_surprise_is_lighter(a, b, top):
         assert smooth or {back_a.number, back_b.number} <= set(STOPS)
 
 
-def test_the_smooth_scale_runs_through_the_stops():
+def test_the_smooth_colour_scale_passes_through_the_stops() -> None:
     for n, stop in enumerate(STOPS):
         back, _ = colours(n / 10, 1.0)
         assert back.get_truecolor() == Color.from_ansi(stop).get_truecolor()
 
 
-def test_accents_go_with_their_letters():
+def test_accents_stay_with_their_letters() -> None:
     shown = pieces("e\u0301a\n", np.array([1.0, 2.0, 0.5, np.nan]))
     assert [p.text for p in shown] == ["e\u0301", "a", "↵"]
-    assert shown[0].nats == 3
+    assert shown[0].value == 3
     assert marks(shown) == "3 -"
 
 
 @given(st.text("ab 吃é\u0301\u200d🍎", max_size=40), st.integers(2, 12))
-def test_folding_loses_nothing_and_fits(text, width):
+def test_wrapping_loses_nothing_and_fits(text: str, width: int) -> None:
     line = pieces(text, np.arange(len(text), dtype=float))
     rows = list(fold(line, width))
     assert [p for row in rows for p in row] == line
@@ -232,12 +239,12 @@ def test_folding_loses_nothing_and_fits(text, width):
         assert len(marks(row)) <= sum(p.width for p in row)
 
 
-def test_folding_keeps_words_together():
+def test_wrapping_keeps_words_together() -> None:
     rows = fold([Piece(c, 0.0) for c in "to be or not"], 6)
     assert ["".join(p.text for p in row) for row in rows] == ["to be ", "or not"]
 
 
-def test_a_closed_pipe_is_quiet(folder):
+def test_a_closed_pipe_is_quiet(folder: Path) -> None:
     (folder / "many.txt").write_text("The king is dead.\n" * 3000)
     command = f"{sys.executable} -m charrnn score {SHIPPED} many.txt --show | head -1"
     done = subprocess.run(

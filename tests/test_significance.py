@@ -1,13 +1,23 @@
 """The test that tells a difference from chance."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.compare.significance import BLOCK, block_edges, block_sums, difference, holm, two_sided
+from charrnn.compare.significance import (
+    BLOCK,
+    Difference,
+    block_edges,
+    block_sums,
+    difference,
+    holm,
+    two_sided,
+)
+from charrnn.nn.params import Array
 
 # From tables: the t that is exceeded, on either side, by five in a hundred.
 CRITICAL = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 10: 2.2281, 30: 2.0423,
@@ -17,13 +27,13 @@ LEGENDRE = np.polynomial.legendre.leggauss(400)
 
 
 @pytest.mark.parametrize(("freedom", "t"), CRITICAL.items())
-def test_students_distribution_is_that_of_the_tables(freedom, t):
+def test_students_distribution_matches_tables(freedom: float, t: float) -> None:
     assert two_sided(t, freedom) == pytest.approx(0.05, rel=1e-4)
     assert two_sided(-t, freedom) == two_sided(t, freedom)
 
 
 @given(st.floats(0, 1e6))
-def test_one_and_two_degrees_of_freedom_have_closed_forms(t):
+def test_one_and_two_degrees_of_freedom_have_closed_forms(t: float) -> None:
     assert two_sided(t, 1) == pytest.approx(2 * math.atan2(1, t) / math.pi, rel=1e-9)
     root = math.sqrt(2 + t * t)
     assert two_sided(t, 2) == pytest.approx(2 / (root * (root + t)), rel=1e-9)
@@ -31,17 +41,17 @@ def test_one_and_two_degrees_of_freedom_have_closed_forms(t):
 
 @settings(max_examples=30)
 @given(st.floats(0, 8))
-def test_many_degrees_of_freedom_are_the_normal_distribution(t):
+def test_many_degrees_of_freedom_are_the_normal_distribution(t: float) -> None:
     assert two_sided(t, 1e7) == pytest.approx(math.erfc(t / math.sqrt(2)), rel=1e-3)
 
 
 @settings(max_examples=30)
 @given(st.floats(0.05, 20), st.floats(1, 60))
-def test_students_distribution_is_the_integral_of_its_density(t, freedom):
+def test_students_distribution_is_the_integral_of_its_density(t: float, freedom: float) -> None:
     """With t = sqrt(f) tan(a) the density is cos(a)^(f - 1), up to a constant."""
     nodes, weights = LEGENDRE
 
-    def integral(low):
+    def integral(low: float) -> Any:
         half = (math.pi / 2 - low) / 2
         return half * weights @ np.cos(low + half * (nodes + 1)) ** (freedom - 1)
 
@@ -50,7 +60,7 @@ def test_students_distribution_is_the_integral_of_its_density(t, freedom):
 
 
 @given(st.integers(1, 30_000))
-def test_blocks_cover_the_text_and_are_alike(length):
+def test_blocks_cover_the_text_and_have_similar_sizes(length: int) -> None:
     sizes = np.diff(block_edges(length))
     assert sizes.sum() == length
     assert sizes.max() - sizes.min() <= 1
@@ -62,7 +72,7 @@ def test_blocks_cover_the_text_and_are_alike(length):
         assert sizes.min() >= 100
 
 
-def test_the_sum_of_each_block_is_that_of_its_symbols(rng):
+def test_the_sum_of_each_block_is_that_of_its_symbols(rng: np.random.Generator) -> None:
     nats = rng.random(2500)
     edges = block_edges(2500)
     sums = block_sums(nats, np.arange(1, 2501))
@@ -71,7 +81,7 @@ def test_the_sum_of_each_block_is_that_of_its_symbols(rng):
         assert total == pytest.approx(nats[edges[n] : edges[n + 1]].sum())
 
 
-def test_a_word_is_in_the_block_of_its_last_character(rng):
+def test_a_word_is_in_the_block_of_its_last_character(rng: np.random.Generator) -> None:
     nats, ends = rng.random(3500), np.arange(1, 3501)
     words = np.append(np.sort(rng.choice(ends[:-1], 700, replace=False)), 3500)
     by_word = np.add.reduceat(nats, np.append(0, words[:-1]))
@@ -83,16 +93,33 @@ def test_a_word_is_in_the_block_of_its_last_character(rng):
         assert whole[:n].sum() == pytest.approx(nats[:ends_here].sum())
 
 
-def draw(rng, runs, blocks, *, of_run=0.1, of_block=0.1, noise=0.1, text=None, mean=0.0):
+def draw(
+    rng: np.random.Generator,
+    runs: int,
+    blocks: int,
+    *,
+    of_run: float = 0.1,
+    of_block: float = 0.1,
+    noise: float = 0.1,
+    text: Array | None = None,
+    mean: float = 0.0,
+) -> Array:
     """Losses `(runs, blocks)` of a model."""
     shared = np.zeros(blocks) if text is None else text
     effects = of_run * rng.standard_normal((runs, 1)) + of_block * rng.standard_normal(blocks)
     return mean + shared + effects + noise * rng.standard_normal((runs, blocks))
 
 
-def test_the_difference_has_a_sign_and_the_test_has_none(rng):
+def tested(x: Array, y: Array) -> Difference:
+    """The difference of two models, of which there are blocks enough to test it."""
+    result = difference(x, y)
+    assert result is not None
+    return result
+
+
+def test_the_difference_has_a_sign_and_the_test_has_none(rng: np.random.Generator) -> None:
     x, y = draw(rng, 3, 20, mean=0.2), draw(rng, 5, 20)
-    there, back = difference(x, y), difference(y, x)
+    there, back = tested(x, y), tested(y, x)
     assert there.nats == pytest.approx(x.mean() - y.mean())
     assert back.nats == pytest.approx(-there.nats)
     assert (back.error, back.freedom, back.p) == pytest.approx(
@@ -100,38 +127,40 @@ def test_the_difference_has_a_sign_and_the_test_has_none(rng):
     )
 
 
-def test_a_text_hard_in_places_for_both_makes_no_difference(rng):
+def test_difficulty_shared_by_both_models_has_no_effect(rng: np.random.Generator) -> None:
     x, y = draw(rng, 3, 20, mean=0.2), draw(rng, 3, 20)
     hard = 10 * rng.random(20)
-    plain, mixed = difference(x, y), difference(x + hard, y + hard)
+    plain, mixed = tested(x, y), tested(x + hard, y + hard)
     assert (mixed.nats, mixed.error, mixed.p) == pytest.approx((plain.nats, plain.error, plain.p))
 
 
-def test_with_blocks_alone_it_is_the_paired_t_test():
+def test_with_single_runs_it_is_the_paired_t_test() -> None:
     """Darwin's maize: crossed against self-fertilised plants (Fisher 1935)."""
     d = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
-    found = difference(d[None], np.zeros((1, 15)))
-    assert found.nats / found.error == pytest.approx(2.148, abs=5e-4)
-    assert found.freedom == pytest.approx(14)
-    assert found.p == pytest.approx(0.0497, abs=5e-5)
+    result = tested(d[None], np.zeros((1, 15)))
+    assert result.nats / result.error == pytest.approx(2.148, abs=5e-4)
+    assert result.freedom == pytest.approx(14)
+    assert result.p == pytest.approx(0.0497, abs=5e-5)
 
 
-def test_with_runs_alone_it_is_welchs_test():
+def test_with_identical_blocks_it_is_welchs_test() -> None:
     x, y = np.array([27.5, 21.0, 19.0, 23.6, 17.0]), np.array([27.1, 22.0, 20.8])
-    found = difference(np.repeat(x[:, None], 4, axis=1), np.repeat(y[:, None], 4, axis=1))
+    result = tested(np.repeat(x[:, None], 4, axis=1), np.repeat(y[:, None], 4, axis=1))
     square = x.var(ddof=1) / 5, y.var(ddof=1) / 3
     freedom = sum(square) ** 2 / (square[0] ** 2 / 4 + square[1] ** 2 / 2)
-    assert found.error == pytest.approx(math.sqrt(sum(square)))
-    assert found.freedom == pytest.approx(freedom)
+    assert result.error == pytest.approx(math.sqrt(sum(square)))
+    assert result.freedom == pytest.approx(freedom)
 
 
-def test_there_is_no_telling_from_one_block_and_no_chance_between_equals(rng):
+def test_one_block_gives_no_test_and_constant_differences_are_handled(
+    rng: np.random.Generator,
+) -> None:
     x = draw(rng, 3, 20)
     assert difference(x[:, :1], x[:, :1]) is None
-    assert difference(x, x).p == 1
+    assert tested(x, x).p == 1
     same = np.ones((2, 4))
-    assert difference(same, same).p == 1
-    assert difference(2 * same, same).p == 0
+    assert tested(same, same).p == 1
+    assert tested(2 * same, same).p == 0
 
 
 VARYING = [{"of_run": 1.0, "of_block": 0, "noise": 0}, {"of_run": 0, "of_block": 1.0, "noise": 0},
@@ -140,28 +169,30 @@ VARYING = [{"of_run": 1.0, "of_block": 0, "noise": 0}, {"of_run": 0, "of_block":
 
 @pytest.mark.parametrize("varying", VARYING)
 @pytest.mark.parametrize("runs", [3, 5])
-def test_equally_good_models_are_told_apart_in_five_of_a_hundred_comparisons(rng, varying, runs):
+def test_the_false_positive_rate_is_five_percent(
+    rng: np.random.Generator, varying: dict[str, float], runs: int
+) -> None:
     alarms = 0
     for _ in range(600):
         text = rng.standard_normal(20)
         x, y = (draw(rng, runs, 20, text=text, **varying) for _ in "xy")
-        alarms += difference(x, y).p < 0.05
+        alarms += tested(x, y).p < 0.05
     assert 0.015 < alarms / 600 < 0.075
 
 
-def test_a_true_difference_is_found(rng):
-    found = [difference(draw(rng, 3, 20, mean=0.5), draw(rng, 3, 20)).p for _ in range(100)]
-    assert np.mean(np.array(found) < 0.05) > 0.9
+def test_a_true_difference_is_detected(rng: np.random.Generator) -> None:
+    p_values = [tested(draw(rng, 3, 20, mean=0.5), draw(rng, 3, 20)).p for _ in range(100)]
+    assert np.mean(np.array(p_values) < 0.05) > 0.9
 
 
-def test_holm_multiplies_the_smallest_by_all_and_each_further_by_one_less():
+def test_holm_matches_a_worked_example() -> None:
     assert holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
     assert holm([0.9, 0.5]) == [1.0, 1.0]
     assert holm([]) == []
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_only_raises_and_keeps_the_order(ps):
+def test_holm_only_raises_p_values_and_keeps_their_order(ps: list[float]) -> None:
     raised = holm(ps)
     assert all(p <= q <= 1 for p, q in zip(ps, raised, strict=True))
     assert np.all(np.diff(np.array(raised)[np.argsort(ps, kind="stable")]) >= 0)

@@ -19,15 +19,15 @@ SHAPES = st.builds(
 
 @settings(max_examples=60)
 @given(SHAPES)
-def test_parameters_are_those_of_the_network_itself(shape):
+def test_the_parameter_count_matches_the_network(shape: NetworkConfig) -> None:
     model = CharRNN.initialised(shape, np.random.default_rng(1))
     assert parameters(shape) == model.num_parameters
 
 
 @settings(max_examples=60)
 @given(SHAPES, st.integers(5_000, 500_000))
-def test_no_other_hidden_size_comes_nearer(shape, wanted):
-    def off(hidden):
+def test_the_chosen_hidden_size_is_the_closest(shape: NetworkConfig, wanted: int) -> None:
+    def off(hidden: int) -> int:
         return abs(parameters(replace(shape, hidden=hidden)) - wanted)
 
     hidden = hidden_for(shape, wanted)
@@ -36,18 +36,18 @@ def test_no_other_hidden_size_comes_nearer(shape, wanted):
 
 
 @pytest.mark.parametrize("cell", NETWORKS)
-def test_the_number_of_a_network_gives_back_its_hidden_size(cell):
+def test_the_parameter_count_of_a_network_gives_its_hidden_size(cell: str) -> None:
     for hidden in (1, 2, 17, 300):
         shape = NetworkConfig(60, cell, hidden, 2)
         assert hidden_for(shape, parameters(shape)) == hidden
 
 
-def test_networks_too_large_for_any_memory_are_sized_without_making_them():
+def test_sizing_does_not_allocate_the_network() -> None:
     hidden = hidden_for(NetworkConfig(100, "lstm", 1, 4), 10**12)
     assert parameters(NetworkConfig(100, "lstm", hidden, 4)) == pytest.approx(10**12, rel=1e-6)
 
 
-def test_too_few_parameters_for_a_single_unit_are_an_error():
+def test_too_few_parameters_for_one_unit_are_an_error() -> None:
     least = parameters(NetworkConfig(60, "gru", 1, 2))
     assert hidden_for(NetworkConfig(60, "gru", 1, 2), least) == 1
     with pytest.raises(ConfigError, match=f"at least {least}"):

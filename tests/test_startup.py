@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -16,7 +18,9 @@ from charrnn.runs.checkpoint import Checkpoint
 from charrnn.system import machine
 from charrnn.system.bundled import bundled
 
-MODEL = str(bundled("checkpoints") / "shakespeare")
+SHIPPED = bundled("checkpoints")
+assert SHIPPED
+MODEL = str(SHIPPED / "shakespeare")
 HTTP = {"http.client", "urllib.request", "ssl"}
 
 
@@ -35,11 +39,11 @@ def loaded(*commands: list[str]) -> set[str]:
     return set(modules)
 
 
-def test_version_and_help_load_neither_numpy_nor_rich():
+def test_version_and_help_load_neither_numpy_nor_rich() -> None:
     assert not {"numpy", "rich"} & loaded(["--help"], ["--version"])
 
 
-def test_sampling_loads_nothing_that_draws_trains_or_reads_texts():
+def test_sampling_loads_no_training_code() -> None:
     modules = loaded(["sample", MODEL, "--length", "1"])
     assert "charrnn.language.sampling" in modules
     unused = {"rich", "charrnn.cli.views.display", "charrnn.cli.texts", "charrnn.data.reading",
@@ -51,25 +55,28 @@ def test_sampling_loads_nothing_that_draws_trains_or_reads_texts():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_no_command_loads_http_before_there_is_something_to_fetch(name):
+def test_commands_load_http_only_to_fetch(name: str) -> None:
     assert not HTTP & loaded([name, "--help"])
 
 
-def test_loading_a_checkpoint_draws_no_random_parameters(tmp_path, rng, monkeypatch):
+def test_loading_a_checkpoint_draws_no_random_parameters(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vocabulary = Vocabulary.of("abc")
     model = CharRNN.initialised(NetworkConfig(3, "gru", 5, 2), rng)
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "best.npz")
 
-    def drawn(*args):
+    def drawn(*args: object) -> NoReturn:
         raise AssertionError("parameters are drawn that the file is about to overwrite")
 
     monkeypatch.setattr(np.random, "default_rng", drawn)
     monkeypatch.setattr(np.linalg, "qr", drawn)
-    found = checkpoint.load(tmp_path / "best.npz")
-    np.testing.assert_array_equal(found.model.params.flat, model.params.flat)
+    loaded = checkpoint.load(tmp_path / "best.npz")
+    assert isinstance(loaded.model, CharRNN)
+    np.testing.assert_array_equal(loaded.model.params.flat, model.params.flat)
 
 
-def test_garbage_is_collected_again_once_a_command_runs():
+def test_garbage_collection_is_enabled_once_a_command_runs() -> None:
     code = (
         "import gc, sys; from charrnn.cli import run; run(['info', '--help']);"
         "sys.exit(not (gc.isenabled() and gc.get_freeze_count()))"
@@ -79,7 +86,7 @@ def test_garbage_is_collected_again_once_a_command_runs():
     ).returncode
 
 
-def test_what_the_environment_says_of_threads_wins(monkeypatch):
+def test_thread_settings_of_the_environment_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"OPENBLAS_NUM_THREADS": "2"})
     machine.limit_blas_threads()
     assert os.environ["OPENBLAS_NUM_THREADS"] == "2"

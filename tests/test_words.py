@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +12,10 @@ from hypothesis import strategies as st
 
 from charrnn import cli
 from charrnn.cli.views.display import loss_table, units
-from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
-from charrnn.data.split import Split
 from charrnn.data.encode import encode
 from charrnn.data.reading import Source, TextOptions
+from charrnn.data.split import Split
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.data.words import cut, last_border
 from charrnn.errors import CorpusError, VocabularyError
@@ -24,8 +24,9 @@ from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.training.network_trainer import NetworkTrainer
-from tests.conftest import LONG_TEXT, VERSE, as_read
+from charrnn.tasks import LanguageModelConfig
+from charrnn.training.events import Stepped
+from tests.conftest import LONG_TEXT, VERSE, as_read, last_event, network_trainer
 
 WORD = TextOptions("word")
 TRICKY = st.text(
@@ -34,7 +35,7 @@ TRICKY = st.text(
 
 
 @given(st.text() | TRICKY)
-def test_the_pieces_together_are_the_text(text):
+def test_the_words_joined_are_the_text(text: str) -> None:
     assert "".join(cut(text)) == text
     vocabulary = Words.of(text)
     assert vocabulary.decode(vocabulary.encode(text)) == text
@@ -51,19 +52,21 @@ def test_the_pieces_together_are_the_text(text):
         ("cafe\u0301s हिन्दी ❤️!", ["cafe\u0301s", " हिन्दी", " ❤️", "!"]),
     ],
 )
-def test_what_a_piece_is(text, pieces):
+def test_words_are_cut_as_specified(text: str, pieces: list[str]) -> None:
     assert cut(text) == pieces
 
 
 @given(st.text() | TRICKY, st.text() | TRICKY)
-def test_a_border_is_one_whatever_follows(text, more):
+def test_a_word_boundary_does_not_depend_on_what_follows(text: str, following: str) -> None:
     at = last_border(text)
-    assert cut(text[:at]) + cut(text[at:] + more) == cut(text + more)
+    assert cut(text[:at]) + cut(text[at:] + following) == cut(text + following)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(TRICKY, min_size=1, max_size=2), size=st.integers(1, 9))
-def test_blocks_do_not_cut_words(texts, size, encodings, monkeypatch):
+def test_blocks_do_not_cut_words(
+    texts: list[str], size: int, encodings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("charrnn.data.reading._BLOCK", size)
     sources = [Source("a", (t + " don't\n\n  'tis" * 10).encode()) for t in texts]
     encoded = encode(sources, WORD, "a")
@@ -76,7 +79,7 @@ def test_blocks_do_not_cut_words(texts, size, encodings, monkeypatch):
     np.testing.assert_array_equal(again.ids, encoded.ids)
 
 
-def test_words_are_another_encoding_than_characters(encodings, long_text):
+def test_words_are_another_encoding_than_characters(encodings: Path, long_text: Path) -> None:
     words = encode([Source.of(long_text)], WORD, "text")
     characters = encode([Source.of(long_text)], TextOptions(), "text")
     assert len(list(encodings.iterdir())) == 2
@@ -84,7 +87,7 @@ def test_words_are_another_encoding_than_characters(encodings, long_text):
     assert characters.vocabulary.unit == "char"
 
 
-def test_rare_words_become_one_that_is_read_but_never_written():
+def test_rare_words_become_the_unknown_symbol_which_is_never_written() -> None:
     corpus = read("a a b a a c\n" * 4 + " rare", 2)
     vocabulary = corpus.vocabulary
     assert vocabulary.symbols == ["\n", " a", " b", " c", "a", "\ufffd"]
@@ -95,7 +98,7 @@ def test_rare_words_become_one_that_is_read_but_never_written():
     assert "\ufffd" not in "".join(model.generate("", 300, temp=3))
 
 
-def test_an_unseen_word_is_named_with_its_place():
+def test_an_unseen_word_is_named_with_its_position() -> None:
     vocabulary = Words.of("to be\n")
     with pytest.raises(
         VocabularyError, match=r"the word ' or', at character 6 of the text \(and 1"
@@ -106,26 +109,26 @@ def test_an_unseen_word_is_named_with_its_place():
         encode([Source("a", b"\n\n\n")], WORD, "a")
 
 
-def read(text, min_count=1, split=None):
+def read(text: str, min_count: int = 1, split: Split | None = None) -> Corpus:
     source = Source("text", text.encode())
     return Corpus.read(
         [source], split=split or Split(1, 0, 0), options=TextOptions("word", min_count=min_count)
     )
 
 
-def network(vocabulary):
+def network(vocabulary: Vocabulary) -> CharRNN:
     return CharRNN.initialised(
         NetworkConfig(len(vocabulary), "gru", 7, 1), np.random.default_rng(4)
     )
 
 
 @pytest.fixture(scope="module")
-def text_model():
+def text_model() -> TextModel:
     vocabulary = read(VERSE[:4000], 2).vocabulary
     return TextModel(network(vocabulary), vocabulary)
 
 
-def test_the_loss_is_all_nats_over_all_characters(text_model):
+def test_the_loss_is_all_nats_over_all_characters(text_model: TextModel) -> None:
     text = VERSE[:600] + " hippopotamus"
     loss = text_model.evaluate(text)
     nats = text_model.surprisal(text)
@@ -138,14 +141,14 @@ def test_the_loss_is_all_nats_over_all_characters(text_model):
     assert data["unknown"] == seen.count("\ufffd") > 1
     assert data["perplexity_per_word"] == pytest.approx(math.exp(nats.mean()))
     both = loss + text_model.evaluate(" of the")
-    more = text_model.surprisal(" of the").sum()
-    assert both.nats_per_char == pytest.approx((nats.sum() + more) / (loss.chars + 7))
+    further = text_model.surprisal(" of the").sum()
+    assert both.nats_per_char == pytest.approx((nats.sum() + further) / (loss.chars + 7))
     assert f"{loss.unknown / loss.words:.2%} unknown" in units(loss)
     assert len(loss_table({"valid": loss}, 200).columns) == 8
     assert len(loss_table({"valid": Loss(1.0, 9)}, 200).columns) == 5
 
 
-def test_a_limit_counts_characters(text_model):
+def test_a_limit_counts_characters(text_model: TextModel) -> None:
     vocabulary = text_model.vocabulary
     ids = vocabulary.encode(VERSE[:900])
     for limit in (1, 20, 77):
@@ -155,7 +158,7 @@ def test_a_limit_counts_characters(text_model):
     assert len(vocabulary.up_to(ids, None)) == len(ids)
 
 
-def test_score_adds_up_and_shows_words(text_model):
+def test_score_sums_to_the_total_and_lists_words(text_model: TextModel) -> None:
     lines = VERSE[:300]
     scores = text_model.score(lines)
     for s, line in zip(scores, lines.split("\n"), strict=False):
@@ -172,50 +175,53 @@ def test_score_adds_up_and_shows_words(text_model):
 
 
 @pytest.mark.parametrize("place", range(50, 60))
-def test_stop_is_text_wherever_its_words_end(place, text_model):
+def test_the_stop_string_can_end_within_a_word(place: int, text_model: TextModel) -> None:
     free = "".join(text_model.generate("", 200, seed=3))
     stop = free[place : place + place % 7 + 1]
     stopped = "".join(text_model.generate("", 200, seed=3, stop=stop))
     assert stopped == free.partition(stop)[0]
 
 
-def test_a_checkpoint_keeps_the_words_as_a_list(text_model, tmp_path):
+def test_a_checkpoint_keeps_the_words_as_a_list(text_model: TextModel, tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
-    checkpoint.save(Checkpoint(text_model.model, text_model.vocabulary, {}, {}), path)
-    assert checkpoint.read_meta(path)["vocabulary"]["words"] == text_model.vocabulary.words
-    found = checkpoint.load(path).vocabulary
-    assert found == text_model.vocabulary
-    assert isinstance(found, Words)
+    model, vocabulary = text_model.model, text_model.vocabulary
+    assert isinstance(model, CharRNN)
+    assert isinstance(vocabulary, Words)
+    checkpoint.save(Checkpoint(model, vocabulary), path)
+    assert checkpoint.read_meta(path)["vocabulary"]["words"] == vocabulary.words
+    loaded = checkpoint.load(path).vocabulary
+    assert loaded == vocabulary
+    assert isinstance(loaded, Words)
 
 
-def test_vocabularies_of_old_files_are_read():
+def test_vocabularies_of_older_versions_can_be_read() -> None:
     old = Vocabulary.from_json({"unit": "char", "unknown": True, "codes": [97, 98]})
     assert type(old) is Vocabulary
     assert old.encode("abc").tolist() == [0, 1, 2]
 
 
-def test_training_reports_losses_per_character():
+def test_training_reports_losses_per_character() -> None:
     corpus = read(VERSE[:3000], 1, Split(0.8, 0.1, 0.1))
     assert sum(corpus.chars.values()) == 3000
-    config = TrainConfig(unit="word", hidden=6, layers=1, steps=2, batch=4, seq=8)
-    events = list(NetworkTrainer(corpus, config).events())
-    losses = [e.train for e in events if type(e).__name__ == "Stepped"]
+    config = LanguageModelConfig(unit="word", hidden=6, layers=1, steps=2, batch=4, seq=8)
+    events = list(network_trainer(corpus, config).events())
+    losses = [e.train for e in events if isinstance(e, Stepped)]
     blind = math.log(len(corpus.vocabulary))
     for loss in losses:
         assert loss.nats_per_symbol == pytest.approx(blind, rel=0.15)
         assert loss.nats_per_char < blind / 2
-    end = events[-1].losses
+    end = last_event(events).losses
     assert {name: loss.chars for name, loss in end.items()} == corpus.chars
     assert end["valid"].unknown == 0
 
 
 @pytest.mark.parametrize("cell", ["gru --steps 3 --hidden 8", "ngram --order 2"])
-def test_every_command_takes_a_model_of_words(cell, tmp_path):
+def test_every_command_accepts_a_word_model(cell: str, tmp_path: Path) -> None:
     text = tmp_path / "verse.txt"
     text.write_text(VERSE[:3000])
     out = str(tmp_path)
 
-    def run(*arguments):
+    def run(*arguments: str) -> str:
         done = CliRunner().invoke(cli.cli, [*arguments], catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return done.stdout
@@ -223,14 +229,14 @@ def test_every_command_takes_a_model_of_words(cell, tmp_path):
     run("train", str(text), "--unit", "word", "--min-count", "2", "--out", out, "--name", "m",
         "--cell", *cell.split())  # fmt: skip
     model = f"{out}/m"
-    found = json.loads(run("eval", model, str(text), "--json"))
-    assert found["words"] == len(cut(VERSE[:3000]))
-    assert found["unknown"] > 0
+    evaluated = json.loads(run("eval", model, str(text), "--json"))
+    assert evaluated["words"] == len(cut(VERSE[:3000]))
+    assert evaluated["unknown"] > 0
     assert "ppl/word" in run("eval", model, str(text))
     assert json.loads(run("info", model, "--json"))["vocabulary"]["unit"] == "word"
     assert "(word)" in run("info", model)
     scored = json.loads(run("score", model, str(text), "--json"))
-    assert scored["words"] == found["words"] + 1  # the end of the last line
+    assert scored["words"] == evaluated["words"] + 1  # the end of the last line
     assert "".join(scored["lines"][0]["characters"]) == VERSE.partition("\n")[0] + "\n"
     run("score", model, str(text), "--show")
     written = run("sample", model, "--length", "5", "--seed", "1", "--json")

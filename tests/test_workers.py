@@ -66,7 +66,7 @@ def test_a_killed_worker_is_an_error_that_says_so() -> None:
 
 
 @linux_only
-def test_an_error_in_a_worker_reaches_its_owner() -> None:
+def test_an_error_in_a_worker_is_raised_in_the_parent() -> None:
     team = a_team(fork=True)
     ids = np.full((5, 7), 99)
     team.others[0].start(ids, ids, team.model.initial_state(7), 1.0, None)
@@ -76,7 +76,7 @@ def test_an_error_in_a_worker_reaches_its_owner() -> None:
 
 
 @linux_only
-def test_processes_end_with_the_team() -> None:
+def test_worker_processes_end_with_their_pool() -> None:
     team = a_team(fork=True)
     pids = [w.process.pid for w in team.others if isinstance(w, ProcessWorker)]
     assert len(pids) == 2
@@ -129,7 +129,7 @@ def is_gone(pid: int) -> bool:
     ("number", "whom", "code"),
     [(signal.SIGKILL, "worker", 1), (signal.SIGKILL, "parent", -9), (signal.SIGINT, "all", 130)],
 )
-def test_nobody_is_left_behind(tmp_path: Path, number: int, whom: str, code: int) -> None:
+def test_no_process_outlives_a_signal(tmp_path: Path, number: int, whom: str, code: int) -> None:
     with a_training(tmp_path) as training:
         wait_for(lambda: list(tmp_path.glob("*/last.npz")))
         others = children(training.pid)

@@ -16,10 +16,11 @@ import click
 
 from benchmarks.rounds import ROOT, environment
 from benchmarks.tables import keep, markdown, show
-from charrnn.config.train_config import BUDGETS, TrainConfig
+from charrnn.config.train_config import BUDGETS
 from charrnn.data.split import Split
 from charrnn.runs.checkpoint import read_meta
 from charrnn.runs.run import Run
+from charrnn.tasks import make_config
 
 HEAD = ("", "published", "nats", "bits", "perplexity", "parameters", "best epoch", "seconds")
 _TOY = {"hidden": 8, "batch": 4, "seq": 8, "steps": 4, "workers": 1}
@@ -115,8 +116,8 @@ def _check(row: Row, text: Path, run: Run) -> None:
             f"{run.path} has learned {', '.join(map(str, learned))}; remove it, or give another "
             "--out."
         )
-    stored = TrainConfig.from_mapping(meta["config"], str(run.best))
-    wanted = TrainConfig.from_mapping(dict(row.options), row.name)
+    stored = make_config(meta["config"], str(run.best))
+    wanted = make_config(dict(row.options), row.name)
     wanted = replace(wanted, split=str(Split.parse(wanted.split)))
     for name in row.options:
         if name not in ("valid", "test", "workers") and vars(stored)[name] != vars(wanted)[name]:

@@ -8,6 +8,7 @@ are in half precision. `half.npz` under `--out` is then `checkpoints/shakespeare
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -26,7 +27,9 @@ def ship(text: Path, out: Path, figures: Figures) -> None:
     (name,) = figures
     half = out / "half.npz"
     trained = checkpoint.load(out / name / "best.npz")
-    trained.meta["corpus"]["sources"] = [text.name]  # wherever it lay here
+    assert trained.record.corpus
+    corpus = replace(trained.record.corpus, sources=(text.name,))  # not its path here
+    trained.record = replace(trained.record, corpus=corpus)
     checkpoint.save(trained, half, half=True)
     read = text.read_text("utf-8")
     tail = out / "tail.txt"

@@ -6,6 +6,7 @@ Two layers, batch 3, 11 steps, 5 inputs, 4 units, random state, float64.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ T, B, INPUTS, HIDDEN, LAYERS = 11, 3, 5, 4, 2
 
 def main() -> None:
     torch.manual_seed(7)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for kind in ("RNN", "LSTM", "GRU"):
         net = getattr(torch.nn, kind)(INPUTS, HIDDEN, LAYERS).double()
         x = torch.randn(T, B, INPUTS, dtype=torch.float64, requires_grad=True)

@@ -88,15 +88,9 @@ Examples:
 def command(
     cell: str | None, hidden: int, layers: int, seq: int, batch: int, seed: int, as_json: bool
 ) -> None:
-<<<<<<< HEAD
     checks = []
-    for name in [cell] if cell else (*CELLS, *OUTPUTS):
-        checks.append(_check(NetworkConfig(_SYMBOLS, name, hidden, layers), seq, batch, seed))
-=======
-    found = []
     for name in [cell] if cell else (*CELLS, *JORDAN):
-        found.append(_check(NetworkConfig(_SYMBOLS, name, hidden, layers), seq, batch, seed))
->>>>>>> w-net
+        checks.append(_check(NetworkConfig(_SYMBOLS, name, hidden, layers), seq, batch, seed))
         if not as_json:
             _print_cell(checks[-1], f"{name} {layers}x{hidden}, {batch} sequences of {seq} steps")
     wrong = [gradient for check in checks for gradient in check.disagreeing]

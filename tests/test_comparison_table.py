@@ -8,24 +8,26 @@ import pytest
 
 from charrnn.cli.views.comparison_table import _columns, _pages, print_standings, to_json
 from charrnn.compare.results import ModelSummary, Result, rank
-from charrnn.config.train_config import TrainConfig
 from charrnn.runs.run import Run
+from charrnn.tasks import LanguageModelConfig
 
 
-def result(cell, nats, seed=1, noise=0.0):
+def result(cell: str, nats: float, seed: int = 1, noise: float = 0.0) -> Result:
     """A run with mean losses about `nats` in ten blocks."""
     blocks = nats + noise * np.sin(np.arange(10) * seed * 1.7)
-    config = TrainConfig(cell=cell, hidden=8, layers=1, seed=seed)
+    config = LanguageModelConfig(cell=cell, hidden=8, layers=1, seed=seed)
     return Result(Run(Path("x")), config, "", 1000, 10_000, blocks, 2.0, 1e5, 60.0, ())
 
 
-def shown(capsys, *summaries):
+def shown(capsys: pytest.CaptureFixture[str], *summaries: ModelSummary) -> tuple[str, str]:
     print_standings(rank(summaries))
     out, err = capsys.readouterr()
     return out, " ".join(err.split())
 
 
-def test_the_table_says_in_words_what_is_more_than_chance(capsys):
+def test_the_table_states_which_differences_are_significant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     best = ModelSummary("lstm", (result("lstm", 1.5), result("lstm", 1.51, 2)))
     near = ModelSummary("gru", (result("gru", 1.505), result("gru", 1.52, 2)))
     far = ModelSummary("ngram", (result("ngram", 3.0, noise=0.1),))
@@ -38,7 +40,7 @@ def test_the_table_says_in_words_what_is_more_than_chance(capsys):
     assert "lstm is best, by more than chance." in shown(capsys, best, far)[1]
 
 
-def test_what_is_not_tested_is_said(capsys):
+def test_the_table_states_what_is_not_tested(capsys: pytest.CaptureFixture[str]) -> None:
     alone = ModelSummary("gru", (result("gru", 1.5, noise=0.1),), diverged=1)
     other = ModelSummary("rnn", (result("rnn", 1.6), result("rnn", 1.7, 2)))
     lost = ModelSummary("lstm", (), diverged=2)
@@ -53,7 +55,7 @@ def test_what_is_not_tested_is_said(capsys):
 
 
 @pytest.mark.parametrize("width", [20, 40, 50, 80, 1000])
-def test_what_has_no_room_beside_the_rest_comes_below_with_the_names_again(width):
+def test_columns_that_do_not_fit_move_to_another_page(width: int) -> None:
     summaries = rank([ModelSummary("gru", (result("gru", 1.5), result("gru", 1.51, 2)))])
     columns = _columns(summaries)
     pages = _pages(columns, width)

@@ -7,17 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.cli.commands.train import _read as read_corpus
-from charrnn.config.train_config import TrainConfig
 from charrnn.errors import ProcessGroupError
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.system.machine import launched_as
+from charrnn.tasks import LanguageModelConfig
 from charrnn.training.parallel.data_parallel import DataParallel
 from charrnn.training.parallel.group import ProcessGroup, init_group, pairwise_sum
+from charrnn.training.train import read_dataset
 
 
 @given(st.integers(1, 9), st.integers(0, 3), st.data())
-def test_ranks_of_a_power_of_two_threads_sum_like_one_process(ranks, doublings, data):
+def test_ranks_of_a_power_of_two_threads_sum_like_one_process(
+    ranks: int, doublings: int, data: st.DataObject
+) -> None:
     threads = 2**doublings
     numbers = data.draw(st.lists(st.floats(-9, 9), min_size=ranks * threads,
                                  max_size=ranks * threads))  # fmt: skip
@@ -32,20 +34,21 @@ def pretended(rank: int, size: int) -> ProcessGroup:
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(5, 40))
-def test_every_lane_is_read_by_exactly_one_worker(ranks, workers, batch):
+def test_every_stream_is_read_by_exactly_one_worker(ranks: int, workers: int, batch: int) -> None:
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), np.random.default_rng(1))
     streams = np.arange(batch)
-    read, numbers = [], []
+    read: list[int] = []
+    numbers: list[int] = []
     for rank in range(ranks):
-        team = DataParallel(model, batch, workers, pretended(rank, ranks))
-        read += [n for share in team.streams for n in streams[team.own][share]]
-        numbers += range(team.first, team.first + team.workers)
-        assert all(share.stop > share.start for share in team.streams)
+        parallel = DataParallel(model, batch, workers, pretended(rank, ranks))
+        read += [n for share in parallel.streams for n in streams[parallel.own][share]]
+        numbers += range(parallel.first, parallel.first + parallel.workers)
+        assert all(share.stop > share.start for share in parallel.streams)
     assert read == list(streams)
     assert numbers == list(range(len(numbers)))
 
 
-def test_more_ranks_than_lanes_are_refused(rng):
+def test_more_ranks_than_streams_are_refused(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), rng)
     with pytest.raises(ProcessGroupError, match="4 ranks cannot share 3 streams"):
         DataParallel(model, 3, 1, pretended(0, 4))
@@ -63,7 +66,9 @@ def test_more_ranks_than_lanes_are_refused(rng):
         ({"PMI_RANK": "x", "PMI_SIZE": "y"}, (0, 1)),
     ],
 )
-def test_the_environment_tells_who_was_started_together(environment, launch, monkeypatch):
+def test_rank_and_size_come_from_the_environment(
+    environment: dict[str, str], launch: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMI_SIZE",
                  "PMIX_RANK", "SLURM_STEP_NUM_TASKS"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
@@ -72,11 +77,11 @@ def test_the_environment_tells_who_was_started_together(environment, launch, mon
     assert launched_as() == launch
 
 
-def test_without_mpiexec_nothing_of_mpi_is_imported():
+def test_mpi_is_not_imported_without_mpiexec() -> None:
     assert type(init_group()) is ProcessGroup
     assert "charrnn.training.parallel.mpi" not in sys.modules
 
 
-def test_standard_input_is_refused_as_only_rank_0_would_get_it():
+def test_standard_input_is_refused_with_several_ranks() -> None:
     with pytest.raises(ProcessGroupError, match="give the text as a file"):
-        read_corpus(pretended(1, 2), ("-",), TrainConfig())
+        read_dataset(["-"], LanguageModelConfig(), pretended(1, 2))

@@ -1,6 +1,7 @@
 """Labelled texts for tests: made-up words of three classes that letters tell apart."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +14,10 @@ LETTERS = {"bird": "tiu", "cow": "mou", "snake": "szi"}
 def words(label: str, count: int = 40) -> list[str]:
     """Different words of a class, of 3 to 9 letters, always the same."""
     rng = np.random.default_rng(sum(map(ord, label)))
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found["".join(rng.choice(list(LETTERS[label]), rng.integers(3, 10)))] = None
-    return list(found)
+    distinct: dict[str, None] = {}
+    while len(distinct) < count:
+        distinct["".join(rng.choice(list(LETTERS[label]), rng.integers(3, 10)))] = None
+    return list(distinct)
 
 
 def labelled(count: int = 40) -> str:
@@ -28,7 +29,7 @@ def source(text: str, name: str = "words.tsv") -> Source:
     return Source(name, text.encode())
 
 
-def some_examples(count: int = 40, **options) -> Examples:
+def some_examples(count: int = 40, **options: Any) -> Examples:
     return Examples.read([source(labelled(count))], **options)
 
 
