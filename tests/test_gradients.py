@@ -1,4 +1,4 @@
-"""The hand-written derivatives, against central differences in float64."""
+"""Hand-written gradients against central differences in float64."""
 
 from typing import Any
 
@@ -67,9 +67,9 @@ def test_the_gradient_of_a_stack_with_dropout_and_output_is_correct(
 def test_the_gradient_of_two_bidirectional_layers_is_correct(
     cell: str, kind: str, rng: np.random.Generator
 ) -> None:
-    """With sequences of several lengths, whose padding must take no part."""
+    """Sequences have different lengths; padding must not contribute."""
 
-    def both_ways(inputs: int, hidden: int) -> Bidirectional:
+    def bidirectional(inputs: int, hidden: int) -> Bidirectional:
         return Bidirectional(
             Recurrent(CELLS[cell], inputs, hidden), Recurrent(CELLS[cell], inputs, hidden + 1)
         )
@@ -85,7 +85,7 @@ def test_the_gradient_of_two_bidirectional_layers_is_correct(
         ) -> tuple[Array, State, Backward]:
             return super().forward(p, x, state, rng, np.array([T, 2, 4]))
 
-    stack = Padded({"0": both_ways(V, H), "1": both_ways(2 * H + 1, H)})
+    stack = Padded({"0": bidirectional(V, H), "1": bidirectional(2 * H + 1, H)})
     assert_agree(check_layer(stack, inputs(kind, rng), rng))
 
 
@@ -101,15 +101,15 @@ def test_the_gradient_of_an_output_layer_is_correct(
 ) -> None:
     x, ids = inputs(kind, rng), rng.integers(0, V, (T, B))
 
-    class Told(OUTPUTS.get(name, Output)):  # type: ignore[misc] # whichever it is
+    class WithTargets(OUTPUTS.get(name, Output)):  # type: ignore[misc] # whichever it is
         def forward(self, p: Params, x: Array, state: State, rng: Rng | None = None) -> Any:
             return super().forward(p, x, state, rng, ids=ids)
 
     if name == "output" and kind == "one-hot":
         pytest.skip("a plain output reads the layer below")
-    agreements = check_layer(Told(V, V if name == "output" else H, V), x, rng)
+    agreements = check_layer(WithTargets(V, V if name == "output" else H, V), x, rng)
     if name != "jordan":
-        del agreements["state"]  # which a step forced to the truth does not depend on
+        del agreements["state"]  # with teacher forcing nothing depends on the state
     assert_agree(agreements)
 
 
@@ -141,7 +141,7 @@ def test_the_training_gradient_matches_finite_differences(
 
 
 def test_a_large_vocabulary_gets_the_same_row_gradients(rng: np.random.Generator) -> None:
-    """Sorted segment sums against the one-hot product."""
+    """Sums over sorted segments equal the product with one-hot vectors."""
     ids, rows = rng.integers(0, 400, 1000), rng.standard_normal((1000, 6))
     summed = np.zeros((400, 6))
     add_rows_at(summed, ids, rows)

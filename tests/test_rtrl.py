@@ -1,4 +1,4 @@
-"""The gradient carried forward is the gradient carried back."""
+"""Real-time recurrent learning gives the gradient of backpropagation through time."""
 
 import numpy as np
 import pytest
@@ -30,9 +30,9 @@ def test_rtrl_gives_the_same_loss(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 2), rng, np.float64)
     ids, targets = rng.integers(0, 5, (2, 9, 3))
     state = tuple(rng.standard_normal(s.shape) for s in model.initial_state(3))
-    wanted, _ = model.gradient(ids, targets, state, model.params.zeros_like())
+    expected, _ = model.gradient(ids, targets, state, model.params.zeros_like())
     loss, _ = rtrl.gradient(model.params, ids, targets, state[:-1])
-    assert loss == pytest.approx(wanted, rel=1e-13)
+    assert loss == pytest.approx(expected, rel=1e-13)
 
 
 def test_rtrl_leaves_its_arguments_unchanged(rng: np.random.Generator) -> None:
