@@ -1,4 +1,4 @@
-"""What several tests lean on: one BLAS thread, examples without deadlines, and a small text."""
+"""Shared fixtures and helper functions: one BLAS thread, no deadlines, small texts."""
 
 import os
 
@@ -28,7 +28,7 @@ from charrnn.training.events import Finished
 from charrnn.training.network_trainer import NetworkTrainer
 from charrnn.training.parallel.group import ProcessGroup
 
-# A shared machine may stop a test for a second, which says nothing about the code.
+# A busy machine can pause a test for a second.
 settings.register_profile("charrnn", deadline=None)
 settings.load_profile("charrnn")
 
@@ -43,12 +43,12 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def small_corpus() -> Corpus:
-    """Six thousand characters of verse, 80/10/10."""
+    """The first 6,000 characters of the bundled verse, split 80/10/10."""
     return Corpus.of_text(VERSE[:6000], Split(0.8, 0.1, 0.1), "verse")
 
 
-def pretend_it_is_here(folder: Path) -> Path:
-    """Put a text called tinyshakespeare into the cache; returns the catalogue that lists it."""
+def put_into_cache(folder: Path) -> Path:
+    """Put a text called tinyshakespeare into the cache. Returns the catalogue that lists it."""
     text = VERSE[:5000].encode()
     cache = folder / "cache"
     cache.mkdir(exist_ok=True)
@@ -64,7 +64,7 @@ LONG_TEXT = "Good morrow, sweet my lord.\r\n白日依山尽，黄河入海流。
 
 @pytest.fixture
 def encodings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of encodings. Everything above a hundred bytes goes to disk."""
+    """The folder of stored encodings. Texts of more than 100 bytes are stored."""
     monkeypatch.setenv("CHARRNN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(token_buffer, "SMALL", 100)
     monkeypatch.setattr("charrnn.data.reading._BLOCK", 64)
@@ -73,7 +73,7 @@ def encodings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def long_text(tmp_path: Path) -> Path:
-    """A file that is long for `encodings`."""
+    """A file long enough to be stored in `encodings`."""
     path = tmp_path / "text.txt"
     path.write_bytes(LONG_TEXT.encode())
     return path
@@ -81,7 +81,7 @@ def long_text(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the sources that were decoded, in order."""
+    """The names of the sources decoded so far, in order."""
     names: list[str] = []
     decode = Source.code_points
 
@@ -94,13 +94,13 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def as_read(data: bytes | Path | None) -> str:
-    """The text that reading makes of the bytes of a file."""
+    """The text that charrnn reads from the bytes of a file."""
     assert isinstance(data, bytes)
     return data.decode().removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def network_in(path: Path) -> CharRNN:
-    """The network that a checkpoint holds."""
+    """The network in a checkpoint."""
     model = checkpoint.load(path).model
     assert isinstance(model, CharRNN)
     return model
@@ -121,7 +121,7 @@ NAMES = {
 
 
 def write_names(folder: Path) -> None:
-    """A folder `names` with a file of names for each of three languages."""
+    """Write a folder `names` with one file of names for each of three languages."""
     (folder / "names").mkdir()
     for language, names in NAMES.items():
         (folder / "names" / f"{language}.txt").write_text(names.replace(" ", "\n"), "utf-8")

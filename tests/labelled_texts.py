@@ -1,4 +1,4 @@
-"""Labelled texts for tests: made-up words of three classes that letters tell apart."""
+"""Labelled texts for tests: made-up words of three classes that differ in their letters."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ LETTERS = {"bird": "tiu", "cow": "mou", "snake": "szi"}
 
 
 def words(label: str, count: int = 40) -> list[str]:
-    """Different words of a class, of 3 to 9 letters, always the same."""
+    """Distinct words of a class, 3 to 9 letters each; the same on every call."""
     rng = np.random.default_rng(sum(map(ord, label)))
     distinct: dict[str, None] = {}
     while len(distinct) < count:
@@ -21,7 +21,7 @@ def words(label: str, count: int = 40) -> list[str]:
 
 
 def labelled(count: int = 40) -> str:
-    """All words, in lines of a class, a tab and a word."""
+    """All words, one line each: class, tab, word."""
     return "".join(f"{label}\t{word}\n" for label in LETTERS for word in words(label, count))
 
 
@@ -34,7 +34,7 @@ def some_examples(count: int = 40, **options: Any) -> Examples:
 
 
 def write_classes(folder: Path, count: int = 40) -> list[str]:
-    """A file for each class; returns their paths as the command line takes them."""
+    """Write one file for each class. Returns their paths, relative to the parent of `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for label in LETTERS:
         (folder / f"{label}.txt").write_text("\n".join(words(label, count)) + "\n", "utf-8")

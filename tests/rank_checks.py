@@ -1,6 +1,6 @@
-"""Run by `test_mpi` on every rank: `mpiexec -n 3 python -m mpi4py -m tests.rank_checks`.
+"""Checks that `test_mpi` runs on every rank: `mpiexec -n 3 python -m mpi4py -m tests.rank_checks`.
 
-An assertion that fails on one rank ends them all.
+A failed assertion on one rank ends all ranks.
 """
 
 import dataclasses
@@ -49,8 +49,12 @@ def sums_are_right_for_any_length_and_notes_are_exact() -> None:
     addends = [np.random.default_rng(n).standard_normal(50) for n in range(group.size)]
     array = addends[group.rank].copy()
     group.all_reduce(array, ())
-    np.testing.assert_array_equal(array, pairwise_sum(addends))  # in that order, to the bit
-    array = np.full(5, np.nan if group.rank else np.inf, np.float32)  # quietly: warnings are errors
+    np.testing.assert_array_equal(
+        array, pairwise_sum(addends)
+    )  # summed in the order of the ranks, bit for bit
+    array = np.full(
+        5, np.nan if group.rank else np.inf, np.float32
+    )  # must not warn: warnings are errors here
     group.all_reduce(array, ())
     assert np.isnan(array).all()
 

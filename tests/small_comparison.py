@@ -1,4 +1,4 @@
-"""A small comparison, on the command line and from Python, as several files of tests use it."""
+"""A small comparison that several test files share, as a command and as Python objects."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ COMMAND = [sys.executable, "-m", "charrnn", "compare", "verse.txt", *SMALL, *CEL
 
 
 def charrnn(where: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command, in a folder."""
+    """Run the command in a folder."""
     return subprocess.run(
         [*COMMAND, *arguments], cwd=where, capture_output=True, text=True, timeout=300, check=False
     )
@@ -36,8 +36,8 @@ TEXT = Text((Source("verse.txt", VERSE[:5000].encode()),), CONFIG)
 PLAN = Plan(CONFIG, ("rnn", "gru"), 2, (1, 3))
 
 
-class Here(Executor):
-    """Does the work at once, in this thread."""
+class InlineExecutor(Executor):
+    """Runs each task immediately in the calling thread."""
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         done: Future[T] = Future()
@@ -49,7 +49,7 @@ class Here(Executor):
 
 
 def results(comparison: Comparison) -> dict[Trial, Result]:
-    """The result of every run of a comparison in which none diverged."""
+    """The results of a comparison without diverged runs."""
     finished = {trial: result for trial, result in comparison.results.items() if result}
     assert len(finished) == len(comparison.results)
     return finished
@@ -57,5 +57,5 @@ def results(comparison: Comparison) -> dict[Trial, Result]:
 
 def compared(out: Path, plan: Plan = PLAN, text: Text = TEXT) -> Comparison:
     comparison = Comparison(plan, text, out)
-    list(comparison.events(Here()))
+    list(comparison.events(InlineExecutor()))
     return comparison

@@ -1,4 +1,4 @@
-"""Imports point one way: from the command line down to the mathematics."""
+"""Imports point one way: from the command line down to the numerics."""
 
 import ast
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ LAYERS = (
     {"compare", "diagnostics", "plots"},
     {"cli"},
 )
-"""From the bottom to the top. A room imports itself and rooms below it."""
-LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-FRONT_DOOR = {"__init__", "__main__"}
+"""Subpackages from bottom to top. Each imports only itself and those below it."""
+LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
+TOP_LEVEL = {"__init__", "__main__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -37,7 +37,7 @@ NAMES = {name_of(path): path for path in MODULES}
 
 
 def imports(path: Path) -> Iterator[str]:
-    """The modules of this package that a module imports, wherever in it."""
+    """The modules of this package that a module imports, at any level of nesting."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("charrnn"))
@@ -47,17 +47,17 @@ def imports(path: Path) -> Iterator[str]:
                 yield module if module in NAMES else node.module
 
 
-def room(module: str) -> str:
+def subpackage(module: str) -> str:
     return module.split(".")[1] if "." in module else "__init__"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_point_downwards(path: Path) -> None:
-    here = room(name_of(path))
-    if here in FRONT_DOOR:
+    here = subpackage(name_of(path))
+    if here in TOP_LEVEL:
         return
     for module in imports(path):
-        there = room(module)
+        there = subpackage(module)
         assert there == here or LEVEL.get(there, 99) < LEVEL[here], f"{name_of(path)} -> {module}"
 
 
@@ -77,5 +77,5 @@ def test_there_are_no_import_cycles() -> None:
         done.add(name)
 
     for name in graph:
-        if name != "charrnn":  # the front door imports lazily; its names are for type checkers
+        if name != "charrnn":  # the top-level package imports lazily
             visit(name)

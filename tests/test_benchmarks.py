@@ -1,4 +1,4 @@
-"""Every benchmark runs at toy size and prints a table with all its rows; no time is judged."""
+"""Every benchmark runs at toy size and prints a table with all its rows. Times are not tested."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def toy(name: str, folder: Path, *options: str) -> tuple[list[list[list[str]]], Any]:
-    """The cells of every table (head, then rows), and what `--json` wrote."""
+    """The cells of every table (header first) and the results written by `--json`."""
     figures = folder / "figures.json"
     done = run(name, "--toy", "--json", str(figures), *options)
     assert done.returncode == 0, done.stderr
@@ -74,8 +74,8 @@ def test_sampling_has_a_row_for_each_number_of_streams(tmp_path: Path) -> None:
 
 def test_startup_has_a_row_for_each_command(tmp_path: Path) -> None:
     [[_, *rows]], times = toy("startup", tmp_path)
-    wanted = ["charrnn --version", "charrnn --help", "charrnn sample --length 1"]
-    assert [row[0].strip("`") for row in rows][3:] == wanted
+    expected = ["charrnn --version", "charrnn --help", "charrnn sample --length 1"]
+    assert [row[0].strip("`") for row in rows][3:] == expected
     assert all(len(seconds) == 1 for seconds in times.values())
 
 
@@ -91,7 +91,7 @@ def test_scaling_has_a_row_for_each_network_and_each_bandwidth(tmp_path: Path) -
     [[_, *steps], [_, *gains], [_, *shares]], results = toy("scaling", tmp_path)
     assert [row[1] for row in steps] == [row[1] for row in shares] == ["1", "8"]
     assert [row[2] for row in gains] == ["1", "10", "100"] * 2
-    assert gains[0][-2:] == ["1.00", "1"]  # one stream cannot be shared out
+    assert gains[0][-2:] == ["1.00", "1"]  # one stream cannot be divided
     assert [r["bytes"] for r in results] == [25412, 33860]
 
 
@@ -108,7 +108,7 @@ def test_naming_has_a_row_for_the_network_and_for_n_grams(tmp_path: Path) -> Non
     assert head[1:] == ["Accuracy, %", "Macro F1, %"]
     assert [row[0] for row in rows] == list(results) == ["network", "n-grams"]
     assert all(0 <= figure["accuracy"] <= 1 for figures in results.values() for figure in figures)
-    assert results["n-grams"][0]["accuracy"] > 0.8  # letters tell these classes apart
+    assert results["n-grams"][0]["accuracy"] > 0.8  # the classes differ in their letters
 
 
 def test_an_unknown_row_is_bad_usage() -> None:
@@ -187,5 +187,5 @@ def test_a_run_with_other_options_or_text_is_not_reused_for_a_row(tmp_path: Path
 
 
 def _figures(table: str) -> list[str]:
-    """The cells of the last row, but for the seconds."""
+    """The cells of the last row, without the seconds."""
     return [line for line in table.splitlines() if line.startswith("|")][-1].split("|")[:-2]

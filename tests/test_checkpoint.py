@@ -1,4 +1,4 @@
-"""Files: whole or not at all, and clear about what is wrong with a bad one."""
+"""Checkpoint files: atomic writes, and clear errors for bad files."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The classifier: its gradient, what padding does to it (nothing), training, and its verdicts."""
+"""The classifier: gradient, padding, training, saving and predictions."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -84,7 +84,7 @@ def test_the_training_gradient_matches_finite_differences(
 def test_padding_changes_neither_output_nor_loss_nor_gradient(
     cell: str, bidirectional: bool, rng: np.random.Generator
 ) -> None:
-    """Neither the answer, nor the loss, nor the gradient: side by side texts are as if alone."""
+    """Texts in a padded batch give the same results as texts read one at a time."""
     model = model_of(rng, cell, layers=2, bidirectional=bidirectional)
     texts, labels = texts_of(rng, [1, 6, 3, 9, 2]), np.array([0, 1, 2, 1, 0])
     side_by_side = padded(texts)
@@ -138,8 +138,8 @@ def test_batched_predictions_keep_the_order_of_the_texts(
     np.testing.assert_allclose(many[7], model.classify(texts[7][:, None])[0], atol=1e-12)
 
 
-def counted(true: list[int], named: list[int], k: int) -> float:
-    """F1 from its definition."""
+def f1_score(true: list[int], named: list[int], k: int) -> float:
+    """F1 by its definition."""
     right = sum(t == n == k for t, n in zip(true, named, strict=True))
     if not right:
         return 0.0
@@ -157,7 +157,7 @@ def test_the_confusion_matrix_and_its_metrics_follow_their_definitions(
     assert confusion.counts[true[0], named[0]] == pairs.count(pairs[0])
     assert confusion.accuracy == pytest.approx(np.mean([t == n for t, n in pairs]))
     met = sorted({*true, *named})
-    assert confusion.macro_f1 == pytest.approx(np.mean([counted(true, named, k) for k in met]))
+    assert confusion.macro_f1 == pytest.approx(np.mean([f1_score(true, named, k) for k in met]))
     assert np.isnan(confusion.f1).sum() == 4 - len(met)
 
 

@@ -1,4 +1,4 @@
-"""Classes on the command line: training, `charrnn classify`, and `charrnn eval` of a classifier."""
+"""Classifiers on the command line: `charrnn train`, `classify` and `eval`."""
 
 import json
 import os
@@ -28,7 +28,7 @@ LANGUAGES = ["Arabic", "Chinese", "Czech", "Dutch", "English", "French", "German
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with labelled texts and a run called animals."""
+    """A folder with labelled texts and a trained run called animals."""
     path = tmp_path_factory.mktemp("classes")
     names = write_classes(path / "words")
     (path / "words.tsv").write_text(labelled(), "utf-8")
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def on_screen(
     folder: Path, *arguments: str, columns: int = 80, **environment: str
 ) -> tuple[str, int]:
-    """What a terminal gets, and the exit code."""
+    """The output in a terminal, and the exit code."""
     pexpect = pytest.importorskip("pexpect")
     env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
     child = pexpect.spawn(
@@ -132,12 +132,12 @@ def test_piped_output_is_tab_separated_text_class_and_probability(folder: Path) 
 
 
 def test_texts_can_be_piped_in_one_per_line(folder: Path) -> None:
-    wanted = charrnn(folder, "classify", "checkpoints/animals", "moo", "tit", "sizzi").stdout
+    expected = charrnn(folder, "classify", "checkpoints/animals", "moo", "tit", "sizzi").stdout
     for arguments in (["-"], []):
         done = charrnn(
             folder, "classify", "checkpoints/animals", *arguments, stdin="moo\n\n tit\nsizzi"
         )
-        assert done.stdout == wanted
+        assert done.stdout == expected
     latin = charrnn(
         folder, "classify", "checkpoints/animals", "-", "--encoding", "latin-1", stdin=b"mo\xe9"
     )
@@ -187,14 +187,14 @@ def test_evaluation_agrees_with_the_end_of_training(folder: Path) -> None:
     (folder / "test.tsv").write_text("cow\tmouumo\nbird\ttituu\nsnake\tmoo\n", "utf-8")
     arguments = ["--test", "test.tsv", "--epochs", "5", "--name", "agree", "--json"]
     done = charrnn(folder, "train", "words.tsv", *QUICK, *arguments)
-    wanted = json.loads(done.stdout.splitlines()[-1])["losses"]["test"]
+    expected = json.loads(done.stdout.splitlines()[-1])["losses"]["test"]
     evaluated = json.loads(
         charrnn(folder, "eval", "checkpoints/agree", "test.tsv", "--json").stdout
     )
-    assert evaluated["nats_per_example"] == pytest.approx(wanted["nats_per_example"], abs=1e-6)
+    assert evaluated["nats_per_example"] == pytest.approx(expected["nats_per_example"], abs=1e-6)
     assert (evaluated["accuracy"], evaluated["macro_f1"]) == (
-        wanted["accuracy"],
-        wanted["macro_f1"],
+        expected["accuracy"],
+        expected["macro_f1"],
     )
     assert {"classes", "confusion", "unknown", "chars_per_second", "seconds"} <= set(evaluated)
     assert [c["class"] for c in evaluated["classes"]] == sorted(LETTERS)
@@ -275,8 +275,8 @@ def table(
     return re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
 
 
-def spread_out(classes: list[str], rng: np.random.Generator) -> ConfusionMatrix:
-    """Texts that are mostly right, in classes of very different sizes."""
+def random_confusion(classes: list[str], rng: np.random.Generator) -> ConfusionMatrix:
+    """Predictions with 80% accuracy in classes of very different sizes."""
     count = len(classes)
     true = np.repeat(np.arange(count), rng.integers(1, 12000, count))
     named = np.where(rng.random(len(true)) < 0.8, true, rng.integers(0, count, len(true)))
@@ -286,7 +286,7 @@ def spread_out(classes: list[str], rng: np.random.Generator) -> ConfusionMatrix:
 def test_a_confusion_matrix_of_eighteen_classes_fits_eighty_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:
-    confusion = spread_out(LANGUAGES, rng)
+    confusion = random_confusion(LANGUAGES, rng)
     lines = table(capsys, confusion, 80, monkeypatch)
     assert max(map(len, lines)) <= 80
     assert len(lines) == 20
@@ -305,11 +305,11 @@ def test_classes_that_do_not_fit_are_listed_with_their_most_frequent_errors(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
 ) -> None:
     names = [f"class {n}" for n in range(40)]
-    lines = table(capsys, spread_out(names, rng), 80, monkeypatch)
+    lines = table(capsys, random_confusion(names, rng), 80, monkeypatch)
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["class", "texts", "F1", "correct", "confused", "with"]
     assert sum(line.startswith("class ") for line in lines[1:]) >= 40
-    wide = table(capsys, spread_out(names, rng), 300, monkeypatch)
+    wide = table(capsys, random_confusion(names, rng), 300, monkeypatch)
     assert wide[1].split()[2:] == [str(n) for n in range(1, 41)]
 
 

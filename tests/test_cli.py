@@ -1,4 +1,4 @@
-"""The command as a person or a script meets it: exit codes, streams, JSON."""
+"""The command line: exit codes, output streams, JSON, error messages."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.cli import COMMANDS
-from tests.conftest import VERSE, pretend_it_is_here, write_names
+from tests.conftest import VERSE, put_into_cache, write_names
 
 TINY = ["--hidden", "12", "--layers", "1", "--batch", "4", "--seq", "16", "--steps", "20",
         "--split", "0.8,0.1,0.1"]  # fmt: skip
@@ -292,8 +292,8 @@ def test_evaluation_agrees_with_the_end_of_training(folder: Path) -> None:
     finished = json.loads(done.stdout.splitlines()[-1])
     (folder / "tail.txt").write_text(VERSE[5400:6000], "utf-8")
     data = json.loads(charrnn(folder, "eval", "checkpoints/agree", "tail.txt", "--json").stdout)
-    wanted = finished["losses"]["test"]["nats_per_char"]
-    assert data["nats_per_char"] == pytest.approx(wanted, abs=1e-6)
+    expected = finished["losses"]["test"]["nats_per_char"]
+    assert data["nats_per_char"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_bytes_are_sampled_as_bytes(folder: Path) -> None:
@@ -456,7 +456,7 @@ def examples(name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_help_ends_with_examples_that_run(name: str, folder: Path) -> None:
-    """Each as printed, but for long budgets, which are cut to a few steps."""
+    """Each example runs as printed, except that long budgets are cut to a few steps."""
     lines = examples(name)
     assert lines
     corpora = folder / "corpora"
@@ -464,7 +464,7 @@ def test_help_ends_with_examples_that_run(name: str, folder: Path) -> None:
     (corpora / "elizabethan.txt").write_text(VERSE[:3000], "utf-8")
     cache = folder / "cache"
     cache.mkdir(exist_ok=True)
-    catalogue = pretend_it_is_here(folder)
+    catalogue = put_into_cache(folder)
     if not (folder / "names").exists():
         write_names(folder)
         labelled = ("names/German.txt", "names/Italian.txt", "names/Japanese.txt")

@@ -1,4 +1,4 @@
-"""Comparisons: the same for all, whoever does the runs and however often they are interrupted."""
+"""Comparisons: the same results for any number of workers and any interruption."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +21,7 @@ from charrnn.nn.params import Array
 from charrnn.runs import checkpoint
 from charrnn.tasks import load
 from tests.conftest import VERSE, resume_network
-from tests.small_comparison import CONFIG, PLAN, TEXT, Here, compared, results
+from tests.small_comparison import CONFIG, PLAN, TEXT, InlineExecutor, compared, results
 
 T = TypeVar("T")
 
@@ -58,12 +58,12 @@ def test_run_folders_are_named_after_model_and_seed(whole: Comparison) -> None:
 def test_losses_are_of_the_best_model_on_the_test_split(whole: Comparison) -> None:
     for trial, result in results(whole).items():
         best = checkpoint.load(trial.run.best)
-        wanted = evaluate(best.language_model, whole.corpus.test)
-        assert result.loss.nats_per_char == pytest.approx(wanted.nats_per_char, rel=1e-12)
-        assert result.loss.chars == wanted.chars == len(whole.corpus.test) == 1000
+        expected = evaluate(best.language_model, whole.corpus.test)
+        assert result.loss.nats_per_char == pytest.approx(expected.nats_per_char, rel=1e-12)
+        assert result.loss.chars == expected.chars == len(whole.corpus.test) == 1000
         finished = next(r for r in trial.run.records() if r["event"] == "finished")
-        told = finished["losses"]["test"]["nats_per_char"]
-        assert result.loss.nats_per_char == pytest.approx(told, rel=1e-9)
+        reported = finished["losses"]["test"]["nats_per_char"]
+        assert result.loss.nats_per_char == pytest.approx(reported, rel=1e-9)
         assert (result.parameters, result.seconds) == (finished["parameters"], finished["seconds"])
         per_epoch = 3500 // 4 // 16  # streams, chunks
         if result.seed:
@@ -83,7 +83,7 @@ def test_parallel_runs_give_the_same_bits(whole: Comparison, tmp_path: Path) -> 
 def test_an_interrupted_comparison_resumes_with_the_same_bits(
     whole: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped in the midst of every run, again and again."""
+    """The comparison is stopped repeatedly, in the middle of every run."""
     monkeypatch.setattr("charrnn.compare.trial._EVERY", 0.0)
     out, rounds, steps = tmp_path / "often", 0, []
     while True:
@@ -109,7 +109,7 @@ def test_an_interrupted_comparison_resumes_with_the_same_bits(
 
         with monkeypatch.context() as patch:
             patch.setattr("charrnn.compare.trial.Trial.tell", stop_soon)
-            list(comparison.events(Here()))
+            list(comparison.events(InlineExecutor()))
         steps.append(len(comparison.results))
         assert not (out / ".stop").exists()
     assert rounds > 3
@@ -124,7 +124,7 @@ def test_an_interrupted_comparison_resumes_with_the_same_bits(
 def test_a_stop_before_the_first_run_is_honoured(tmp_path: Path) -> None:
     comparison = Comparison(PLAN, TEXT, tmp_path / "x")
     comparison.stop()
-    assert not [trial for trial in comparison.events(Here()) if trial]
+    assert not [trial for trial in comparison.events(InlineExecutor()) if trial]
     assert comparison.missing == comparison.trials
     assert not list(comparison.folder.rglob(".*"))
 
@@ -146,7 +146,7 @@ def test_a_text_that_changes_during_a_comparison_is_an_error(tmp_path: Path) -> 
     comparison = Comparison(PLAN, replace(TEXT, sources=(Source.of(file),)), tmp_path / "out")
     file.write_text(VERSE[100:4100], "utf-8")
     with pytest.raises(CorpusError, match="has changed since"):
-        list(comparison.events(Here()))
+        list(comparison.events(InlineExecutor()))
     assert not (comparison.folder / ".stop").exists()
 
 
@@ -188,9 +188,9 @@ def test_time_left_is_estimated_from_finished_runs_of_the_same_model(whole: Comp
         elif result.seed:
             fresh.results[trial] = replace(result, seconds=seconds[trial.config.model_name])
     assert fresh.time_left(1) == pytest.approx(40)
-    assert fresh.time_left(2) == pytest.approx(30)  # no shorter than the longest run
+    assert fresh.time_left(2) == pytest.approx(30)  # not less than the longest run
     rnn = next(t for t in fresh.missing if t.config.cell == "rnn")
-    fresh.running = {rnn: TrialProgress(share=0.5, seconds=10)}  # slower than the other
+    fresh.running = {rnn: TrialProgress(share=0.5, seconds=10)}  # slower than the finished run
     assert fresh.time_left(1) == pytest.approx(10 + 30)
     fresh.results.clear()
     fresh.running.clear()
@@ -198,7 +198,7 @@ def test_time_left_is_estimated_from_finished_runs_of_the_same_model(whole: Comp
 
 
 def test_a_dead_worker_is_a_clear_error(tmp_path: Path) -> None:
-    class Broken(Here):
+    class Broken(InlineExecutor):
         def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
             done: Future[T] = Future()
             done.set_exception(BrokenProcessPool("killed"))
@@ -234,13 +234,13 @@ def test_the_best_validation_checkpoint_is_evaluated_not_the_last(tmp_path: Path
 
 
 def test_losses_of_word_models_are_per_character(tmp_path: Path) -> None:
-    """So that models of words and of characters can be compared on a text."""
+    """Models of words and of characters can then be compared on a text."""
     plan = Plan(replace(CONFIG, unit="word"), ("rnn",), 1, (2,))
     words = compared(tmp_path / "words", plan, replace(TEXT, config=plan.config))
     chars = compared(tmp_path / "chars", Plan(CONFIG, ("rnn",), 1, (2,)))
     for comparison in (words, chars):
         for trial, result in results(comparison).items():
             log = trial.run.records()
-            told = next(r for r in log if r["event"] == "finished")["losses"]["test"]
-            assert result.loss.nats_per_char == pytest.approx(told["nats_per_char"], rel=1e-9)
-            assert result.loss.chars == told["chars"]
+            reported = next(r for r in log if r["event"] == "finished")["losses"]["test"]
+            assert result.loss.nats_per_char == pytest.approx(reported["nats_per_char"], rel=1e-9)
+            assert result.loss.chars == reported["chars"]

@@ -1,4 +1,4 @@
-"""`charrnn compare` as a person or a script meets it."""
+"""`charrnn compare` on the command line."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ from tests.small_comparison import COMMAND, SMALL, charrnn
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a text and a comparison that is done, called done."""
+    """A folder with a text and a finished comparison called done."""
     path = tmp_path_factory.mktemp("work")
     (path / "verse.txt").write_text(VERSE[:5000], "utf-8")
     done = charrnn(path, "--steps", "12", "--out", "done", "--csv", "runs.csv", "--json")
@@ -79,7 +79,7 @@ def test_runs_of_a_comparison_can_be_used_and_compared_again(
     assert run(["sample", "done/gru-1x8-seed1", "--length", "5"]) == 0
     (folder / "tail.txt").write_text(VERSE[4000:5000], "utf-8")
     assert run(["eval", "done/gru-1x8-seed1", "tail.txt", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    reported = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert run(["compare", "done", "done/ngram-1", "--on", "tail.txt", "--json", "--quiet"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
@@ -89,7 +89,7 @@ def test_runs_of_a_comparison_can_be_used_and_compared_again(
         assert one["model"] == other["model"]
         assert one["nats_per_char"] == pytest.approx(other["nats_per_char"], abs=1e-9)
     of = {r["checkpoint"]: r["nats_per_char"] for m in now["models"] for r in m["runs"]}
-    assert of["done/gru-1x8-seed1"] == pytest.approx(told["nats_per_char"], abs=1e-9)
+    assert of["done/gru-1x8-seed1"] == pytest.approx(reported["nats_per_char"], abs=1e-9)
     assert run(["compare", "done", "--on", "verse.txt"]) == 0
     assert "6 of these runs learned from this very text" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""Comparisons that are stopped, or whose processes are killed: nothing is lost, nobody is left."""
+"""Comparisons that are stopped or killed: work is saved and no process is left over."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def start(folder: Path) -> Iterator[Start]:
-    """Starts comparisons, each in a process group of its own, as a shell would."""
+    """A function that starts a comparison in a new process group, as a shell does."""
     started = []
 
     def begin(*arguments: str) -> subprocess.Popen[str]:
@@ -48,7 +48,7 @@ def start(folder: Path) -> Iterator[Start]:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """However long it takes, within reason: this machine may have other things to do."""
+    """Wait up to 200 seconds, since the machine can be busy."""
     until = time.monotonic() + 200
     while not condition():
         assert time.monotonic() < until
@@ -56,42 +56,42 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 def shares(experiment: Path) -> dict[str, float]:
-    """How far the runs are that are being trained."""
+    """The progress of the runs in training, 0 to 1, by run."""
     progress = {}
     for path in experiment.glob("*/.progress"):
-        with suppress(OSError):  # just ended
+        with suppress(OSError):  # the run has just ended
             progress[path.parent.name] = json.loads(path.read_text("utf-8"))["share"]
     return progress
 
 
 def is_past(experiment: Path, run: str, share: float) -> bool:
-    """Whether a run has done more than this share of its steps."""
+    """Whether a run in training has passed this share of its steps."""
     return shares(experiment).get(run, 0) > share
 
 
 def wait_for_work(experiment: Path, runs: int = 1) -> None:
-    """Until so many runs have taken a step."""
+    """Wait until this many runs have taken a step."""
     wait_until(lambda: sum(share > 0 for share in shares(experiment).values()) >= runs)
 
 
 def group(process: subprocess.Popen[str]) -> dict[int, str]:
-    """The command lines of all living processes of the group that this one leads."""
+    """The command lines of all live processes in the process group, by process ID."""
     members = {}
     for path in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # gone in the meantime
+        with suppress(OSError):  # the process has just ended
             state, _, of = (path / "stat").read_text().rpartition(")")[2].split()[:3]
             if int(of) == process.pid and state not in "ZX":
                 members[int(path.name)] = (path / "cmdline").read_text()
     return members
 
 
-def wait_for_nobody(process: subprocess.Popen[str]) -> None:
-    """A process has closed its files a moment before it is gone."""
+def wait_for_exit(process: subprocess.Popen[str]) -> None:
+    """Wait until all processes of the group have ended; they close their files a moment before."""
     wait_until(lambda: not group(process))
 
 
 def workers(process: subprocess.Popen[str]) -> list[int]:
-    """Those of the group that do runs."""
+    """The worker processes of the group."""
     return [p for p, line in group(process).items() if "spawn_main" in line]
 
 
@@ -101,12 +101,12 @@ def test_ctrl_c_saves_ends_all_processes_and_the_command_resumes(
     arguments = [*LONG, "--eval-every", "50", "--out", "long", "--workers", "2"]
     process = start(*arguments)
     wait_for_work(folder / "long", 2)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
+    os.killpg(process.pid, signal.SIGINT)  # a terminal signals the whole process group
     out, err = process.communicate(timeout=200)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("Stopped with 0 of 4 runs done; go on with: charrnn")
-    wait_for_nobody(process)
+    wait_for_exit(process)
     assert not list((folder / "long").rglob(".*"))
     steps = {
         name: checkpoint.read_meta(folder / "long" / name / "last.npz")["position"]["step"]
@@ -119,14 +119,14 @@ def test_ctrl_c_saves_ends_all_processes_and_the_command_resumes(
     os.killpg(process.pid, signal.SIGTERM)
     process.communicate(timeout=200)
     assert process.returncode == 143
-    wait_for_nobody(process)
+    wait_for_exit(process)
 
 
 def test_a_second_ctrl_c_exits_at_once(folder: Path, start: Start) -> None:
     process = start(*LONG, "--out", "hasty")
     wait_for_work(folder / "hasty")
     for worker in workers(process):
-        os.kill(worker, signal.SIGSTOP)  # they cannot answer the first
+        os.kill(worker, signal.SIGSTOP)  # stopped workers cannot respond to the first Ctrl-C
     process.send_signal(signal.SIGINT)
     wait_until((folder / "hasty" / ".stop").exists)
     assert process.poll() is None
@@ -134,7 +134,7 @@ def test_a_second_ctrl_c_exits_at_once(folder: Path, start: Start) -> None:
     _, err = process.communicate(timeout=200)
     assert process.returncode == 130
     assert "Traceback" not in err
-    wait_for_nobody(process)
+    wait_for_exit(process)
 
 
 def test_killing_the_parent_ends_all_workers(folder: Path, start: Start) -> None:
@@ -142,7 +142,7 @@ def test_killing_the_parent_ends_all_workers(folder: Path, start: Start) -> None
     wait_for_work(folder / "killed")
     process.kill()
     process.communicate(timeout=200)
-    wait_for_nobody(process)
+    wait_for_exit(process)
 
 
 def test_a_killed_worker_is_a_one_line_error(folder: Path, start: Start) -> None:

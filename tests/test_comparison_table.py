@@ -1,4 +1,4 @@
-"""The table at the end of a comparison, and what it says in words."""
+"""The table at the end of a comparison and the sentences below it."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ from charrnn.tasks import LanguageModelConfig
 
 
 def result(cell: str, nats: float, seed: int = 1, noise: float = 0.0) -> Result:
-    """A run with mean losses about `nats` in ten blocks."""
+    """A run with a mean loss of about `nats` in each of ten blocks."""
     blocks = nats + noise * np.sin(np.arange(10) * seed * 1.7)
     config = LanguageModelConfig(cell=cell, hidden=8, layers=1, seed=seed)
     return Result(Run(Path("x")), config, "", 1000, 10_000, blocks, 2.0, 1e5, 60.0, ())

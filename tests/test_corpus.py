@@ -1,4 +1,4 @@
-"""Vocabulary, reading and splitting."""
+"""Corpora: vocabularies, decoding, splits and batches of streams."""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""What is chosen where options are left open."""
+"""How open options are resolved."""
 
 import dataclasses
 import math
@@ -17,11 +17,11 @@ from charrnn.training.events import Started, to_json
 from tests.conftest import network_trainer
 
 lengths = st.integers(2, 10**10)
-reads = st.floats(0.01, 10_000)
-shares = st.floats(1e-6, 1e6)
+budgets = st.floats(0.01, 10_000)
+ratios = st.floats(1e-6, 1e6)
 
 
-@given(n=lengths, parameters_per_character=shares, e=reads, further=reads)
+@given(n=lengths, parameters_per_character=ratios, e=budgets, further=budgets)
 def test_dropout_grows_with_epochs_and_network_size(
     n: int, parameters_per_character: float, e: float, further: float
 ) -> None:
@@ -36,7 +36,7 @@ def test_dropout_grows_with_epochs_and_network_size(
     assert here <= defaults.dropout(2 * parameters_per_character, n, e)
 
 
-@given(n=lengths, minutes=reads, extra=reads, layers=st.integers(1, 4))
+@given(n=lengths, minutes=budgets, extra=budgets, layers=st.integers(1, 4))
 def test_more_time_never_gives_a_smaller_network(
     n: int, minutes: float, extra: float, layers: int
 ) -> None:
@@ -53,7 +53,7 @@ def test_an_hour_adds_a_layer_unless_the_text_is_short() -> None:
     assert defaults.resolve_for_length(LanguageModelConfig(minutes=60), 50_000).layers == 2
 
 
-@given(minutes=reads, width=st.integers(1, 999), layers=st.integers(1, 5))
+@given(minutes=budgets, width=st.integers(1, 999), layers=st.integers(1, 5))
 def test_an_explicit_width_or_depth_is_kept(minutes: float, width: int, layers: int) -> None:
     wide = defaults.resolve_for_length(
         LanguageModelConfig(minutes=minutes, hidden=width), 1_000_000
@@ -70,7 +70,7 @@ def test_the_default_budget_is_between_2_and_40_epochs(n: int) -> None:
     assert defaults.epochs(n) * n <= max(30e6, 2 * n)
 
 
-@given(parameters_per_character=shares, updates=st.floats(1, 10**6), rate=st.floats(1e-5, 1))
+@given(parameters_per_character=ratios, updates=st.floats(1, 10**6), rate=st.floats(1e-5, 1))
 def test_weight_decay_per_epoch_is_independent_of_text_length_and_learning_rate(
     parameters_per_character: float, updates: float, rate: float
 ) -> None:
@@ -115,11 +115,13 @@ def test_ample_time_exceeds_the_best_number_of_epochs_by_half_at_most(n: int) ->
 def test_defaults_depend_on_the_length_of_the_training_split() -> None:
     corpus = Corpus.of_text("to be or not to be " * 40)
     trainer = network_trainer(corpus, LanguageModelConfig(steps=1, layers=1))
-    wanted = defaults.resolve_for_length(LanguageModelConfig(steps=1, layers=1), len(corpus.train))
-    assert (trainer.config.hidden, trainer.config.dropout) == (wanted.hidden, wanted.dropout)
+    expected = defaults.resolve_for_length(
+        LanguageModelConfig(steps=1, layers=1), len(corpus.train)
+    )
+    assert (trainer.config.hidden, trainer.config.dropout) == (expected.hidden, expected.dropout)
     started = next(e for e in trainer.events() if isinstance(e, Started))
-    names = ("hidden", "lr", "dropout", "weight_decay")  # and one layer was asked for
-    assert to_json(started)["chosen"] == {name: getattr(wanted, name) for name in names}
+    names = ("hidden", "lr", "dropout", "weight_decay")  # the number of layers is explicit
+    assert to_json(started)["chosen"] == {name: getattr(expected, name) for name in names}
 
 
 @given(hidden=st.integers(1, 5000), optimizer=st.sampled_from(["adam", "sgd"]))

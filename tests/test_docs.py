@@ -1,4 +1,4 @@
-"""The README does what it says: every command and the Python example are run."""
+"""The commands and the Python example of the README run; all JSON keys are documented."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from charrnn.cli import COMMANDS
-from tests.conftest import ROOT, VERSE, pretend_it_is_here, write_names
+from tests.conftest import ROOT, VERSE, put_into_cache, write_names
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("newcomer")
     (path / "poems.txt").write_text(VERSE[:20000], "utf-8")
     write_names(path)
-    pretend_it_is_here(path)
+    put_into_cache(path)
     return path
 
 
@@ -43,7 +43,7 @@ def run(block: str, folder: Path) -> None:
 
 
 def test_every_command_block_runs_in_order(folder: Path) -> None:
-    """As written, but that a budget in minutes is cut to a few steps."""
+    """The blocks run as printed, except that budgets in minutes are cut to a few steps."""
     assert len(SHELL) >= 9
     for block in SHELL:
         run(re.sub(r"--minutes \d+", "--steps 5", block), folder)

@@ -1,4 +1,4 @@
-"""Learning while reading: nothing of a symbol is known before it has been predicted."""
+"""Dynamic evaluation: the model learns each symbol only after predicting it."""
 
 from typing import Any
 
@@ -24,14 +24,14 @@ def network(
     rng = np.random.default_rng(4)
     model = CharRNN.initialised(NetworkConfig(V, cell, 6, layers), rng, dtype)
     model.params.flat += (spread * rng.standard_normal(model.num_parameters)).astype(dtype)
-    if cell == "relu":  # which explodes where others saturate
+    if cell == "relu":  # relu diverges where the other cells saturate
         for layer in range(layers):
             model.params[f"{layer}.U"][...] *= 0.3
     return model
 
 
-def read(model: CharRNN, ids: Ids, how: Dynamic = FAST, seed: int = 0) -> Array:
-    return np.concatenate(list(dynamic_surprisal(model, ids, how, np.random.default_rng(seed))))
+def read(model: CharRNN, ids: Ids, options: Dynamic = FAST, seed: int = 0) -> Array:
+    return np.concatenate(list(dynamic_surprisal(model, ids, options, np.random.default_rng(seed))))
 
 
 @pytest.fixture(autouse=True)
@@ -68,17 +68,17 @@ def test_each_chunk_is_predicted_before_the_update_rule_is_applied(
     model, ids, how = network(), rng.integers(0, V, 50), Dynamic(0.01, 0.3, 8)
     s = np.sqrt(squares(model, how.seq, np.random.default_rng(1)))
     w0, learned = model.params.flat, model.astype(np.float64)
-    state, wanted = model.initial_state(1), [-model.predict(model.initial_state(1))[0, ids[0]]]
+    state, expected = model.initial_state(1), [-model.predict(model.initial_state(1))[0, ids[0]]]
     for at in range(0, 49, 8):
         x, y = ids[at : at + 8][: 49 - at, None], ids[at + 1 : at + 9, None]
         log_p, _ = learned.read(x, state)
-        wanted += [-log_p[t, 0, symbol] for t, symbol in enumerate(y[:, 0])]
+        expected += [-log_p[t, 0, symbol] for t, symbol in enumerate(y[:, 0])]
         grads = learned.params.zeros_like()
         _, state = learned.loss_and_gradient(x, y, state, grads)
         w = learned.params.flat
         r = s / s.mean()
         w += np.minimum(0.3 * r, 1) * (w0 - w) - 0.01 * grads.flat / (s + s.mean() / 25)
-    np.testing.assert_allclose(read(model, ids, how, seed=1), wanted, atol=1e-9)
+    np.testing.assert_allclose(read(model, ids, how, seed=1), expected, atol=1e-9)
 
 
 def test_dynamic_evaluation_leaves_the_model_unchanged(rng: np.random.Generator) -> None:
@@ -115,8 +115,8 @@ def test_texts_of_any_length_are_predicted_completely(
 def test_mean_squares_are_of_gradients_on_sampled_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A model for which all symbols are alike: each is 1 in V times 1, and its gradient by c is
-    the mean of `seq` independent p - onehot.
+    """With all parameters zero, every symbol has probability 1/V, and the gradient of c is the
+    mean of `seq` independent terms p - onehot.
     """
     monkeypatch.setattr("charrnn.language.dynamic._CHUNKS", 1500)
     model = network("rnn", layers=1)

@@ -1,4 +1,4 @@
-"""Long texts: the same ids from disk as from memory, and memory that does not grow with them."""
+"""Encoding long texts: the same ids from disk and from memory, in constant memory."""
 
 import json
 import os
@@ -142,30 +142,30 @@ def test_a_token_buffer_returns_what_was_written(
     pieces = [rng.integers(0, 200, n).astype(kind) for n, kind in kinds]
     for small in (0, 60, 1 << 20):
         monkeypatch.setattr(token_buffer, "SMALL", small)
-        with TokenBuffer() as spooled:
+        with TokenBuffer() as buffer:
             for piece in pieces:
-                spooled.write(piece)
+                buffer.write(piece)
             for _ in range(2):
-                for a, b in zip(spooled.pieces(), pieces, strict=True):
+                for a, b in zip(buffer.pieces(), pieces, strict=True):
                     assert a.dtype == b.dtype
                     np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.skipif(not STATUS.exists(), reason="Linux tells, others do not")
+@pytest.mark.skipif(not STATUS.exists(), reason="needs /proc")
 def test_dropped_pages_are_freed_and_read_again(encodings: Path) -> None:
-    def in_files() -> int:
+    def resident_file_memory() -> int:
         lines = STATUS.read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("RssFile"))
 
-    with TokenBuffer() as spooled:
+    with TokenBuffer() as buffer:
         for n in range(16):
-            spooled.write(np.full(1 << 20, n, np.uint8))
-        ids = spooled.whole(np.uint8)[5:]
-    before = in_files()
+            buffer.write(np.full(1 << 20, n, np.uint8))
+        ids = buffer.whole(np.uint8)[5:]
+    before = resident_file_memory()
     total = ids.sum()
-    assert in_files() > before + 15_000
+    assert resident_file_memory() > before + 15_000
     drop_pages(ids)
-    assert in_files() < before + 2000
+    assert resident_file_memory() < before + 2000
     assert ids.sum() == total
     drop_pages(np.zeros(3))
 

@@ -1,4 +1,4 @@
-"""Several models that predict as one."""
+"""Ensembles: several models that average their predictions."""
 
 from pathlib import Path
 
@@ -52,8 +52,8 @@ def test_reading_in_chunks_equals_reading_whole(rng: np.random.Generator) -> Non
 
 def test_surprisal_does_not_depend_on_the_number_of_streams(rng: np.random.Generator) -> None:
     model, ids = mixed(), rng.integers(0, V, 1500)
-    wanted = surprisal(model, ids, streams=1)
-    np.testing.assert_allclose(surprisal(model, ids, streams=7, chunk=10), wanted, atol=1e-8)
+    expected = surprisal(model, ids, streams=1)
+    np.testing.assert_allclose(surprisal(model, ids, streams=7, chunk=10), expected, atol=1e-8)
 
 
 @settings(max_examples=20)

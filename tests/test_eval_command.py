@@ -1,6 +1,4 @@
-"""`eval --dynamic`, and `--ensemble` wherever a model reads or writes, as a person or a script
-meets them.
-"""
+"""`--dynamic` of `charrnn eval`, and `--ensemble` of all commands that accept it."""
 
 import json
 import os
@@ -21,8 +19,8 @@ from tests.test_cli import LOSS, TINY, charrnn
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a text, two networks and an n-gram model of it, a model of another text, two
-    models that predict no text, and last a model of words.
+    """A folder with a text and models of it: two networks, an n-gram model, a model of another
+    text, two that are no language models, and last a word model.
     """
     path = tmp_path_factory.mktemp("work")
     (path / "verse.txt").write_text(VERSE[:6000], "utf-8")
@@ -111,9 +109,9 @@ def test_ctrl_c_during_dynamic_evaluation_exits_and_reports_progress(folder: Pat
         assert process.stderr
         assert process.stderr.readline() == "Learning while reading.\n"
         process.send_signal(signal.SIGINT)
-        written, told = process.communicate(timeout=10)
+        written, message = process.communicate(timeout=10)
     assert (process.returncode, written) == (130, "")
-    assert re.fullmatch(r"Stopped after [\d,]+ of 300,000 characters\.\n", told)
+    assert re.fullmatch(r"Stopped after [\d,]+ of 300,000 characters\.\n", message)
 
 
 def test_an_ensemble_has_a_lower_loss_than_the_mean_of_its_members(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every symbol predicted once, with the same numbers however the text is cut up."""
+"""Evaluation: each symbol is predicted once, with results independent of batching."""
 
 import math
 import tracemalloc
@@ -22,14 +22,14 @@ def network(
     rng = np.random.default_rng(3)
     model = CharRNN.initialised(NetworkConfig(V, cell, 8, layers), rng, dtype)
     model.params.flat += (spread * rng.standard_normal(model.num_parameters)).astype(dtype)
-    if cell == "relu":  # which explodes where others saturate
+    if cell == "relu":  # relu diverges where the other cells saturate
         for layer in range(layers):
             model.params[f"{layer}.U"][...] *= 0.3
     return model
 
 
 def one_by_one(model: CharRNN, ids: Ids) -> Array:
-    """The definition: predict, look, read, for one symbol after the other."""
+    """Surprisal by its definition: predict and then read one symbol at a time."""
     state, nats = model.initial_state(1), []
     for symbol in ids:
         nats.append(-model.predict(state)[0, symbol])
@@ -42,20 +42,20 @@ def test_surprisal_does_not_depend_on_streams_or_chunks(
     cell: str, rng: np.random.Generator
 ) -> None:
     model, ids = network(cell), rng.integers(0, V, 3001)
-    wanted = one_by_one(model, ids)
+    expected = one_by_one(model, ids)
     for streams, chunk in [(1, 64), (1, 5000), (5, 20), (40, 7), (1000, 2)]:
         np.testing.assert_allclose(
-            surprisal(model, ids, streams=streams, chunk=chunk), wanted, atol=1e-8
+            surprisal(model, ids, streams=streams, chunk=chunk), expected, atol=1e-8
         )
 
 
 def test_surprisal_is_exact_for_a_model_that_never_forgets(rng: np.random.Generator) -> None:
-    """With forget gates stuck open, streams never agree with their first reading."""
+    """With forget gates stuck open, the state never converges to that of a fresh start."""
     model, ids = network("lstm", layers=1), rng.integers(0, V, 1200)
     model.params["0.b"][8:16] = 40.0
     model.params["0.U"][:, 8:16] = model.params["0.W"][:, 8:16] = 0
-    wanted = one_by_one(model, ids)
-    np.testing.assert_allclose(surprisal(model, ids, streams=12, chunk=10), wanted, atol=1e-8)
+    expected = one_by_one(model, ids)
+    np.testing.assert_allclose(surprisal(model, ids, streams=12, chunk=10), expected, atol=1e-8)
 
 
 def test_single_precision_agrees_to_a_millionth(rng: np.random.Generator) -> None:
@@ -110,10 +110,10 @@ def test_the_three_units_are_the_same_loss() -> None:
 @pytest.mark.parametrize("cell", NETWORKS)
 def test_surprisal_does_not_depend_on_segments(cell: str, rng: np.random.Generator) -> None:
     model, ids = network(cell), rng.integers(0, V, 1500)
-    wanted = one_by_one(model, ids)
+    expected = one_by_one(model, ids)
     for segment in (400, 777):
         nats = surprisal(model, ids, streams=6, chunk=10, segment=segment)
-        np.testing.assert_allclose(nats, wanted, atol=1e-8)
+        np.testing.assert_allclose(nats, expected, atol=1e-8)
 
 
 @pytest.mark.parametrize("entries", [1, 100, 1 << 22])
@@ -121,15 +121,15 @@ def test_the_loss_is_the_mean_surprisal_for_any_block_size(
     entries: int, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, ids = network("gru"), rng.integers(0, V, 1500)
-    wanted = one_by_one(model, ids).mean()
+    expected = one_by_one(model, ids).mean()
     monkeypatch.setattr("charrnn.language.evaluate._ENTRIES", entries)
     for segment in (400, 1 << 20):
         monkeypatch.setattr("charrnn.language.evaluate._SEGMENT", segment)
-        assert evaluate(model, ids, streams=6).nats_per_char == pytest.approx(wanted, abs=1e-8)
+        assert evaluate(model, ids, streams=6).nats_per_char == pytest.approx(expected, abs=1e-8)
 
 
-class Blind:
-    """A model that knows nothing and remembers nothing."""
+class Uniform:
+    """A uniform model without memory."""
 
     vocab_size = 2
 
@@ -149,7 +149,7 @@ def test_memory_does_not_grow_with_the_text(monkeypatch: pytest.MonkeyPatch) -> 
     for size in (100_000, 400_000):
         ids = np.zeros(size, np.uint8)
         tracemalloc.start()
-        assert evaluate(Blind(), ids).bits_per_char == pytest.approx(1)
+        assert evaluate(Uniform(), ids).bits_per_char == pytest.approx(1)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0]

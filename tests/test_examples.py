@@ -1,4 +1,4 @@
-"""Labelled texts: read from files of two forms, split class by class, cut into padded batches."""
+"""Labelled texts: two file formats, stratified splits and padded batches."""
 
 from pathlib import Path
 from typing import Any
@@ -178,9 +178,9 @@ def test_an_epoch_reads_every_text_and_fills_the_last_batch() -> None:
 
 def test_batches_are_reproducible() -> None:
     examples = some_examples()
-    wanted = [batches(examples, batch=8).chunk(n, epoch) for n, epoch in ((2, 1), (0, 0), (2, 1))]
+    expected = [batches(examples, batch=8).chunk(n, epoch) for n, epoch in ((2, 1), (0, 0), (2, 1))]
     buckets = batches(examples, batch=8)
-    for (texts, labels), (n, epoch) in zip(wanted, ((2, 1), (0, 0), (2, 1)), strict=True):
+    for (texts, labels), (n, epoch) in zip(expected, ((2, 1), (0, 0), (2, 1)), strict=True):
         again = buckets.chunk(n, epoch)
         np.testing.assert_array_equal(again[0], texts)
         np.testing.assert_array_equal(again[1], labels)

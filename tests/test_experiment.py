@@ -1,4 +1,4 @@
-"""Experiments: which runs they are of, and the folder that remembers them."""
+"""Experiments: their runs and the folder that records them."""
 
 import json
 import shutil

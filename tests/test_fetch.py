@@ -1,4 +1,4 @@
-"""Fetching, against a server on this machine."""
+"""Downloads, from a local server."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ SHA256 = hashlib.sha256(TEXT).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Notes what it is asked for."""
+    """A server that records its requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -30,19 +30,19 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves TEXT at /text; /cut stops halfway once; /plain knows no ranges."""
+    """Serves TEXT at /text. /cut ends the first response halfway; /plain ignores ranges."""
 
     server: Server
 
     def do_GET(self) -> None:
         start = 0
-        wanted = self.headers.get("Range")
-        self.server.requests.append((self.path, wanted))
+        expected = self.headers.get("Range")
+        self.server.requests.append((self.path, expected))
         if self.path not in ("/text", "/cut", "/plain"):
             self.send_error(404, "Not Found")
             return
-        if wanted and self.path != "/plain":
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+        if expected and self.path != "/plain":
+            start = int(expected.removeprefix("bytes=").rstrip("-"))
             self.send_response(206)
         else:
             self.send_response(200)
@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.path == "/cut" and not wanted:
+        if self.path == "/cut" and not expected:
             body = body[: len(body) // 2]
         self.wfile.write(body)
 

@@ -1,4 +1,4 @@
-"""`charrnn fill`, and what the other commands make of a model that fills gaps."""
+"""`charrnn fill`, and masked language models in other commands."""
 
 import json
 import os
@@ -29,13 +29,13 @@ from tests.test_cli import LOSS, charrnn
 CHINESE = "床前看月光，疑是地上霜。举头望明月，低头思故乡。\n"
 
 
-def ngram(path: Path, text: str, order: int) -> None:
+def save_ngram(path: Path, text: str, order: int) -> None:
     vocabulary = Vocabulary.of(text)
     model = NGram.counted(vocabulary.encode(text), len(vocabulary), order)
     checkpoint.save(Checkpoint(model, vocabulary), path / "best.npz")
 
 
-def filler(path: Path, text: str) -> None:
+def save_masked_model(path: Path, text: str) -> None:
     vocabulary = Vocabulary.of(text)
     config = NetworkConfig(len(vocabulary), "gru", 8, 1)
     model = MaskedLanguageModel.initialised(config, np.random.default_rng(1))
@@ -45,13 +45,13 @@ def filler(path: Path, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs of several kinds, the filler among them neither the oldest nor the newest."""
+    """Runs of several kinds. The one that fills gaps is neither the oldest nor the newest."""
     path = tmp_path_factory.mktemp("gaps")
     (path / "verse.txt").write_text(VERSE[:900], "utf-8")
     runs = path / "checkpoints"
-    filler(runs / "gaps", VERSE)
-    ngram(runs / "verse", VERSE, 5)
-    ngram(runs / "chinese", CHINESE * 9, 3)
+    save_masked_model(runs / "gaps", VERSE)
+    save_ngram(runs / "verse", VERSE, 5)
+    save_ngram(runs / "chinese", CHINESE * 9, 3)
     now = time.time()
     for age, name in enumerate(("chinese", "gaps", "verse")):
         os.utime(runs / name / "best.npz", (now - age, now - age))
@@ -81,7 +81,7 @@ def test_without_a_checkpoint_the_newest_model_that_fills_gaps_is_used(folder: P
 
 
 def test_other_commands_skip_models_that_fill_gaps(folder: Path, tmp_path: Path) -> None:
-    filler(tmp_path / "checkpoints" / "gaps", VERSE)
+    save_masked_model(tmp_path / "checkpoints" / "gaps", VERSE)
     for command in (["sample", "--length", "3"], ["score", str(folder / "verse.txt")]):
         done = charrnn(tmp_path, *command, "--json")
         assert json.loads(done.stdout)["checkpoint"].endswith("shakespeare/best.npz"), done.stderr
@@ -148,7 +148,7 @@ def test_a_damaged_run_is_an_error_and_not_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = tmp_path / "checkpoints"
-    filler(runs / "whole", VERSE)
+    save_masked_model(runs / "whole", VERSE)
     (runs / "cut").mkdir()
     (runs / "cut" / "best.npz").write_bytes((runs / "whole" / "best.npz").read_bytes()[:900])
     os.utime(runs / "whole" / "best.npz", (1, 1))
@@ -159,15 +159,15 @@ def test_a_damaged_run_is_an_error_and_not_skipped(
 
 
 def test_eval_reports_the_accuracy_of_restored_characters(folder: Path) -> None:
-    def run(*options: str) -> subprocess.CompletedProcess[str]:
+    def run_eval(*options: str) -> subprocess.CompletedProcess[str]:
         return charrnn(folder, "eval", "checkpoints/gaps", "verse.txt", *options)
 
-    first, again = (json.loads(run("--json").stdout) for _ in range(2))
+    first, again = (json.loads(run_eval("--json").stdout) for _ in range(2))
     assert first.keys() >= LOSS | {"accuracy", "mask", "mask_seed", "text", "skipped"}
     assert (first["chars"], first["mask"], first["mask_seed"]) == (180, 0.2, 0)
     assert 0 <= first["accuracy"] < 0.5
     assert first["nats_per_char"] == again["nats_per_char"]
-    shown = run().stdout
+    shown = run_eval().stdout
     assert "of the hidden characters are restored: 20% of the text, chosen with the seed 0" in shown
     assert f"{first['nats_per_char']:.4f}" in shown
 
@@ -192,7 +192,7 @@ def test_training_to_fill_gaps_reports_the_same_events(folder: Path) -> None:
 
 
 def on_screen(folder: Path, *arguments: str, columns: int = 60, **environment: str) -> str:
-    """What a terminal gets."""
+    """The output in a terminal."""
     pexpect = pytest.importorskip("pexpect")
     env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
     child = pexpect.spawn(

@@ -1,4 +1,4 @@
-"""Filling gaps: with what a model reads both ways, and with any language model from the left."""
+"""Filling gaps: with a bidirectional model, and from the left with any language model."""
 
 from itertools import product
 
@@ -27,8 +27,8 @@ V = 3
 
 
 class Neighbours(MaskedLanguageModel):
-    """A model without parameters that looks only at the two neighbours of a gap. It
-    expects the left one, with more certainty the more of the two are known.
+    """A model without parameters that sees only the two neighbours of a gap. It predicts the
+    left one, with more confidence if both are known.
     """
 
     vocab_size = mask_id = V
@@ -53,7 +53,7 @@ texts = st.lists(st.integers(0, V), min_size=1, max_size=500).map(np.array)
 @settings(max_examples=25)
 @given(texts)
 def test_every_gap_is_predicted_once_with_its_context(ids: Ids) -> None:
-    """Wherever a window of the text ends."""
+    """The result does not depend on where windows of the text end."""
     whole = Neighbours().predict(ids[:, None])
     places: list[int] = []
     windows: list[int] = []
@@ -111,7 +111,7 @@ models = st.one_of(st.builds(networks, st.integers(0, 99)), st.builds(counted, s
 
 
 def posterior(model: LanguageModel, ids: Ids, gaps: list[int], end: int) -> Array:
-    """P(fillings | the text up to `end`), by trying all: `(V, V, ...)`."""
+    """P(fillings | the text up to `end`), by enumeration: `(V, V, ...)`."""
     p = np.zeros((V,) * len(gaps))
     for filling in product(range(V), repeat=len(gaps)):
         ids[gaps] = filling
@@ -129,15 +129,15 @@ def test_a_single_gap_is_filled_by_the_rule_of_bayes(
     holed = ids.copy()
     holed[at] = V
     (guess,) = fill_left_to_right(model, holed, ahead=ahead)
-    wanted = posterior(model, ids, [at], at + ahead + 1)
+    expected = posterior(model, ids, [at], at + ahead + 1)
     assert guess.at == at
-    np.testing.assert_allclose(np.exp(guess.log_p), wanted, rtol=1e-6)
+    np.testing.assert_allclose(np.exp(guess.log_p), expected, rtol=1e-6)
 
 
 @settings(max_examples=25)
 @given(models, st.sets(st.integers(0, 11), min_size=2, max_size=3), st.integers(0, 9))
 def test_several_gaps_are_filled_jointly(model: LanguageModel, places: set[int], seed: int) -> None:
-    """A beam that drops nothing: the first by all ways of filling the others, and so on."""
+    """The beam is wide enough to be exact: each gap is marginalised over the later ones."""
     gaps = sorted(places)
     ids = np.random.default_rng(seed).integers(0, V, 12)
     holed = ids.copy()
@@ -183,14 +183,16 @@ def test_a_suppressed_symbol_is_never_filled_in(model: LanguageModel, suppressed
         assert np.exp(guess.log_p).sum() == pytest.approx(1)
 
 
-def verse(unit: Unit = "char", text: str = VERSE[:4000], unknown: bool = False) -> TextFiller:
+def verse_filler(
+    unit: Unit = "char", text: str = VERSE[:4000], unknown: bool = False
+) -> TextFiller:
     vocabulary = Vocabulary(Vocabulary((), unit).to_code_points(text).tolist(), unit, unknown)
     ids = vocabulary.encode(text)
     return TextFiller(NGram.counted(ids, len(vocabulary), 5), vocabulary)
 
 
 def test_a_filled_text_has_positions_alternatives_and_probabilities() -> None:
-    filled = verse().fill("And wh_n th_ sun", alternatives=3)
+    filled = verse_filler().fill("And wh_n th_ sun", alternatives=3)
     assert filled.text == "And when the sun"
     assert [g.at for g in filled.gaps] == [6, 11]
     assert sorted(g.order for g in filled.gaps) == [1, 2]
@@ -203,38 +205,38 @@ def test_a_filled_text_has_positions_alternatives_and_probabilities() -> None:
 
 
 def test_the_gap_mark_can_be_changed() -> None:
-    for filler, mark in product((verse(), verse("byte")), "?é[\n"):
+    for filler, mark in product((verse_filler(), verse_filler("byte")), "?é[\n"):
         assert filler.fill(f"wh{mark}n", mark).text == "when"
         assert filler.count(f"wh{mark}{mark}_", mark) == 2
     for wrong in ("", "??"):
         with pytest.raises(ConfigError, match="A gap is marked by one character"):
-            verse().fill("when", wrong)
+            verse_filler().fill("when", wrong)
 
 
 def test_a_text_without_gaps_is_unchanged() -> None:
-    assert verse().fill("when").text == "when"
-    assert verse().fill("").gaps == []
+    assert verse_filler().fill("when").text == "when"
+    assert verse_filler().fill("").gaps == []
 
 
 def test_chinese_is_filled_character_by_character() -> None:
-    filler = verse(text="床前看月光，疑是地上霜。举头望明月，低头思故乡。\n" * 9)
+    filler = verse_filler(text="床前看月光，疑是地上霜。举头望明月，低头思故乡。\n" * 9)
     assert filler.fill("床前_月光，疑_地上霜。").text == "床前看月光，疑是地上霜。"
 
 
 def test_with_a_byte_vocabulary_each_byte_is_a_gap() -> None:
-    filled = verse("byte", "Le café où l’été dure.\n" * 20).fill("Le caf__ où l’ét__ dure.")
+    filled = verse_filler("byte", "Le café où l’été dure.\n" * 20).fill("Le caf__ où l’ét__ dure.")
     assert filled.text == "Le café où l’été dure."
     assert [(g.at, g.text) for g in filled.gaps][:2] == [(6, "\\xc3"), (6, "\\xa9")]
 
 
-def worded(text: str) -> TextFiller:
+def word_filler(text: str) -> TextFiller:
     vocabulary = Words.of(text)
     ids = vocabulary.encode(text)
     return TextFiller(NGram.counted(ids, len(vocabulary), 4), vocabulary)
 
 
 def test_with_a_word_vocabulary_a_gap_is_a_word_and_the_space_before_it() -> None:
-    filler = worded("The king, my lord, is dead. Long live the king!\n" * 20)
+    filler = word_filler("The king, my lord, is dead. Long live the king!\n" * 20)
     assert filler.fill("The king, my _, is dead.").text == "The king, my lord, is dead."
     assert filler.fill("The king_ my lord, is _.").text == "The king, my lord, is dead."
     (gap,) = filler.fill("_ king, my lord").gaps
@@ -258,7 +260,7 @@ def test_the_loss_of_hidden_words_is_over_their_characters(rng: np.random.Genera
 
 
 def test_unseen_characters_are_an_error_or_kept_unread() -> None:
-    filler = verse()
+    filler = verse_filler()
     with pytest.raises(VocabularyError, match=r"'é'.*number 2 of"):
         filler.fill("wéh_n")
     with pytest.raises(VocabularyError, match=r"'é'.*number 6 of"):
@@ -269,7 +271,7 @@ def test_unseen_characters_are_an_error_or_kept_unread() -> None:
 
 
 def test_line_ends_and_the_unknown_symbol_are_never_filled_in() -> None:
-    filler = verse(text="a\n" * 50, unknown=True)
+    filler = verse_filler(text="a\n" * 50, unknown=True)
     filled = filler.fill("a__")
     assert filled.text == "aaa"
     assert all({t for t, _ in g.alternatives} == {"a"} for g in filled.gaps)

@@ -1,4 +1,4 @@
-"""`charrnn gradcheck` tells right gradients from wrong ones."""
+"""`charrnn gradcheck` accepts correct gradients and detects wrong ones."""
 
 import json
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from charrnn.nn.params import Array, Params
 
 
 class WrongSign(Elman):
-    """A derivative that flows back through U with the wrong sign."""
+    """The gradient through U has the wrong sign."""
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
         dh *= -1
@@ -27,7 +27,7 @@ class WrongSign(Elman):
 
 
 class Forgetful(LSTM):
-    """One that drops what the cell state hands on to the step before."""
+    """The gradient of the previous cell state is dropped."""
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
         past_the_product = super().backward(dh, dstate, step)
@@ -36,7 +36,7 @@ class Forgetful(LSTM):
 
 
 class Lost(GRU):
-    """One that is no number at all."""
+    """The gradient is NaN or infinite."""
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
         dh /= 0.0
@@ -44,7 +44,7 @@ class Lost(GRU):
 
 
 class Slightly(GRU):
-    """One that is wrong by a part in a hundred thousand, in the recurrent bias alone."""
+    """The gradient of the recurrent bias has a relative error of 1e-5."""
 
     def parameter_gradients(self, k: Cache, grads: Params) -> Array:
         da = super().parameter_gradients(k, grads)
@@ -53,7 +53,7 @@ class Slightly(GRU):
 
 
 class Incomplete(GRU):
-    """One that leaves an entry out: right along itself, wrong in every other direction."""
+    """One entry of the gradient is missing, so that it is correct along itself only."""
 
     def parameter_gradients(self, k: Cache, grads: Params) -> Array:
         da = super().parameter_gradients(k, grads)
@@ -62,7 +62,7 @@ class Incomplete(GRU):
 
 
 class Bent(Elman):
-    """A right one with a kink: h' = |a + u| / 2."""
+    """A correct gradient of a function with a kink: h' = |a + u| / 2."""
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
         a, h1 = step
@@ -151,7 +151,7 @@ def test_a_cell_registered_under_a_new_name_is_checked(
 @pytest.mark.parametrize(("layers", "hidden", "seq"), [(1, 1, 1), (1, 48, 60), (3, 6, 20)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_correct_gradients_agree_at_any_size(cell: str, layers: int, hidden: int, seq: int) -> None:
-    """No seed of these is unlucky: neither rounding nor chaos makes a right gradient look wrong."""
+    """Neither rounding nor chaotic dynamics causes a false alarm, for any seed."""
     for seed in range(5):
         config = NetworkConfig(6, cell, hidden, layers)
         agreements = check_network(config, seq, 2, np.random.default_rng(seed))

@@ -1,4 +1,4 @@
-"""How far the gradient reaches: the norms, and what is said of them."""
+"""Gradient norms over distance, and `charrnn gradflow`."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def network(
 
 
 def numeric_norms(model: CharRNN, ids: Ids, targets: Ids, k: int) -> tuple[Array, Array]:
-    """By h and by the whole state at T-k, entry by entry: perturb it and read on from there."""
+    """The norms of the gradients of h and of the whole state at T-k, by finite differences."""
     past, rest = ids[: T - k], ids[T - k :]
     _, at = model.read(past, model.initial_state(B))
 
@@ -52,7 +52,7 @@ def numeric_norms(model: CharRNN, ids: Ids, targets: Ids, k: int) -> tuple[Array
             total += ((sides[0] - sides[1]) / 2e-5) ** 2
         squares.append(total)
     outputs = [n for n in range(len(at) - 1) if n % ((len(at) - 1) // model.config.layers) == 0]
-    newest = squares[-1]  # of y, the newest output, in which the network keeps h(T) once more
+    newest = squares[-1]  # the state holds h(T) a second time, as the newest output y
     h = newest + sum(squares[n] for n in outputs)
     return np.sqrt(h), np.sqrt(sum(squares))
 
@@ -67,7 +67,7 @@ def test_norms_match_finite_differences_of_the_state(
     flow = gradient_flow(model, ids, targets)
     for k in range(T):
         h, whole = numeric_norms(model, ids, targets, k)
-        with np.errstate(divide="ignore"):  # rectified units may all be silent
+        with np.errstate(divide="ignore"):  # all rectified units may be 0
             typical = np.exp(np.mean(np.log(h)))
         assert flow.h[k] == pytest.approx(np.sqrt(np.mean(h**2)), rel=2e-5), k
         assert flow.state[k] == pytest.approx(np.sqrt(np.mean(whole**2)), rel=2e-5), k
@@ -86,7 +86,7 @@ def test_the_model_is_unchanged_and_read_in_double_precision(rng: np.random.Gene
 def test_an_orthogonal_recurrence_keeps_the_norm_and_three_times_it_explodes(
     rng: np.random.Generator,
 ) -> None:
-    """Small weights make tanh straight; an orthogonal U then keeps every length."""
+    """With small weights tanh is linear, and an orthogonal U keeps every norm."""
     model = CharRNN.initialised(NetworkConfig(V, "rnn", 24, 1), rng, np.float64)
     model.params["0.W"][...] *= 1e-8
     ids, targets = windows(rng.integers(0, V, 500), 40, 20)

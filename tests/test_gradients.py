@@ -1,4 +1,4 @@
-"""The hand-written derivatives, against central differences in float64."""
+"""Hand-written gradients against central differences in float64."""
 
 import numpy as np
 import pytest

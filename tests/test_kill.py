@@ -1,4 +1,4 @@
-"""A run that is killed with SIGKILL again and again ends with the same bits."""
+"""A run that is killed repeatedly with SIGKILL ends with the same bits."""
 
 import random
 import signal
@@ -31,7 +31,7 @@ def test_a_run_killed_twenty_times_ends_with_the_same_bits(tmp_path: Path) -> No
     subprocess.run(command(tmp_path, *start, "--name", "whole"), check=True, timeout=120)
 
     run = tmp_path / "killed"
-    luck = random.Random(5)
+    random_times = random.Random(5)
     reached: list[int] = []
     process = subprocess.Popen(command(tmp_path, *start, "--name", "killed"))
     while not (run / "last.npz").exists():
@@ -39,20 +39,20 @@ def test_a_run_killed_twenty_times_ends_with_the_same_bits(tmp_path: Path) -> No
         time.sleep(0.01)
     while len(reached) < KILLS:
         before = (run / "last.npz").stat().st_mtime_ns
-        if luck.random() < 0.7:  # mostly in the midst of training, now and then before it begins
+        if random_times.random() < 0.7:  # mostly during training, sometimes before its first step
             until = time.monotonic() + 20
             while (run / "last.npz").stat().st_mtime_ns == before and time.monotonic() < until:
                 if process.poll() is not None:
                     break
                 time.sleep(0.001)
-        time.sleep(luck.random() * 0.05)
+        time.sleep(random_times.random() * 0.05)
         process.send_signal(signal.SIGKILL)
         process.wait()
         reached.append(checkpoint.load(run / "last.npz").record.step)  # always whole
         process = subprocess.Popen(command(tmp_path, "--resume", str(run), "--quiet"))
     process.wait(120)
     assert process.returncode == 0
-    assert max(reached) < int(steps)  # it was killed while it had work to do
+    assert max(reached) < int(steps)  # the last kill came before the end
     assert len(set(reached)) > KILLS / 2
 
     whole, killed = (checkpoint.load(tmp_path / n / "last.npz") for n in ("whole", "killed"))

@@ -1,4 +1,4 @@
-"""MPIGroup under `mpiexec`: the training of one process, and an end that leaves nobody behind."""
+"""Training under `mpiexec`: the same results as one process, and a clean end."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ ENVIRONMENT = {
     **os.environ,
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_mpi_yield_when_idle": "1",  # there may be fewer cores than ranks, and other tests
+    "OMPI_MCA_mpi_yield_when_idle": "1",  # there can be fewer cores than ranks
     "OMPI_MCA_rmaps_base_oversubscribe": "1",  # Open MPI 4
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",  # Open MPI 5
 }
@@ -60,12 +60,12 @@ def started(*command: str | int, folder: Path = ROOT) -> Iterator[subprocess.Pop
     try:
         yield process
     finally:
-        process.kill()  # with it go its ranks, if a test failed while they were at work
+        process.kill()  # this ends its ranks too, if a test failed meanwhile
         process.communicate()
 
 
 def run(*command: str | int, folder: Path = ROOT) -> tuple[int, str, list[str]]:
-    """The exit code, what was printed, and the lines on standard error that are ours."""
+    """The exit code, standard output, and charrnn's error lines on standard error."""
     with started(*command, folder=folder) as process:
         out, err = process.communicate(timeout=100)
     return process.returncode, out, [line for line in err.splitlines() if "Error: " in line]
@@ -82,7 +82,7 @@ def train(folder: Path, name: str, ranks: int, **changes: Any) -> None:
 
 
 def train_alone(folder: Path, name: str, **changes: Any) -> None:
-    """In this process; where there is such a run it goes on."""
+    """Train in this process; an existing run is resumed."""
     corpus = Corpus.read([folder / "verse.txt"], split=Split.parse(OPTIONS["split"]))
     config = LanguageModelConfig(**(OPTIONS | changes))
     there = (folder / name).exists()
@@ -121,7 +121,7 @@ def test_rank_checks_pass(folder: Path) -> None:
 def test_ranks_and_threads_give_the_same_bits_and_resume_each_other(
     folder: Path,
 ) -> None:
-    """Seven streams, so that shares are uneven."""
+    """Seven streams, which ranks cannot divide evenly."""
     train(folder, "ranks", 2, steps=10, workers=2)
     train(folder, "again", 4, steps=10, workers=1)
     train_alone(folder, "threads", steps=10, workers=4)
@@ -135,14 +135,14 @@ def test_ranks_and_threads_give_the_same_bits_and_resume_each_other(
     assert code == 0
     assert_same_bits(folder, "ranks", "whole")
 
-    command = (*CHARRNN, "--steps=22", "--resume", "ranks")  # with two threads instead of four
+    command = (*CHARRNN, "--steps=22", "--resume", "ranks")  # two threads instead of four
     done = subprocess.run(command, cwd=folder, check=True, timeout=60, capture_output=True)
     assert b"not bit for bit" in done.stderr
     assert checkpoint.load(folder / "ranks" / "last.npz").record.step == 22
 
 
 def rank_of(process: int) -> str | None:
-    """The rank of a process, by its environment, None for one that has gone or is no rank."""
+    """The rank of a process from its environment; None if it has ended or is no rank."""
     try:
         pairs = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
     except OSError:
@@ -152,7 +152,7 @@ def rank_of(process: int) -> str | None:
 
 
 def ranks_in(folder: Path) -> dict[str, int]:
-    """The processes that work in a folder, by their rank."""
+    """The process IDs of ranks whose working directory is this folder, by rank."""
     processes = {}
     for place in Path("/proc").iterdir():
         if place.name.isdecimal() and (rank := rank_of(int(place.name))) is not None:

@@ -1,4 +1,4 @@
-"""The n-gram model against its definition, and as a model like any other."""
+"""N-gram models: against their definition, and in checkpoints and training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from charrnn.training.train import make_trainer
 from tests.conftest import VERSE, last_event, resume_network
 
 V = 5
-texts = st.one_of(  # with and without symbols that never occur
+texts = st.one_of(  # some symbols may never occur
     [st.lists(st.integers(low, low + 2), min_size=1, max_size=60) for low in range(V - 2)]
 )
 Counted = tuple[NGram, Vocabulary, Ids]
@@ -42,8 +42,8 @@ orders = st.integers(1, 7)
 pasts = st.lists(st.integers(0, V - 1), max_size=9)
 
 
-class Slow:
-    """The equations of `NGram`, with dictionaries, one probability at a time."""
+class Reference:
+    """A direct implementation of the equations of `NGram`."""
 
     def __init__(self, text: Sequence[int], symbols: int, order: int) -> None:
         self.symbols, self.order = symbols, order
@@ -91,18 +91,18 @@ def after(model: NGram, past: Sequence[int] | Ids) -> Array:
 @given(texts, orders, pasts)
 @settings(max_examples=150)
 def test_probabilities_match_the_definition(text: list[int], order: int, past: list[int]) -> None:
-    model, slow = NGram.counted(np.array(text), V, order), Slow(text, V, order)
-    wanted = [slow.p(past, w) for w in range(V)]
-    np.testing.assert_allclose(after(model, past), wanted, rtol=1e-10)
+    model, reference = NGram.counted(np.array(text), V, order), Reference(text, V, order)
+    expected = [reference.p(past, w) for w in range(V)]
+    np.testing.assert_allclose(after(model, past), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("order", range(1, 7))
 def test_probabilities_at_the_beginning_use_the_symbols_read(order: int) -> None:
     text = [0, 1, 2, 0, 1, 1, 2, 2, 2, 1, 0, 2, 1, 2]
-    model, slow = NGram.counted(np.array(text), 3, order), Slow(text, 3, order)
+    model, reference = NGram.counted(np.array(text), 3, order), Reference(text, 3, order)
     for past in ([], [0], [1], [2], [1, 2], [2, 0]):
-        wanted = [slow.p(past, w) for w in range(3)]
-        np.testing.assert_allclose(after(model, past), wanted, rtol=1e-10)
+        expected = [reference.p(past, w) for w in range(3)]
+        np.testing.assert_allclose(after(model, past), expected, rtol=1e-10)
 
 
 @given(texts, orders, pasts)
@@ -117,10 +117,10 @@ def test_probabilities_are_positive_and_sum_to_one(
 @given(texts, orders)
 @settings(max_examples=40)
 def test_the_loss_of_a_text_matches_the_definition(text: list[int], order: int) -> None:
-    model, slow = NGram.counted(np.array(text), V, order), Slow(text, V, order)
-    heard = [*text[len(text) // 2 :], V - 1, *text[:7]]
-    wanted = -np.mean([math.log(slow.p(heard[:t], w)) for t, w in enumerate(heard)])
-    assert evaluate(model, np.array(heard)).nats_per_char == pytest.approx(wanted, rel=1e-10)
+    model, reference = NGram.counted(np.array(text), V, order), Reference(text, V, order)
+    test_text = [*text[len(text) // 2 :], V - 1, *text[:7]]
+    expected = -np.mean([math.log(reference.p(test_text[:t], w)) for t, w in enumerate(test_text)])
+    assert evaluate(model, np.array(test_text)).nats_per_char == pytest.approx(expected, rel=1e-10)
 
 
 @given(texts, orders)
@@ -135,7 +135,7 @@ def test_a_model_round_trips(text: list[int], order: int) -> None:
 
 @pytest.fixture(scope="module")
 def verse() -> Counted:
-    """A model of order 6, its vocabulary, and a text it was not made of."""
+    """A model of order 6, its vocabulary and a held-out text."""
     vocabulary = Vocabulary.of(VERSE)
     ids = vocabulary.encode(VERSE)
     return NGram.counted(ids[:60000], len(vocabulary), 6), vocabulary, ids[60000:64001]
@@ -145,14 +145,14 @@ def test_surprisal_does_not_depend_on_streams_chunks_or_blocks(
     verse: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, _, ids = verse
-    state, wanted = model.initial_state(1), []
+    state, expected = model.initial_state(1), []
     for symbol in ids[:1500]:
-        wanted.append(-model.predict(state)[0, symbol])
+        expected.append(-model.predict(state)[0, symbol])
         _, state = model.read(np.array([[symbol]]), state)
     for streams, chunk, block in [(1, 64, 1), (5, 20, 700), (40, 3, 1 << 20), (64, 2, 1)]:
         monkeypatch.setattr(ngram, "_BLOCK", block)
         nats = surprisal(model, ids[:1500], streams=streams, chunk=chunk)
-        np.testing.assert_allclose(nats, wanted, rtol=1e-12)
+        np.testing.assert_allclose(nats, expected, rtol=1e-12)
 
 
 def test_reading_does_not_depend_on_batching_or_chunks(verse: Counted) -> None:
@@ -185,12 +185,12 @@ def test_a_hundred_thousand_symbols_and_long_contexts_do_not_overflow(
 ) -> None:
     text = rng.integers(0, 100_000, 4000)
     text[2000:2050] = text[1000:1050]
-    model, slow = NGram.counted(text, 100_000, 12), Slow(text.tolist(), 100_000, 12)
+    model, reference = NGram.counted(text, 100_000, 12), Reference(text.tolist(), 100_000, 12)
     assert model.grams.max() > 1 << 32
     assert after(model, text[1000:1020]).argmax() == text[1020]
     past = text[1990:2012]
     assert after(model, past)[text[2012]] == pytest.approx(
-        slow.p(past.tolist(), text[2012]), rel=1e-10
+        reference.p(past.tolist(), text[2012]), rel=1e-10
     )
 
 
@@ -213,16 +213,16 @@ def test_longer_contexts_predict_verse_better(verse: Counted) -> None:
 
 def test_samples_depend_only_on_their_seeds(verse: Counted) -> None:
     model, vocabulary, _ = verse
-    writer = TextModel(model, vocabulary)
-    alone = ["".join(writer.generate("The ", 60, seed=n)) for n in (4, 5)]
+    text_model = TextModel(model, vocabulary)
+    alone = ["".join(text_model.generate("The ", 60, seed=n)) for n in (4, 5)]
     ids = vocabulary.encode("The ")
-    together = zip(*writer.stream(ids, 60, [4, 5], SamplingConfig()), strict=True)
+    together = zip(*text_model.stream(ids, 60, [4, 5], SamplingConfig()), strict=True)
     assert [b"".join(sample).decode() for sample in together] == alone
     words = alone[0].split()[1:-1]
     assert sum(w.strip(".,;:!?'").lower() in VERSE.lower() for w in words) > len(words) / 2
 
 
-# As a model like any other: files, events, options.
+# Checkpoints, events and options.
 
 
 @pytest.fixture
@@ -233,8 +233,8 @@ def stored(tmp_path: Path) -> tuple[Path, NGram]:
     return tmp_path / "best.npz", model
 
 
-def changed(path: Path, **changes: Any) -> None:
-    """The checkpoint with other arrays or, under `meta`, other entries of the record."""
+def change_checkpoint(path: Path, **changes: Any) -> None:
+    """Change arrays or, with `meta`, entries of the record of a checkpoint."""
     with np.load(path) as file:
         arrays = dict(file)
     meta = json.loads(str(arrays["meta"])) | changes.pop("meta", {})
@@ -272,13 +272,13 @@ def test_inconsistent_counts_are_reported_as_damage(
 ) -> None:
     path, model = stored
     assert model.num_parameters == 36
-    changed(path, **change)
+    change_checkpoint(path, **change)
     with pytest.raises(CheckpointError, match="damaged"):
         checkpoint.load(path)
 
 
 def test_an_unknown_model_kind_is_named(stored: tuple[Path, NGram]) -> None:
-    changed(stored[0], meta={"kind": "oracle"})
+    change_checkpoint(stored[0], meta={"kind": "oracle"})
     with pytest.raises(CheckpointError, match="'oracle'; upgrade"):
         checkpoint.load(stored[0])
 
@@ -320,60 +320,62 @@ def test_a_model_that_is_no_language_model_is_saved_but_refused_as_one(
 CONFIG = LanguageModelConfig(cell="ngram", order=3)
 
 
-def test_counting_yields_the_events_of_training(small_corpus: Corpus, tmp_path: Path) -> None:
+def test_the_ngram_trainer_yields_the_events_of_training(
+    small_corpus: Corpus, tmp_path: Path
+) -> None:
     run = Run.create(tmp_path, "r")
-    counting = make_trainer(small_corpus, CONFIG, run=run)
-    assert counting.share == 0
-    events = list(counting.events())
+    trainer = make_trainer(small_corpus, CONFIG, run=run)
+    assert trainer.share == 0
+    events = list(trainer.events())
     assert [type(e) for e in events] == [Started, Evaluated, Sampled, Saved, Finished]
-    assert counting.share == 1
+    assert trainer.share == 1
     started, evaluated, *_, finished = events
     assert isinstance(started, Started)
     assert isinstance(evaluated, Evaluated)
     assert isinstance(finished, Finished)
     assert evaluated.valid
-    assert counting.best == evaluated.valid.nats_per_char
+    assert trainer.best == evaluated.valid.nats_per_char
     assert set(finished.losses) == {"train", "valid", "test"}
-    assert started.parameters == finished.parameters == counting.model.num_parameters
+    assert started.parameters == finished.parameters == trainer.model.num_parameters
     assert [r["event"] for r in run.records()] == ["evaluated", "finished"]
     stored = checkpoint.load(run.best)
     loss = evaluate(stored.language_model, small_corpus.test)
     assert loss == finished.losses["test"]
     assert stored.record.metrics
-    assert stored.record.metrics.valid == counting.best
+    assert stored.record.metrics.valid == trainer.best
     assert stored.record.config["order"] == 3
     assert "lr" not in stored.record.config
     json.dumps([to_json(e) for e in events])
 
 
-def test_stopped_counting_saves_the_model_without_losses(
+def test_a_stopped_ngram_trainer_saves_the_model_without_losses(
     small_corpus: Corpus, tmp_path: Path
 ) -> None:
     run = Run.create(tmp_path, "r")
-    counting = make_trainer(small_corpus, CONFIG, run=run)
+    trainer = make_trainer(small_corpus, CONFIG, run=run)
     events = []
-    for event in counting.events():
+    for event in trainer.events():
         events.append(event)
-        counting.stop()
+        trainer.stop()
     assert [type(e) for e in events] == [Started, Saved, Finished]
     assert last_event(events).stopped
     assert not last_event(events).losses
-    assert checkpoint.load(run.best).model.num_parameters == counting.model.num_parameters
+    assert checkpoint.load(run.best).model.num_parameters == trainer.model.num_parameters
 
 
 def test_a_stop_during_evaluation_reports_no_partial_losses(
     small_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def measure_and_stop(model: LanguageModel, ids: Ids, *arguments: Any) -> Loss:
-        counting.stop()
+        trainer.stop()
         return evaluate(model, ids, *arguments)
 
-    counting = make_trainer(small_corpus, CONFIG)
+    trainer = make_trainer(small_corpus, CONFIG)
     monkeypatch.setattr(predict, "evaluate", measure_and_stop)
-    assert last_event(counting.events()).losses == {}
+    assert last_event(trainer.events()).losses == {}
 
 
-def test_counting_needs_no_validation_split_and_no_run() -> None:
+def test_the_ngram_trainer_needs_no_validation_split_and_no_run() -> None:
     corpus = Corpus.of_text("abracadabra", Split(1, 0, 0))
     events = list(make_trainer(corpus, dataclasses.replace(CONFIG, sample_every=0)).events())
     assert [type(e) for e in events] == [Started, Evaluated, Finished]

@@ -1,4 +1,4 @@
-"""What of a sample is copied: by numbers of runs, and by looking."""
+"""Novelty: which parts of a sample are copied, against a direct search."""
 
 import json
 import re
@@ -38,15 +38,15 @@ def compare(
     return novelty([codes(s) for s in samples], [codes(b) for b in blocks], lengths)
 
 
-def by_looking(samples: Iterable[str], corpus: str, length: int) -> float | None:
+def by_direct_search(samples: Iterable[str], corpus: str, length: int) -> float | None:
     runs = [s[i : i + length] for s in samples for i in range(len(s) - length + 1)]
     return sum(r in corpus for r in runs) / len(runs) if runs else None
 
 
 def check(report: Novelty, samples: Sequence[str], corpus: str) -> None:
     for length, share in report.copied.items():
-        wanted = by_looking(samples, corpus, length)
-        assert share == (wanted if wanted is None else pytest.approx(wanted)), length
+        expected = by_direct_search(samples, corpus, length)
+        assert share == (expected if expected is None else pytest.approx(expected)), length
     longest = text(report.longest)
     assert longest in corpus
     assert not longest or any(longest in s for s in samples)
@@ -132,7 +132,7 @@ def test_sample_reports_what_is_copied(corpus: Path) -> None:
     assert report["run"] in VERSE[:20000]
     assert any(report["run"] in sample for sample in samples)
     for length, share in report["copied"].items():
-        assert share == pytest.approx(by_looking(samples, VERSE[:20000], int(length)))
+        assert share == pytest.approx(by_direct_search(samples, VERSE[:20000], int(length)))
 
 
 def test_a_long_copy_is_abbreviated(corpus: Path) -> None:

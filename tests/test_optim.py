@@ -1,4 +1,4 @@
-"""Update rules against their equations written out for one number at a time."""
+"""Update rules, against their equations for a single number."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What is uploaded: a source archive that builds, and a wheel with all that the package needs."""
+"""Packaging: the source archive builds, and the wheel is complete."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the source archive and the wheel that was built from it, without a network."""
+    """A folder with the source archive and the wheel built from it, without network access."""
     pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
@@ -41,15 +41,15 @@ def files_under(folder: Path) -> set[str]:
 
 
 def test_the_wheel_holds_the_package_its_types_and_bundled_files(unpacked: Path) -> None:
-    shipped = {
+    bundled = {
         f"bundled/{folder}/{name}"
         for folder in ("corpora", "checkpoints/shakespeare")
         for name in files_under(ROOT / folder)
     }
-    assert {"bundled/corpora/elizabethan.txt", "bundled/checkpoints/shakespeare/best.npz"} < shipped
+    assert {"bundled/corpora/elizabethan.txt", "bundled/checkpoints/shakespeare/best.npz"} < bundled
     package = files_under(ROOT / "charrnn")
     assert "py.typed" in package
-    assert files_under(unpacked / "charrnn") == package | shipped
+    assert files_under(unpacked / "charrnn") == package | bundled
 
 
 def test_the_wheel_holds_nothing_else(unpacked: Path) -> None:
@@ -82,10 +82,10 @@ def test_the_source_archive_holds_all_that_building_and_testing_need(built: Path
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         names = {name.split("/", 1)[1] for name in tar.getnames()}
-    wanted = ["pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
+    expected = ["pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
               "mkdocs.yml", "docs/index.md", "tests/conftest.py", "tests/golden/pytorch.npz",
               "corpora/elizabethan.txt", "checkpoints/shakespeare/best.npz"]  # fmt: skip
-    assert set(wanted) <= names
+    assert set(expected) <= names
     tops = {name.split("/")[0] for name in names}
     assert not tops & {".venv", ".git", "site", "runs", "dist"}
     of_checkpoints = {name.split("/")[1] for name in names if name.startswith("checkpoints/")}

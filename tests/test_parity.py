@@ -17,8 +17,8 @@ HIDDEN, LAYERS = 4, 2
 def ours(get: Callable[[str], Array], kind: str) -> dict[str, Array]:
     """PyTorch's parameters of each layer under our names.
 
-    PyTorch adds two biases; ours is their sum, except for a GRU's candidate, where the recurrent
-    one, q, is inside the reset gate's product.
+    PyTorch adds two biases; ours is their sum, except for a GRU's candidate, whose recurrent
+    bias q is multiplied by the reset gate.
     """
     arrays = {}
     for n in range(LAYERS):
@@ -57,8 +57,8 @@ def test_outputs_and_gradients_equal_pytorchs(kind: str) -> None:
     np.testing.assert_allclose(y, golden("y"), atol=1e-10)
     assert dx is not None
     np.testing.assert_allclose(dx, golden("dx"), atol=1e-10)
-    for got, wanted in zip((*final, *dstart), states("final") + states("dstate"), strict=True):
-        np.testing.assert_allclose(got, wanted, atol=1e-10)
+    for got, expected in zip((*final, *dstart), states("final") + states("dstate"), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-10)
     for n in range(LAYERS):
         np.testing.assert_allclose(grads[f"{n}.W"], golden(f"dweight_ih_l{n}").T, atol=1e-10)
         np.testing.assert_allclose(grads[f"{n}.U"], golden(f"dweight_hh_l{n}").T, atol=1e-10)

@@ -1,4 +1,4 @@
-"""How streams and sums are shared out among ranks, as far as one process can tell."""
+"""How ranks divide streams and sum gradients, tested in one process."""
 
 import sys
 
@@ -27,7 +27,7 @@ def test_ranks_of_a_power_of_two_threads_sum_like_one_process(
     assert pairwise_sum([pairwise_sum(share) for share in shares]) == pairwise_sum(numbers)
 
 
-def pretended(rank: int, size: int) -> ProcessGroup:
+def fake_group(rank: int, size: int) -> ProcessGroup:
     group = ProcessGroup()
     group.rank, group.size = rank, size
     return group
@@ -40,7 +40,7 @@ def test_every_stream_is_read_by_exactly_one_worker(ranks: int, workers: int, ba
     read: list[int] = []
     numbers: list[int] = []
     for rank in range(ranks):
-        parallel = DataParallel(model, batch, workers, pretended(rank, ranks))
+        parallel = DataParallel(model, batch, workers, fake_group(rank, ranks))
         read += [n for share in parallel.streams for n in streams[parallel.own][share]]
         numbers += range(parallel.first, parallel.first + parallel.workers)
         assert all(share.stop > share.start for share in parallel.streams)
@@ -51,7 +51,7 @@ def test_every_stream_is_read_by_exactly_one_worker(ranks: int, workers: int, ba
 def test_more_ranks_than_streams_are_refused(rng: np.random.Generator) -> None:
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), rng)
     with pytest.raises(ProcessGroupError, match="4 ranks cannot share 3 streams"):
-        DataParallel(model, 3, 1, pretended(0, 4))
+        DataParallel(model, 3, 1, fake_group(0, 4))
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_mpi_is_not_imported_without_mpiexec() -> None:
 
 def test_standard_input_is_refused_with_several_ranks() -> None:
     with pytest.raises(ProcessGroupError, match="give the text as a file"):
-        read_dataset(["-"], LanguageModelConfig(), pretended(1, 2))
+        read_dataset(["-"], LanguageModelConfig(), fake_group(1, 2))

@@ -1,4 +1,4 @@
-"""The gradient carried forward is the gradient carried back."""
+"""Real-time recurrent learning gives the gradient of backpropagation through time."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Drawing symbols."""
+"""Sampling: distributions, seeds, stop strings."""
 
 from typing import Any
 
@@ -40,9 +40,9 @@ def test_a_distribution_sums_to_one_over_the_allowed_symbols(
 @given(logits, st.floats(0.1, 5))
 def test_temperature_is_a_power_of_the_probabilities(z: list[float], temp: float) -> None:
     plain = np.exp(z - np.max(z)) / np.exp(z - np.max(z)).sum()
-    wanted = plain ** (1 / temp) / (plain ** (1 / temp)).sum()
+    expected = plain ** (1 / temp) / (plain ** (1 / temp)).sum()
     np.testing.assert_allclose(
-        distribution(np.array([z]), SamplingConfig(temp))[0], wanted, atol=1e-9
+        distribution(np.array([z]), SamplingConfig(temp))[0], expected, atol=1e-9
     )
 
 
@@ -64,11 +64,11 @@ def test_temperature_zero_is_argmax() -> None:
 def test_draws_follow_the_predicted_distribution() -> None:
     text_model = model()
     state = text_model.model.initial_state(1)
-    wanted = np.exp(text_model.model.predict(state)[0])
+    expected = np.exp(text_model.model.predict(state)[0])
     rngs = [np.random.default_rng(n) for n in range(4000)]
     drawn = next(write(text_model.model, np.zeros(0, int), 1, rngs))
     shares = np.bincount(drawn, minlength=len(LETTERS)) / len(rngs)
-    np.testing.assert_allclose(shares, wanted, atol=0.03)
+    np.testing.assert_allclose(shares, expected, atol=0.03)
 
 
 def test_a_suppressed_symbol_is_never_drawn() -> None:

@@ -1,4 +1,4 @@
-"""Surprise line by line: each line by itself, the same numbers however many are read at once."""
+"""Scores of lines: each line alone, with results independent of batching."""
 
 import itertools
 from typing import Any
@@ -41,7 +41,7 @@ def model(
 
 
 def by_definition(text_model: TextModel, line: str) -> Array:
-    """Read the end of a line; then predict, look, read, for every symbol and the end."""
+    """Read a line end, then predict and read each symbol of the line and its end."""
     end, *ids = text_model.vocabulary.encode("\n" + line + "\n")
     _, state = text_model.model.read(np.array([[end]]), text_model.model.initial_state(1))
     nats = []
@@ -57,7 +57,7 @@ def by_definition(text_model: TextModel, line: str) -> Array:
 def test_batched_lines_score_as_single_ones(
     cell: str, texts: list[str], streams: int, chunk: int, segment: int
 ) -> None:
-    """Lines of every length beside each other: padding changes nothing, nor do neighbours."""
+    """Lines of different lengths share a batch; padding has no effect."""
     m = model(cell=cell)
     ids = [m.vocabulary.encode(text + "\n") for text in texts]
     end = m.vocabulary.encode("\n")
@@ -106,7 +106,7 @@ def test_single_precision_agrees_to_a_hundred_thousandth(rng: np.random.Generato
 
 
 def test_the_probabilities_of_all_lines_add_up_to_one() -> None:
-    """exp(-nats) is a distribution over lines: every one of up to 5 letters, and all the longer."""
+    """exp(-nats) is a distribution over lines: all of up to 5 letters, and the longer ones."""
     m = model("ab\n")
     texts = ["".join(t) for n in range(6) for t in itertools.product("ab", repeat=n)]
     ended = sum(np.exp(-s.nats.sum()) for s in m.score(texts))
@@ -144,9 +144,9 @@ def test_line_ends_count_if_the_vocabulary_has_them() -> None:
 
 
 def test_lines_can_be_one_text_or_several_strings() -> None:
-    wanted = [(s.line, s.text, s.loss) for s in model().score(["ab", "", "c"])]
+    expected = [(s.line, s.text, s.loss) for s in model().score(["ab", "", "c"])]
     for same in ("ab\n\nc\n", "ab\n\nc", ["ab\n", "\n", "c"]):
-        assert [(s.line, s.text, s.loss) for s in model().score(same)] == wanted
+        assert [(s.line, s.text, s.loss) for s in model().score(same)] == expected
     assert model().score([]) == model().score([], context=True) == []
 
 
@@ -175,8 +175,8 @@ def test_the_nats_of_a_character_are_the_sum_of_those_of_its_bytes(text: str) ->
     assert scored.characters == [*text, "\n"]
     assert scored.loss.chars == len(text.encode()) + 1
     nats_of_bytes = iter(by_definition(m, text))
-    wanted = [sum(next(nats_of_bytes) for _ in c.encode()) for c in scored.characters]
-    np.testing.assert_allclose(scored.nats, wanted, atol=1e-9)
+    expected = [sum(next(nats_of_bytes) for _ in c.encode()) for c in scored.characters]
+    np.testing.assert_allclose(scored.nats, expected, atol=1e-9)
 
 
 def test_invalid_bytes_are_scored_separately() -> None:
@@ -187,7 +187,7 @@ def test_invalid_bytes_are_scored_separately() -> None:
     assert np.nansum(scored.nats) == pytest.approx(scored.loss.nats_per_char * 5)
 
 
-SURPRISING = [  # a line, what is altered in it, and by what
+SURPRISING = [  # line, word, replacement
     ("I shall not go with thee to night.", "shall", "shlal"),
     ("The king is in the garden with his brother.", "king", "knig"),
     ("Come hither, boy, and bring the letter.", "bring", "brign"),
@@ -232,7 +232,7 @@ def test_errors_in_a_line_raise_its_loss(
 def test_the_most_surprising_character_is_in_the_altered_word(
     line: str, right: str, wrong: str, shakespeare: TextModel
 ) -> None:
-    """In it or right behind it, where a word should have gone on."""
+    """It is in the altered word or directly behind it."""
     (bad,) = shakespeare.score([line.replace(right, wrong, 1)])
     at = bad.text.index(wrong)
     assert at <= bad.nats.argmax() <= at + len(wrong)

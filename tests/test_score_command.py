@@ -1,4 +1,4 @@
-"""`charrnn score`: what a person sees in a terminal, and a script in a pipe."""
+"""`charrnn score` in terminals and pipes."""
 
 import json
 import math
@@ -24,7 +24,7 @@ from charrnn.runs.checkpoint import Checkpoint
 from tests.conftest import ROOT
 from tests.test_cli import charrnn
 
-SHIPPED = str(ROOT / "checkpoints" / "shakespeare")
+BUNDLED = str(ROOT / "checkpoints" / "shakespeare")
 LINES = "My lord, the king is dead.\n\nMy lord, the knig is dead.\n"
 LOSS = {"nats_per_char", "bits_per_char", "perplexity", "chars"}
 
@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def on_screen(
     folder: Path, *arguments: str, columns: int = 80, **environment: str
 ) -> tuple[str, int]:
-    """What a terminal gets, and the exit code."""
+    """The output in a terminal, and the exit code."""
     pexpect = pytest.importorskip("pexpect")
     env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLORTERM", "FORCE_COLOR")}
     child = pexpect.spawn(
@@ -62,7 +62,7 @@ def without_colour(screen: str) -> str:
 
 
 def test_piped_output_is_tab_separated(folder: Path) -> None:
-    done = charrnn(folder, "score", SHIPPED, "lines.txt")
+    done = charrnn(folder, "score", BUNDLED, "lines.txt")
     assert done.returncode == 0, done.stderr
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     assert [r[2:] for r in rows] == [[str(n), t] for n, t in enumerate(LINES.splitlines(), 1)]
@@ -73,28 +73,28 @@ def test_piped_output_is_tab_separated(folder: Path) -> None:
 
 
 def test_text_can_be_piped_in_with_or_without_a_checkpoint(folder: Path) -> None:
-    wanted = charrnn(folder, "score", SHIPPED, "lines.txt").stdout
-    for arguments in ([SHIPPED], [SHIPPED, "-"], [f"{SHIPPED}/best.npz"]):
-        assert charrnn(folder, "score", *arguments, stdin=LINES).stdout == wanted
+    expected = charrnn(folder, "score", BUNDLED, "lines.txt").stdout
+    for arguments in ([BUNDLED], [BUNDLED, "-"], [f"{BUNDLED}/best.npz"]):
+        assert charrnn(folder, "score", *arguments, stdin=LINES).stdout == expected
     elsewhere = folder / "without runs"
     elsewhere.mkdir(exist_ok=True)
     for arguments in ([], ["-"]):
-        assert charrnn(elsewhere, "score", *arguments, stdin=LINES).stdout == wanted
-    assert charrnn(folder, "score", SHIPPED, stdin=LINES.removesuffix("\n")).stdout == wanted
+        assert charrnn(elsewhere, "score", *arguments, stdin=LINES).stdout == expected
+    assert charrnn(folder, "score", BUNDLED, stdin=LINES.removesuffix("\n")).stdout == expected
 
 
 def test_ranking_puts_the_most_surprising_first(folder: Path) -> None:
     def scored(*options: str) -> list[list[str]]:
-        out = charrnn(folder, "score", SHIPPED, "lines.txt", *options).stdout
+        out = charrnn(folder, "score", BUNDLED, "lines.txt", *options).stdout
         return [line.split("\t") for line in out.splitlines()]
 
-    wanted = sorted(scored(), key=lambda r: -float(r[0]))
-    assert scored("--rank") == wanted
-    assert scored("--top", "2") == wanted[:2]
+    expected = sorted(scored(), key=lambda r: -float(r[0]))
+    assert scored("--rank") == expected
+    assert scored("--top", "2") == expected[:2]
 
 
 def test_json_has_nats_for_every_character(folder: Path) -> None:
-    done = charrnn(folder, "score", SHIPPED, "-", "--json", "--unknown", "skip", stdin="Good é.\nA")
+    done = charrnn(folder, "score", BUNDLED, "-", "--json", "--unknown", "skip", stdin="Good é.\nA")
     data = json.loads(done.stdout)
     assert data.keys() >= LOSS | {"parameters", "chars_per_second", "seconds", "checkpoint"}
     assert (data["text"], data["chars"], data["skipped"], data["context"]) == ("stdin", 9, 1, False)
@@ -109,7 +109,7 @@ def test_json_has_nats_for_every_character(folder: Path) -> None:
 
 
 def test_in_context_a_line_depends_on_those_before_it(folder: Path) -> None:
-    first, second = (charrnn(folder, "score", SHIPPED, "lines.txt", *o).stdout.splitlines()
+    first, second = (charrnn(folder, "score", BUNDLED, "lines.txt", *o).stdout.splitlines()
                      for o in ([], ["--context"]))  # fmt: skip
     assert first[0] == second[0]
     assert first[2] != second[2]
@@ -120,8 +120,8 @@ BAD = [
     (["a", "b", "c"], "", 2, "no more"),
     (["--json", "--show", "-"], "a", 2, "give one of them"),
     (["--top", "0", "-"], "a", 2, "x>=1"),
-    ([SHIPPED], "", 1, "stdin has no lines to score"),
-    ([SHIPPED], "good\ncafé", 1, "the character 'é' (U+00E9), number 4 of line 2"),
+    ([BUNDLED], "", 1, "stdin has no lines to score"),
+    ([BUNDLED], "good\ncafé", 1, "the character 'é' (U+00E9), number 4 of line 2"),
     (["."], "a", 1, "directory without best.npz"),
 ]
 
@@ -137,7 +137,7 @@ def test_bad_input_gets_one_clear_line(
 
 
 def test_a_text_must_be_named_in_a_terminal(folder: Path) -> None:
-    for arguments in ([], [SHIPPED]):
+    for arguments in ([], [BUNDLED]):
         screen, code = on_screen(folder, *arguments)
         assert code == 2
         assert "`-` reads what you type" in screen
@@ -146,7 +146,7 @@ def test_a_text_must_be_named_in_a_terminal(folder: Path) -> None:
 def test_typed_lines_end_with_one_control_d(folder: Path) -> None:
     pexpect = pytest.importorskip("pexpect")
     child = pexpect.spawn(
-        sys.executable, ["-m", "charrnn", "score", SHIPPED, "-"],
+        sys.executable, ["-m", "charrnn", "score", BUNDLED, "-"],
         cwd=str(folder), timeout=30, encoding="utf-8",
     )  # fmt: skip
     child.expect("Ctrl-D ends them")
@@ -157,19 +157,19 @@ def test_typed_lines_end_with_one_control_d(folder: Path) -> None:
 
 def test_surprise_is_coloured_in_a_terminal(folder: Path) -> None:
     (folder / "slip.txt").write_text("My lord, the kqing is dead.\n")
-    screen, code = on_screen(folder, SHIPPED, "slip.txt", "--show", COLORTERM="truecolor")
+    screen, code = on_screen(folder, BUNDLED, "slip.txt", "--show", COLORTERM="truecolor")
     assert code == 0
     assert re.search(r"\x1b\[38;2;0;0;0;48;2;255;\d+;\d+mq\x1b", screen)
     assert "My lord, the kqing is dead.↵\n" in without_colour(screen)
     assert "4.2 is a blind guess among 65" in screen
-    older, _ = on_screen(folder, SHIPPED, "slip.txt", "--show")
+    older, _ = on_screen(folder, BUNDLED, "slip.txt", "--show")
     assert "48;5;" in older
     assert "48;2;" not in older
 
 
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": "xterm"}])
 def test_without_colours_digits_show_surprise(folder: Path, environment: dict[str, Any]) -> None:
-    screen, _ = on_screen(folder, SHIPPED, "lines.txt", "--show", **environment)
+    screen, _ = on_screen(folder, BUNDLED, "lines.txt", "--show", **environment)
     assert not re.search(r"\x1b\[[0-9;]*(3[0-7]|4[0-7]|38|48)[;m]", screen)
     rows = without_colour(screen).splitlines()
     n = next(n for n, row in enumerate(rows) if "knig" in row)
@@ -179,7 +179,7 @@ def test_without_colours_digits_show_surprise(folder: Path, environment: dict[st
 
 
 def test_show_in_a_pipe_prints_digits_and_does_not_wrap(folder: Path) -> None:
-    done = charrnn(folder, "score", SHIPPED, "--show", stdin="So " * 100, COLUMNS="40")
+    done = charrnn(folder, "score", BUNDLED, "--show", stdin="So " * 100, COLUMNS="40")
     row, beneath = done.stdout.splitlines()[1:3]
     assert row.endswith("So " * 100 + "↵")
     assert len(beneath) <= len(row)
@@ -193,7 +193,7 @@ def test_wide_characters_fit_the_terminal(folder: Path, columns: int) -> None:
             folder, "run", "chinese.txt", "--show", "--top", "2", columns=columns, **extra
         )
         assert code == 0
-        shown = without_colour(screen).splitlines()[1:-2]  # between the notes
+        shown = without_colour(screen).splitlines()[1:-2]  # without the first and last lines
         assert max(map(cell_len, shown)) <= columns
 
 
@@ -210,7 +210,7 @@ def test_colours_are_readable_and_lighter_with_more_surprise(
         (back_a, front), (back_b, _) = (colours(n, top, smooth) for n in sorted((a, b)))
         light, dark = sorted([luminance(back_a), luminance(front)], reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5
-        assert luminance(back_a) <= luminance(back_b) + 0.001  # a step of one channel
+        assert luminance(back_a) <= luminance(back_b) + 0.001  # rounding of one colour channel
         assert smooth or {back_a.number, back_b.number} <= set(STOPS)
 
 
@@ -246,7 +246,7 @@ def test_wrapping_keeps_words_together() -> None:
 
 def test_a_closed_pipe_is_quiet(folder: Path) -> None:
     (folder / "many.txt").write_text("The king is dead.\n" * 3000)
-    command = f"{sys.executable} -m charrnn score {SHIPPED} many.txt --show | head -1"
+    command = f"{sys.executable} -m charrnn score {BUNDLED} many.txt --show | head -1"
     done = subprocess.run(
         ["bash", "-c", command + "; echo ${PIPESTATUS[0]}"],
         cwd=folder, capture_output=True, text=True, timeout=60, check=False,

@@ -1,4 +1,4 @@
-"""The test that tells a difference from chance."""
+"""The significance test of differences between models."""
 
 import math
 from typing import Any
@@ -19,7 +19,7 @@ from charrnn.compare.significance import (
 )
 from charrnn.nn.params import Array
 
-# From tables: the t that is exceeded, on either side, by five in a hundred.
+# From tables: two-sided critical values of t at 5%.
 CRITICAL = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706, 10: 2.2281, 30: 2.0423,
             100: 1.9840}  # fmt: skip
 
@@ -48,7 +48,7 @@ def test_many_degrees_of_freedom_are_the_normal_distribution(t: float) -> None:
 @settings(max_examples=30)
 @given(st.floats(0.05, 20), st.floats(1, 60))
 def test_students_distribution_is_the_integral_of_its_density(t: float, freedom: float) -> None:
-    """With t = sqrt(f) tan(a) the density is cos(a)^(f - 1), up to a constant."""
+    """With t = sqrt(f) tan(a), the density is proportional to cos(a)^(f - 1)."""
     nodes, weights = LEGENDRE
 
     def integral(low: float) -> Any:
@@ -104,14 +104,14 @@ def draw(
     text: Array | None = None,
     mean: float = 0.0,
 ) -> Array:
-    """Losses `(runs, blocks)` of a model."""
+    """Random losses `(runs, blocks)` of a model."""
     shared = np.zeros(blocks) if text is None else text
     effects = of_run * rng.standard_normal((runs, 1)) + of_block * rng.standard_normal(blocks)
     return mean + shared + effects + noise * rng.standard_normal((runs, blocks))
 
 
 def tested(x: Array, y: Array) -> Difference:
-    """The difference of two models, of which there are blocks enough to test it."""
+    """The difference of two models with enough blocks for a test."""
     result = difference(x, y)
     assert result is not None
     return result
@@ -119,11 +119,11 @@ def tested(x: Array, y: Array) -> Difference:
 
 def test_the_difference_has_a_sign_and_the_test_has_none(rng: np.random.Generator) -> None:
     x, y = draw(rng, 3, 20, mean=0.2), draw(rng, 5, 20)
-    there, back = tested(x, y), tested(y, x)
-    assert there.nats == pytest.approx(x.mean() - y.mean())
-    assert back.nats == pytest.approx(-there.nats)
-    assert (back.error, back.freedom, back.p) == pytest.approx(
-        (there.error, there.freedom, there.p)
+    forward, reverse = tested(x, y), tested(y, x)
+    assert forward.nats == pytest.approx(x.mean() - y.mean())
+    assert reverse.nats == pytest.approx(-forward.nats)
+    assert (reverse.error, reverse.freedom, reverse.p) == pytest.approx(
+        (forward.error, forward.freedom, forward.p)
     )
 
 
@@ -135,7 +135,7 @@ def test_difficulty_shared_by_both_models_has_no_effect(rng: np.random.Generator
 
 
 def test_with_single_runs_it_is_the_paired_t_test() -> None:
-    """Darwin's maize: crossed against self-fertilised plants (Fisher 1935)."""
+    """Darwin's maize: cross-fertilised and self-fertilised plants (Fisher 1935)."""
     d = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
     result = tested(d[None], np.zeros((1, 15)))
     assert result.nats / result.error == pytest.approx(2.148, abs=5e-4)
@@ -172,12 +172,12 @@ VARYING = [{"of_run": 1.0, "of_block": 0, "noise": 0}, {"of_run": 0, "of_block":
 def test_the_false_positive_rate_is_five_percent(
     rng: np.random.Generator, varying: dict[str, float], runs: int
 ) -> None:
-    alarms = 0
+    rejections = 0
     for _ in range(600):
         text = rng.standard_normal(20)
         x, y = (draw(rng, runs, 20, text=text, **varying) for _ in "xy")
-        alarms += tested(x, y).p < 0.05
-    assert 0.015 < alarms / 600 < 0.075
+        rejections += tested(x, y).p < 0.05
+    assert 0.015 < rejections / 600 < 0.075
 
 
 def test_a_true_difference_is_detected(rng: np.random.Generator) -> None:

@@ -1,4 +1,4 @@
-"""Networks of a given number of parameters."""
+"""Hidden sizes for a given number of parameters."""
 
 from dataclasses import replace
 
@@ -26,13 +26,13 @@ def test_the_parameter_count_matches_the_network(shape: NetworkConfig) -> None:
 
 @settings(max_examples=60)
 @given(SHAPES, st.integers(5_000, 500_000))
-def test_the_chosen_hidden_size_is_the_closest(shape: NetworkConfig, wanted: int) -> None:
-    def off(hidden: int) -> int:
-        return abs(parameters(replace(shape, hidden=hidden)) - wanted)
+def test_the_chosen_hidden_size_is_the_closest(shape: NetworkConfig, expected: int) -> None:
+    def distance(hidden: int) -> int:
+        return abs(parameters(replace(shape, hidden=hidden)) - expected)
 
-    hidden = hidden_for(shape, wanted)
-    assert off(hidden) <= off(hidden + 1)
-    assert hidden == 1 or off(hidden) <= off(hidden - 1)
+    hidden = hidden_for(shape, expected)
+    assert distance(hidden) <= distance(hidden + 1)
+    assert hidden == 1 or distance(hidden) <= distance(hidden - 1)
 
 
 @pytest.mark.parametrize("cell", NETWORKS)

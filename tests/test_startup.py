@@ -1,4 +1,4 @@
-"""What a command loads before it does anything: no more than it uses. (Time is for benchmarks.)"""
+"""Commands import only the modules they use. (Start-up time is measured by a benchmark.)"""
 
 import json
 import os
@@ -18,14 +18,14 @@ from charrnn.runs.checkpoint import Checkpoint
 from charrnn.system import machine
 from charrnn.system.bundled import bundled
 
-SHIPPED = bundled("checkpoints")
-assert SHIPPED
-MODEL = str(SHIPPED / "shakespeare")
+BUNDLED = bundled("checkpoints")
+assert BUNDLED
+MODEL = str(BUNDLED / "shakespeare")
 HTTP = {"http.client", "urllib.request", "ssl"}
 
 
 def loaded(*commands: list[str]) -> set[str]:
-    """The modules that a fresh process has loaded once it has run these commands."""
+    """The modules loaded in a new process after running these commands."""
     code = (
         "import json, sys; from charrnn.cli import run\n"
         "codes = [run(c) for c in json.loads(sys.argv[1])]\n"
@@ -66,11 +66,11 @@ def test_loading_a_checkpoint_draws_no_random_parameters(
     model = CharRNN.initialised(NetworkConfig(3, "gru", 5, 2), rng)
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "best.npz")
 
-    def drawn(*args: object) -> NoReturn:
-        raise AssertionError("parameters are drawn that the file is about to overwrite")
+    def fail(*args: object) -> NoReturn:
+        raise AssertionError("random parameters were drawn")
 
-    monkeypatch.setattr(np.random, "default_rng", drawn)
-    monkeypatch.setattr(np.linalg, "qr", drawn)
+    monkeypatch.setattr(np.random, "default_rng", fail)
+    monkeypatch.setattr(np.linalg, "qr", fail)
     loaded = checkpoint.load(tmp_path / "best.npz")
     assert isinstance(loaded.model, CharRNN)
     np.testing.assert_array_equal(loaded.model.params.flat, model.params.flat)

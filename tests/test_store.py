@@ -1,4 +1,4 @@
-"""Kept encodings: used again when nothing differs, never otherwise, and not kept without end."""
+"""The store of encodings: reuse, invalidation, damage, concurrency and eviction."""
 
 import dataclasses
 import os
@@ -159,7 +159,7 @@ def test_processes_can_encode_the_same_text_at_once(encodings: Path, long_text: 
 def test_a_full_disk_is_a_one_line_error_and_leaves_nothing(
     room: int, encodings: Path, long_text: Path
 ) -> None:
-    """The text is 100 kB: the disk fills while it is read, or while its ids are written."""
+    """The text has 100 kB: the disk fills while reading it or while writing its ids."""
     long_text.write_bytes(b"ab" * 50_000)
     limit = f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({room}, {room}))\n"
     said = start(long_text, limit).communicate("go\n")[0]

@@ -1,4 +1,4 @@
-"""The network that fills gaps, what it learns from, and its training."""
+"""The masked language model: masking, gradients, training and checkpoints."""
 
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ TINY: dict[str, Any] = {
 
 
 def spans(places: Array) -> Ids:
-    """The lengths of the runs of hidden symbols."""
+    """The lengths of all runs of hidden symbols."""
     edges = np.diff(np.pad(places.astype(int), ((0, 0), (1, 1))), axis=1)
     return np.flatnonzero(edges == -1) - np.flatnonzero(edges == 1)
 
@@ -83,7 +83,9 @@ def test_every_epoch_reads_all_of_the_text(length: int, batch: int, seq: int, ep
             assert hidden.sum() == len(truth)
             whole = stream.copy()
             whole[hidden] = truth
-            np.testing.assert_array_equal(np.diff(whole), 1)  # a piece of the text, restored
+            np.testing.assert_array_equal(
+                np.diff(whole), 1
+            )  # restored, it is a contiguous piece of the text
             read |= set(whole.tolist())
     assert read == set(range(length))
 
@@ -195,7 +197,7 @@ def test_options_of_other_tasks_are_refused() -> None:
 
 
 def test_the_model_learns_what_both_sides_determine() -> None:
-    """Each symbol is told by the one before and the one after it, and by neither alone."""
+    """Each symbol is determined by both of its neighbours, but by neither alone."""
     corpus = Corpus.of_text("abcacb" * 200)
     shape = TINY | {"hidden": 12, "batch": 16, "seq": 24}
     config = FillConfig(**shape, mask=0.12, steps=100, lr=0.03, dropout=0.0)

@@ -1,4 +1,4 @@
-"""Training: determinism, resuming, recovering, and that it learns."""
+"""Training: learning, determinism, resuming and recovery from divergence."""
 
 import dataclasses
 import math
@@ -56,7 +56,7 @@ def flat(trainer: NetworkTrainer) -> Array:
     return trainer.model.params.flat
 
 
-def only(kind: type[T], events: Iterable[object]) -> list[T]:
+def events_of(kind: type[T], events: Iterable[object]) -> list[T]:
     return [e for e in events if isinstance(e, kind)]
 
 
@@ -77,7 +77,7 @@ def test_every_optimiser_and_schedule_lowers_the_loss(
     optimizer: str, schedule: str, small_corpus: Corpus
 ) -> None:
     _, events = train(small_corpus, optimizer=optimizer, schedule=schedule, warmup=3, steps=60)
-    first, last = only(Stepped, events)[0], events[-1]
+    first, last = events_of(Stepped, events)[0], events[-1]
     assert last.losses["train"].nats_per_char < first.train.nats_per_char - 0.3
 
 
@@ -108,22 +108,22 @@ def test_evaluating_and_sampling_more_often_changes_no_parameter(
 ) -> None:
     rare, _ = train(small_corpus, cell=cell, eval_every=24, sample_every=0)
     often, events = train(small_corpus, cell=cell, eval_every=1, sample_every=1)
-    assert len(only(Sampled, events)) == 24
+    assert len(events_of(Sampled, events)) == 24
     np.testing.assert_array_equal(flat(rare), flat(often))
 
 
 def test_events_come_in_order_and_are_plain_data(small_corpus: Corpus, tmp_path: Path) -> None:
     _, events = train(small_corpus, Run.create(tmp_path, "r"))
     assert isinstance(events[0], Started)
-    assert [e.step for e in only(Stepped, events)] == list(range(1, 25))
-    assert [e.step for e in only(Evaluated, events)] == [8, 16, 24]
-    assert [e.step for e in only(Saved, events)] == [8, 16, 24]
+    assert [e.step for e in events_of(Stepped, events)] == list(range(1, 25))
+    assert [e.step for e in events_of(Evaluated, events)] == [8, 16, 24]
+    assert [e.step for e in events_of(Saved, events)] == [8, 16, 24]
     finished = events[-1]
     assert set(finished.losses) == {"train", "valid", "test"}
     for event in events:
         assert to_json(event)["event"] == type(event).__name__.lower()
     keys = {"nats_per_char", "bits_per_char", "perplexity", "chars", "chars_per_second", "seconds"}
-    assert keys <= set(to_json(only(Evaluated, events)[0]))
+    assert keys <= set(to_json(events_of(Evaluated, events)[0]))
 
 
 def test_the_budget_can_be_epochs_steps_or_minutes(small_corpus: Corpus) -> None:
@@ -133,7 +133,7 @@ def test_the_budget_can_be_epochs_steps_or_minutes(small_corpus: Corpus) -> None
         assert trainer.step.position.step == steps
     trainer, events = train(small_corpus, steps=None, minutes=0.01)
     assert trainer.step.position.seconds >= 0.6
-    shares = [e.share for e in only(Stepped, events)]
+    shares = [e.share for e in events_of(Stepped, events)]
     assert shares == sorted(shares)
     assert trainer.step.progress.share >= 1 > shares[-2]
 
@@ -164,7 +164,7 @@ def test_a_stopped_run_resumes_bit_for_bit(
 
 
 def test_the_log_is_consistent_after_a_crash(small_corpus: Corpus, tmp_path: Path) -> None:
-    """A crash between two saves leaves a log that knows more than the checkpoint."""
+    """After a crash between two saves, the log is ahead of the checkpoint."""
     run = Run.create(tmp_path, "r")
     trainer = network_trainer(small_corpus, SMALL, run)
     for event in trainer.events():
@@ -202,7 +202,7 @@ def test_divergence_restores_the_last_state_and_halves_the_learning_rate(
     step = trainer.step.update
     broken: list[float] = []
 
-    def explode_once(rate: float) -> tuple[float, float]:
+    def diverge_once(rate: float) -> tuple[float, float]:
         loss, norm = step(rate)
         if trainer.step.position.step == 12 and not broken:
             broken.append(rate)
@@ -210,9 +210,9 @@ def test_divergence_restores_the_last_state_and_halves_the_learning_rate(
             return math.nan, norm
         return loss, norm
 
-    monkeypatch.setattr(trainer.step, "update", explode_once)
+    monkeypatch.setattr(trainer.step, "update", diverge_once)
     events = list(trainer.events())
-    (recovered,) = only(Recovered, events)
+    (recovered,) = events_of(Recovered, events)
     assert (recovered.step, recovered.back_to, recovered.attempt) == (12, 8, 1)
     assert trainer.step.position.learning_rate_factor == 0.5
     assert np.isfinite(flat(trainer)).all()
@@ -227,7 +227,7 @@ def test_the_fourth_divergence_is_an_error(small_corpus: Corpus, tmp_path: Path)
     events: list[Event] = []
     with pytest.raises(DivergedError, match="lower --lr"):
         collect(trainer, events)
-    assert [e.attempt for e in only(Recovered, events)] == [1, 2, 3]
+    assert [e.attempt for e in events_of(Recovered, events)] == [1, 2, 3]
     assert not any(f.name.startswith(".") for f in run.path.iterdir())
 
 
@@ -256,7 +256,7 @@ def test_the_best_model_has_the_lowest_validation_loss(
 ) -> None:
     run = Run.create(tmp_path, "r")
     _, events = train(small_corpus, run, steps=60, eval_every=5, lr=0.05, schedule="constant")
-    losses = {e.step: e.valid.nats_per_char for e in only(Evaluated, events) if e.valid}
+    losses = {e.step: e.valid.nats_per_char for e in events_of(Evaluated, events) if e.valid}
     best = min(losses, key=lambda step: losses[step])
     assert events[-1].best_step == best
     assert events[-1].losses["valid"].nats_per_char == pytest.approx(losses[best], abs=1e-6)
@@ -303,10 +303,12 @@ def test_the_same_number_of_workers_gives_the_same_bits(small_corpus: Corpus) ->
 
 
 def test_several_workers_compute_the_gradient_of_one(small_corpus: Corpus) -> None:
-    """Streams that do not share out evenly, no dropout: the same training up to rounding."""
+    """Five streams on three workers, no dropout: the same training up to rounding."""
     one, three = (train(small_corpus, workers=n, batch=5, dropout=0, lr=1e-3) for n in (1, 3))
     np.testing.assert_allclose(flat(one[0]), flat(three[0]), atol=1e-4)
-    losses = [[e.train.nats_per_char for e in only(Stepped, events)] for _, events in (one, three)]
+    losses = [
+        [e.train.nats_per_char for e in events_of(Stepped, events)] for _, events in (one, three)
+    ]
     np.testing.assert_allclose(losses[0], losses[1], atol=1e-4)
 
 
@@ -349,15 +351,15 @@ def test_a_diverged_model_is_never_saved(
     trainer = network_trainer(small_corpus, dataclasses.replace(SMALL, steps=1), run)
     step = trainer.step.update
 
-    def poison_once(rate: float) -> tuple[float, float]:
+    def scale_once(rate: float) -> tuple[float, float]:
         loss, norm = step(rate)
         if trainer.step.position.recoveries == 0:
             trainer.model.params.flat[:] *= 1e4
         return loss, norm
 
-    monkeypatch.setattr(trainer.step, "update", poison_once)
+    monkeypatch.setattr(trainer.step, "update", scale_once)
     events = list(trainer.events())
-    assert [e.attempt for e in only(Recovered, events)] == [1]
+    assert [e.attempt for e in events_of(Recovered, events)] == [1]
     assert last_event(events).losses["valid"].nats_per_char < 5
 
 
@@ -380,7 +382,7 @@ def test_resuming_a_finished_run_changes_nothing(small_corpus: Corpus, tmp_path:
     list(network_trainer(small_corpus, config, run).events())
     before, log = run.last.read_bytes(), run.records()
     resumed = resume_network(run, small_corpus, config)
-    assert not only(Evaluated, list(resumed.events()))
+    assert not events_of(Evaluated, list(resumed.events()))
     assert run.last.read_bytes() == before
     speed = {"chars_per_second": 0}
     assert [r | speed for r in run.records()] == [r | speed for r in log]

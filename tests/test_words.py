@@ -1,4 +1,4 @@
-"""Words: cut without loss, wherever the blocks end, and measured per character."""
+"""Words: lossless tokenization, block boundaries, and losses per character."""
 
 import json
 import math
@@ -71,10 +71,10 @@ def test_blocks_do_not_cut_words(
     sources = [Source("a", (t + " don't\n\n  'tis" * 10).encode()) for t in texts]
     encoded = encode(sources, WORD, "a")
     read = [as_read(s.content) for s in sources]
-    wanted = [piece for text in read for piece in cut(text)]
-    assert [encoded.vocabulary.symbols[n] for n in encoded.ids] == wanted
+    expected = [piece for text in read for piece in cut(text)]
+    assert [encoded.vocabulary.symbols[n] for n in encoded.ids] == expected
     assert encoded.ends[0] == len(cut(read[0]))
-    again = encode(sources, WORD, "a")  # from the store
+    again = encode(sources, WORD, "a")  # read from the store
     assert again.vocabulary == encoded.vocabulary
     np.testing.assert_array_equal(again.ids, encoded.ids)
 
@@ -206,10 +206,10 @@ def test_training_reports_losses_per_character() -> None:
     config = LanguageModelConfig(unit="word", hidden=6, layers=1, steps=2, batch=4, seq=8)
     events = list(network_trainer(corpus, config).events())
     losses = [e.train for e in events if isinstance(e, Stepped)]
-    blind = math.log(len(corpus.vocabulary))
+    uniform = math.log(len(corpus.vocabulary))
     for loss in losses:
-        assert loss.nats_per_symbol == pytest.approx(blind, rel=0.15)
-        assert loss.nats_per_char < blind / 2
+        assert loss.nats_per_symbol == pytest.approx(uniform, rel=0.15)
+        assert loss.nats_per_char < uniform / 2
     end = last_event(events).losses
     assert {name: loss.chars for name, loss in end.items()} == corpus.chars
     assert end["valid"].unknown == 0

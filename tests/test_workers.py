@@ -1,4 +1,4 @@
-"""Workers: processes and threads compute the same bits, and nobody is left behind."""
+"""Workers: processes and threads compute the same bits, and all processes end."""
 
 from __future__ import annotations
 
@@ -21,34 +21,36 @@ from charrnn.training.parallel.workers import ProcessWorker, workers
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 
 
-def a_team(fork: bool, count: int = 3) -> DataParallel:
+def make_parallel(fork: bool, count: int = 3) -> DataParallel:
     shape = NetworkConfig(11, "lstm", 16, 2, 0.2)
     model = CharRNN.initialised(shape, np.random.default_rng(1))
-    team = DataParallel(model, 7, 1)
+    parallel = DataParallel(model, 7, 1)
     whole = DataParallel(model, 7, count)
-    team.streams, team.shares, team.others = (
+    parallel.streams, parallel.shares, parallel.others = (
         whole.streams,
         whole.shares,
         workers(model, count - 1, fork=fork),
     )
-    return team
+    return parallel
 
 
-def run(team: DataParallel, steps: int = 3) -> tuple[list[float], np.ndarray, list[np.ndarray]]:
+def run(parallel: DataParallel, steps: int = 3) -> tuple[list[float], np.ndarray, list[np.ndarray]]:
     """Some steps of plain gradient descent."""
     rng = np.random.default_rng(2)
-    state, grads, losses = team.model.initial_state(7), team.model.params.zeros_like(), []
+    state, grads, losses = parallel.model.initial_state(7), parallel.model.params.zeros_like(), []
     for _ in range(steps):
         ids = rng.integers(0, 11, (5, 7)).astype(np.uint8)
-        loss, state = team.gradient(ids, ids, state, grads, lambda n: np.random.default_rng([9, n]))
-        team.model.params.flat[:] -= grads.flat
+        loss, state = parallel.gradient(
+            ids, ids, state, grads, lambda n: np.random.default_rng([9, n])
+        )
+        parallel.model.params.flat[:] -= grads.flat
         losses.append(loss)
     return losses, grads.flat, list(state)
 
 
 @linux_only
 def test_processes_and_threads_compute_the_same_bits() -> None:
-    forked, threaded = run(a_team(fork=True)), run(a_team(fork=False))
+    forked, threaded = run(make_parallel(fork=True)), run(make_parallel(fork=False))
     assert forked[0] == threaded[0]
     assert np.array_equal(forked[1], threaded[1])
     assert all(np.array_equal(a, b) for a, b in zip(forked[2], threaded[2], strict=True))
@@ -56,38 +58,38 @@ def test_processes_and_threads_compute_the_same_bits() -> None:
 
 @linux_only
 def test_a_killed_worker_is_an_error_that_says_so() -> None:
-    team = a_team(fork=True)
-    run(team, 1)
-    (first, *_) = team.others
+    parallel = make_parallel(fork=True)
+    run(parallel, 1)
+    (first, *_) = parallel.others
     assert isinstance(first, ProcessWorker)
     os.kill(first.process.pid or 0, signal.SIGKILL)
     with pytest.raises(WorkerError, match=r"signal 9.*--resume"):
-        run(team, 1)
+        run(parallel, 1)
 
 
 @linux_only
 def test_an_error_in_a_worker_is_raised_in_the_parent() -> None:
-    team = a_team(fork=True)
+    parallel = make_parallel(fork=True)
     ids = np.full((5, 7), 99)
-    team.others[0].start(ids, ids, team.model.initial_state(7), 1.0, None)
+    parallel.others[0].start(ids, ids, parallel.model.initial_state(7), 1.0, None)
     with pytest.raises(IndexError):
-        team.others[0].result()
-    assert len(run(team, 1)[0]) == 1
+        parallel.others[0].result()
+    assert len(run(parallel, 1)[0]) == 1
 
 
 @linux_only
 def test_worker_processes_end_with_their_pool() -> None:
-    team = a_team(fork=True)
-    pids = [w.process.pid for w in team.others if isinstance(w, ProcessWorker)]
+    parallel = make_parallel(fork=True)
+    pids = [w.process.pid for w in parallel.others if isinstance(w, ProcessWorker)]
     assert len(pids) == 2
-    processes = [w.process for w in team.others if isinstance(w, ProcessWorker)]
-    del team
+    processes = [w.process for w in parallel.others if isinstance(w, ProcessWorker)]
+    del parallel
     for process in processes:
         process.join(5)
         assert process.exitcode == 0
 
 
-def a_training(folder: Path) -> subprocess.Popen[str]:
+def start_training(folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "charrnn", "train", "elizabethan", "--hidden", "16"]
     command += [
         "--workers",
@@ -130,7 +132,7 @@ def is_gone(pid: int) -> bool:
     [(signal.SIGKILL, "worker", 1), (signal.SIGKILL, "parent", -9), (signal.SIGINT, "all", 130)],
 )
 def test_no_process_outlives_a_signal(tmp_path: Path, number: int, whom: str, code: int) -> None:
-    with a_training(tmp_path) as training:
+    with start_training(tmp_path) as training:
         wait_for(lambda: list(tmp_path.glob("*/last.npz")))
         others = children(training.pid)
         assert len(others) == 2
