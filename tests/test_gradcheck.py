@@ -1,4 +1,4 @@
-"""`charrnn gradcheck` tells right gradients from wrong ones."""
+"""`charrnn gradcheck` accepts correct gradients and rejects wrong ones."""
 
 import json
 
@@ -16,49 +16,49 @@ from charrnn.nn.layers import JORDAN
 
 
 class WrongSign(Elman):
-    """A derivative that flows back through U with the wrong sign."""
+    """A cell that passes the gradient through U with the wrong sign."""
 
     def backward(self, dh, dstate, step):
         dh *= -1
         return super().backward(dh, dstate, step)
 
 
-class Forgetful(LSTM):
-    """One that drops what the cell state hands on to the step before."""
+class DropsCellState(LSTM):
+    """A cell that drops the gradient of the previous cell state."""
 
     def backward(self, dh, dstate, step):
         super().backward(dh, dstate, step)
         dstate[0][...] = 0
 
 
-class Lost(GRU):
-    """One that is no number at all."""
+class NotANumber(GRU):
+    """A cell whose gradient is not a number."""
 
     def backward(self, dh, dstate, step):
         dh /= 0.0
         return super().backward(dh, dstate, step)
 
 
-class Slightly(GRU):
-    """One that is wrong by a part in a hundred thousand, in the recurrent bias alone."""
+class SlightlyWrong(GRU):
+    """A cell whose gradient of q has a relative error of 1e-5."""
 
-    def parameter_gradients(self, k, grads):
-        da = super().parameter_gradients(k, grads)
+    def parameter_gradients(self, cache, grads):
+        da = super().parameter_gradients(cache, grads)
         grads["q"][...] *= 1.00001
         return da
 
 
 class Incomplete(GRU):
-    """One that leaves an entry out: right along itself, wrong in every other direction."""
+    """A cell that omits one entry of a gradient: right along itself, wrong in other directions."""
 
-    def parameter_gradients(self, k, grads):
-        da = super().parameter_gradients(k, grads)
+    def parameter_gradients(self, cache, grads):
+        da = super().parameter_gradients(cache, grads)
         grads["q"][0] = 0
         return da
 
 
-class Bent(Elman):
-    """A right one with a kink: h' = |a + u| / 2."""
+class Kink(Elman):
+    """A correct cell with a kink: h' = |a + u| / 2."""
 
     def forward(self, p, u, step):
         a, h1 = step
@@ -66,9 +66,10 @@ class Bent(Elman):
         h1 *= 0.5
         a += u
 
-    def local_gradients(self, p, k):
-        k["z"][...] = np.sign(k["z"]) / 2
-        return zip(k["z"][::-1], strict=True)
+    def local_gradients(self, p, cache):
+        z = cache["z"]
+        z[...] = np.sign(z) / 2
+        return zip(z[::-1], strict=True)
 
 
 def gradcheck(capsys, *arguments):
@@ -76,7 +77,7 @@ def gradcheck(capsys, *arguments):
     return code, *capsys.readouterr()
 
 
-def test_every_registered_cell_agrees(capsys):
+def test_all_cells_agree(capsys):
     code, out, err = gradcheck(capsys, "--json", "--layers", "2", "--hidden", "4", "--seq", "6")
     data = json.loads(out)
     assert (code, err, data["agree"]) == (0, "", True)
@@ -92,7 +93,7 @@ def test_every_registered_cell_agrees(capsys):
                ["0.W", "0.U", "0.b", "1.W", "1.U", "1.b", "out.V", "out.c"])  # fmt: skip
 
 
-def test_the_table_shows_each_gradient_twice(capsys):
+def test_the_table_shows_both_values_of_each_gradient(capsys):
     code, out, err = gradcheck(capsys, "--cell", "rnn")
     assert code == 0
     rows = [line.split() for line in out.splitlines()]
@@ -106,23 +107,23 @@ def test_the_table_shows_each_gradient_twice(capsys):
 
 
 @pytest.mark.parametrize(
-    ("planted", "named"),
+    ("wrong_cell", "message"),
     [(WrongSign(), "rnn 0.U ("), (WrongSign(), "rnn 0.U (BPTT is not RTRL)"),
-     (Forgetful(), "lstm 0.U ("), (Lost(), "gru 0.W (nan"), (Slightly(), "1 gradient disagrees"),
+     (DropsCellState(), "lstm 0.U ("), (NotANumber(), "gru 0.W (nan"), (SlightlyWrong(), "1 gradient disagrees"),
      (Incomplete(), "1 gradient disagrees: gru 0.q (")],
     ids=lambda v: type(v).__name__ if not isinstance(v, str) else None,
 )  # fmt: skip
-def test_a_wrong_derivative_is_seen_and_named(planted, named, monkeypatch, capsys):
-    monkeypatch.setitem(CELLS, planted.name, planted)
-    code, out, err = gradcheck(capsys, "--cell", planted.name)
+def test_a_wrong_derivative_is_detected_and_named(wrong_cell, message, monkeypatch, capsys):
+    monkeypatch.setitem(CELLS, wrong_cell.name, wrong_cell)
+    code, out, err = gradcheck(capsys, "--cell", wrong_cell.name)
     assert code == 1
     assert "agree:" not in out
-    assert named in err.splitlines()[-1]
+    assert message in err.splitlines()[-1]
     assert err.splitlines()[-1].startswith("Error: ")
 
 
-def test_a_wrong_derivative_is_in_the_json_too(monkeypatch, capsys):
-    monkeypatch.setitem(CELLS, "gru", Lost())
+def test_a_wrong_derivative_is_in_the_json(monkeypatch, capsys):
+    monkeypatch.setitem(CELLS, "gru", NotANumber())
     code, out, err = gradcheck(capsys, "--json")
     data = json.loads(out, parse_constant=pytest.fail)
     assert (code, data["agree"]) == (1, False)
@@ -140,29 +141,33 @@ def test_a_cell_registered_under_a_new_name_is_checked(monkeypatch, capsys):
 
 @pytest.mark.parametrize(("layers", "hidden", "seq"), [(1, 1, 1), (1, 48, 60), (3, 6, 20)])
 @pytest.mark.parametrize("cell", CELLS)
-def test_right_gradients_agree_at_any_size(cell, layers, hidden, seq):
-    """No seed of these is unlucky: neither rounding nor chaos makes a right gradient look wrong."""
+def test_correct_gradients_agree_at_any_size(cell, layers, hidden, seq):
+    """With these seeds, neither rounding nor chaos makes a correct gradient look wrong."""
     for seed in range(5):
         config = NetworkConfig(6, cell, hidden, layers)
-        found = check_network(config, seq, 2, np.random.default_rng(seed))
-        assert all(a.agrees for a in found.values()), (seed, found)
+        agreements = check_network(config, seq, 2, np.random.default_rng(seed))
+        assert all(a.agrees for a in agreements.values()), (seed, agreements)
 
 
-def test_a_kink_between_the_two_points_is_no_disagreement(monkeypatch):
-    monkeypatch.setitem(CELLS, "bent", Bent())
+def test_a_kink_between_the_two_points_does_not_matter(monkeypatch):
+    monkeypatch.setitem(CELLS, "bent", Kink())
     for seed in range(3):
-        found = check_network(NetworkConfig(6, "bent", 48, 1), 60, 8, np.random.default_rng(seed))
-        assert all(a.agrees for a in found.values()), found
+        agreements = check_network(
+            NetworkConfig(6, "bent", 48, 1), 60, 8, np.random.default_rng(seed)
+        )
+        assert all(a.agrees for a in agreements.values()), agreements
 
 
-def test_a_wrong_derivative_of_a_single_number_is_seen_whatever_the_seed(monkeypatch):
-    monkeypatch.setitem(CELLS, "gru", Slightly())
+def test_a_wrong_derivative_of_a_single_entry_is_detected_for_every_seed(monkeypatch):
+    monkeypatch.setitem(CELLS, "gru", SlightlyWrong())
     for seed in range(12):
-        found = check_network(NetworkConfig(6, "gru", 1, 1), 12, 3, np.random.default_rng(seed))
-        assert [name for name, a in found.items() if not a.agrees] == ["0.q"]
+        agreements = check_network(
+            NetworkConfig(6, "gru", 1, 1), 12, 3, np.random.default_rng(seed)
+        )
+        assert [name for name, a in agreements.items() if not a.agrees] == ["0.q"]
 
 
-def test_what_rounding_alone_can_make_is_no_disagreement():
+def test_differences_within_rounding_agree():
     assert Agreement(1e-11, -3e-11).agrees
     assert not Agreement(1e-8, 1.1e-8).agrees
     assert not Agreement(1.0, np.nan).agrees

@@ -1,4 +1,4 @@
-"""How far the gradient reaches: the norms, and what is said of them."""
+"""`charrnn gradflow`: gradient norms, and how they are shown."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def network(cell, rng, layers=1, hidden=H, spread=0.3):
 
 
 def numeric_norms(model, ids, targets, k):
-    """By h and by the whole state at T-k, entry by entry: perturb it and read on from there."""
+    """Norms of the derivative by h and by the whole state at T-k, from central differences."""
     past, rest = ids[: T - k], ids[T - k :]
     _, at = model.read(past, model.initial_state(B))
 
@@ -47,27 +47,27 @@ def numeric_norms(model, ids, targets, k):
             total += ((sides[0] - sides[1]) / 2e-5) ** 2
         squares.append(total)
     outputs = [n for n in range(len(at) - 1) if n % ((len(at) - 1) // model.config.layers) == 0]
-    newest = squares[-1]  # of y, the newest output, in which the network keeps h(T) once more
+    newest = squares[-1]  # the output's copy of the top layer's h(T)
     h = newest + sum(squares[n] for n in outputs)
     return np.sqrt(h), np.sqrt(sum(squares))
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_norms_are_those_of_a_state_perturbed_in_the_middle(cell, layers, rng):
+def test_norms_equal_those_of_central_differences(cell, layers, rng):
     model = network(cell, rng, layers)
     ids, targets = rng.integers(0, V, (T, B)), rng.integers(0, V, B)
     flow = gradient_flow(model, ids, targets)
     for k in range(T):
         h, whole = numeric_norms(model, ids, targets, k)
-        with np.errstate(divide="ignore"):  # rectified units may all be silent
+        with np.errstate(divide="ignore"):  # all rectified units may be 0
             typical = np.exp(np.mean(np.log(h)))
         assert flow.h[k] == pytest.approx(np.sqrt(np.mean(h**2)), rel=2e-5), k
         assert flow.state[k] == pytest.approx(np.sqrt(np.mean(whole**2)), rel=2e-5), k
         assert flow.typical[k] == pytest.approx(typical, rel=2e-5), k
 
 
-def test_the_model_is_left_as_it_was_and_read_in_double_precision(rng):
+def test_the_model_does_not_change_and_is_evaluated_in_float64(rng):
     model = CharRNN.initialised(NetworkConfig(V, "lstm", H, 2), rng)
     before = model.params.flat.copy()
     ids, targets = rng.integers(0, V, (T, B)), rng.integers(0, V, B)
@@ -76,14 +76,14 @@ def test_the_model_is_left_as_it_was_and_read_in_double_precision(rng):
     np.testing.assert_array_equal(flow.h, gradient_flow(model.astype(np.float64), ids, targets).h)
 
 
-def test_a_linear_way_back_keeps_the_norm_and_three_times_it_explodes(rng):
-    """Small weights make tanh straight; an orthogonal U then keeps every length."""
+def test_orthogonal_weights_preserve_the_norm_and_three_times_them_explode(rng):
+    """Small inputs make tanh linear; an orthogonal U then preserves every norm."""
     model = CharRNN.initialised(NetworkConfig(V, "rnn", 24, 1), rng, np.float64)
     model.params["0.W"][...] *= 1e-8
     ids, targets = windows(rng.integers(0, V, 500), 40, 20)
-    kept = gradient_flow(model, ids, targets)
-    np.testing.assert_allclose(kept.h, kept.h[0])
-    assert (kept.vanished, kept.exploded) == (None, None)
+    constant = gradient_flow(model, ids, targets)
+    np.testing.assert_allclose(constant.h, constant.h[0])
+    assert (constant.vanished, constant.exploded) == (None, None)
     model.params["0.U"][...] *= 3
     model.params["0.W"][...] *= 1e-16
     grown = gradient_flow(model, ids, targets)
@@ -92,7 +92,7 @@ def test_a_linear_way_back_keeps_the_norm_and_three_times_it_explodes(rng):
     assert gradient_flow(model, ids, targets).vanished == 7
 
 
-def test_a_thousandth_counts_from_where_it_is_first_met():
+def test_vanished_and_exploded_are_the_first_step_past_the_threshold():
     def flow(*h):
         return GradientNorms(np.array(h), np.array(h), np.array(h))
 
@@ -106,7 +106,7 @@ def test_a_thousandth_counts_from_where_it_is_first_met():
     length=st.integers(2, 60), seq=st.integers(1, 20), count=st.integers(1, 9),
     dtype=st.sampled_from(["uint8", "int64"]),
 )  # fmt: skip
-def test_windows_are_pieces_of_the_text_from_end_to_end(length, seq, count, dtype):
+def test_windows_span_the_text(length, seq, count, dtype):
     text = np.arange(length, dtype=dtype)
     if length <= seq:
         with pytest.raises(CorpusError, match="lower --seq"):
@@ -135,7 +135,7 @@ def gradflow(capsys, *arguments):
 SMALL = ("--hidden", "8", "--batch", "5", "--seq", "30")
 
 
-def test_by_default_the_usual_cells_are_shown(folder, capsys):
+def test_default_cells(folder, capsys):
     code, out, _ = gradflow(capsys, *SMALL)
     assert code == 0
     for cell in {"rnn", "relu", "lstm", "gru"} & set(CELLS):
@@ -144,7 +144,7 @@ def test_by_default_the_usual_cells_are_shown(folder, capsys):
     assert distances[:7] == ["0", "1", "2", "5", "10", "20", "29"]
 
 
-def test_json_has_every_k_of_every_curve(folder, capsys):
+def test_json_has_the_norm_at_every_distance(folder, capsys):
     _, out, _ = gradflow(capsys, *SMALL, "--cells", "gru,lstm", "--train", "3", "--json")
     flows = json.loads(out)["flows"]
     assert [(f["cell"], f["updates"]) for f in flows] == [
@@ -158,7 +158,7 @@ def test_json_has_every_k_of_every_curve(folder, capsys):
     assert flows[0]["norm"] != flows[1]["norm"]
 
 
-def test_a_trained_run_is_measured_beside_a_fresh_network(folder, capsys):
+def test_a_run_is_shown_with_an_untrained_network(folder, capsys):
     options = ["--cell", "gru", "--hidden", "6", "--layers", "1", "--steps", "5", "--quiet"]
     assert run(["train", "verse.txt", *options, "--name", "mine"]) == 0
     _, out, _ = gradflow(capsys, "--runs", "checkpoints/mine", "--seq", "20", "--json")
@@ -171,15 +171,15 @@ def test_a_trained_run_is_measured_beside_a_fresh_network(folder, capsys):
     assert "gru 1x6, 5 updates (mine)" in out
 
 
-def test_an_explosion_is_told(folder, capsys, monkeypatch):
+def test_an_explosion_is_reported(folder, capsys, monkeypatch):
     fresh = CharRNN.initialised.__func__
 
-    def steep(cls, *arguments):
+    def with_large_weights(cls, *arguments):
         model = fresh(cls, *arguments)
         model.params["0.U"][...] *= 3
         return model
 
-    monkeypatch.setattr(CharRNN, "initialised", classmethod(steep))
+    monkeypatch.setattr(CharRNN, "initialised", classmethod(with_large_weights))
     _, out, _ = gradflow(capsys, "--cells", "rnn", "--hidden", "32")
     assert re.search(r"rnn 1x32 +never: 1000 times as much after \d+, exploding", out)
     _, out, _ = gradflow(capsys, "--cells", "rnn", "--hidden", "32", "--json")
@@ -189,7 +189,7 @@ def test_an_explosion_is_told(folder, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-def test_the_picture_is_a_file_of_its_kind(ending, folder, capsys):
+def test_the_plot_has_the_format_of_its_extension(ending, folder, capsys):
     pytest.importorskip("matplotlib")
     code, _, err = gradflow(capsys, *SMALL, "--cells", "rnn,lstm", "--plot", f"flow.{ending}")
     assert code == 0, err
@@ -209,7 +209,7 @@ def test_the_picture_is_a_file_of_its_kind(ending, folder, capsys):
         (["--runs", "x", "--train", "3"], 2, "name some beside --runs"),
     ],
 )
-def test_bad_input_gets_one_clear_line(arguments, code, message, folder, capsys):
+def test_bad_input_gets_a_one_line_error(arguments, code, message, folder, capsys):
     if "--plot" in arguments:
         pytest.importorskip("matplotlib")
     done, _, err = gradflow(capsys, *arguments)
@@ -218,7 +218,7 @@ def test_bad_input_gets_one_clear_line(arguments, code, message, folder, capsys)
     assert err.splitlines()[-1].startswith("Error: ")
 
 
-def test_without_matplotlib_the_extra_is_named_before_any_work(folder, capsys, monkeypatch):
+def test_without_matplotlib_the_error_names_the_extra(folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     code, out, err = gradflow(capsys, "--plot", "flow.png")
     assert (code, out) == (2, "")
@@ -226,7 +226,7 @@ def test_without_matplotlib_the_extra_is_named_before_any_work(folder, capsys, m
 
 
 @pytest.mark.parametrize("columns", ["40", "80"])
-def test_the_plot_fits_the_terminal_and_needs_no_colour(columns, monkeypatch):
+def test_the_plot_fits_the_terminal_without_colour(columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", columns)
     k = np.arange(100)
     plot = log_plot([0.7**k, 0.9**k, np.where(k < 10, 1.0, 0.0)], "title", "below")
@@ -246,6 +246,6 @@ def test_a_terminal_without_unicode_gets_ascii(monkeypatch):
 
 
 @pytest.mark.parametrize("norms", [[0.0, 0.0], [np.inf, np.nan], [1.0, 1.0], [1e300, 1e-300]])
-def test_curves_that_cannot_be_drawn_draw_nothing_and_do_no_harm(norms):
+def test_curves_without_finite_positive_values_are_not_drawn(norms):
     plot = log_plot([np.array(norms)], "title", "below").plain
     assert ("a" in plot.split("title")[1].split("k")[0]) == (norms[0] in (1.0, 1e300))

@@ -1,4 +1,4 @@
-"""The hand-written derivatives, against central differences in float64."""
+"""Hand-written backward passes against central differences in float64."""
 
 import numpy as np
 import pytest

@@ -1,10 +1,10 @@
-"""The learner: a network, its optimiser and its place in the text. One call, one update.
+"""The training step: a network, its optimiser and its position in the text.
 
-All that decides the next update is here: the parameters, the optimiser's slots, the carried state
-and `TrainingState`; random numbers are a function of the seed and the step. `state_dict` copies it
-out and `load_state_dict` puts it back, for resuming bit for bit and for going back after an
-explosion. All ranks of a group call the same methods in the same order and hold the same numbers,
-but that each carries the state of its own streams only.
+`TrainingStep` holds everything that determines the next update: the parameters, the optimiser's
+slots, the carried state and `TrainingState`; random numbers depend on the seed and the step alone.
+`state_dict` copies it and `load_state_dict` restores it, to resume bit for bit and to go back after
+an explosion. All ranks of a group call the same methods in the same order and hold the same
+numbers, except that each carries the state of its own streams only.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ from charrnn.training.parallel.group import ProcessGroup, pairwise_sum
 from charrnn.training.state import Stopwatch, TrainingState
 
 _SMOOTHING = 0.98
-_OTHER_TEXT = (
-    "has read another text than rank 0: the SHA-256 differs; give every machine the same files"
+_DIFFERENT_TEXT = (
+    "has read a different text from rank 0 (SHA-256 differs); give every machine the same files"
 )
-_OTHER_PARAMETERS = (
-    "has come to other parameters than rank 0, as when processors differ; set the same "
-    "OPENBLAS_CORETYPE, say Haswell, on every machine"
+_DIFFERENT_PARAMETERS = (
+    "has different parameters from rank 0, as when processors differ; set the same "
+    "OPENBLAS_CORETYPE, such as Haswell, on every machine"
 )
 
 
 class TrainingStep:
-    """A network learning the training part of a corpus, chunk by chunk."""
+    """Trains a network on the training part of a corpus, one update per call of `step`."""
 
     def __init__(
         self, corpus: Corpus, config: TrainConfig, group: ProcessGroup | None = None
     ) -> None:
-        """A ProcessGroupError if the ranks of `group` have not got the same text and options."""
+        """A ProcessGroupError if the ranks of `group` have different texts or options."""
         self.group = group or ProcessGroup()
-        self.group.check_equal(corpus.sha256, _OTHER_TEXT)
-        own = replace(config, valid=None, test=None)  # paths, which may differ
-        self.group.check_equal(own, "was started with other options than rank 0")
+        self.group.check_equal(corpus.sha256, _DIFFERENT_TEXT)
+        options = replace(config, valid=None, test=None)  # paths may differ
+        self.group.check_equal(options, "was started with different options from rank 0")
         config = resolve_defaults(config, len(corpus.parts["train"]))
         self.task = TASKS[config.task](corpus, config)
         rng = np.random.default_rng([0, config.seed])
@@ -75,14 +75,14 @@ class TrainingStep:
         self.at = TrainingState()
         self.watch = Stopwatch()
         self.reduction_changed = False
-        """Whether other ranks or workers than before share the streams since `load_state_dict`."""
+        """Whether the loaded state was trained with another number of ranks or workers."""
         self.speed = 0.0
-        """Characters per second, a running mean."""
+        """Running mean of characters per second."""
         self._symbols = 0
 
     @property
     def progress(self) -> TrainingProgress:
-        """How far training is: of several budgets that counts of which the most is used."""
+        """Training progress, as a share of the budget that will be used up first."""
         at = self.at
         used = {
             "epochs": at.step / self.streams.chunks, "steps": at.step, "minutes": at.seconds / 60
@@ -92,21 +92,24 @@ class TrainingStep:
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next step."""
+        """The learning rate of the next update."""
         c, at = self.config, self.progress
-        shape = SCHEDULES[c.schedule](at, c.decay, c.decay_after) * warm_up(at, c.warmup)
-        return c.rate * shape * self.at.rate_factor
+        factor = SCHEDULES[c.schedule](at, c.decay, c.decay_after) * warm_up(at, c.warmup)
+        return c.rate * factor * self.at.rate_factor
 
     def step(self, rate: float) -> tuple[float, float]:
-        """One chunk: loss, gradient, clipping, update. A bad gradient is not applied."""
+        """One update: read a chunk, compute loss and gradient, clip, update the parameters. Skips
+        the update if the loss or the gradient is not finite. Returns the loss, in nats per target,
+        and the norm of the gradient before it is clipped.
+        """
         self._reset_state()
         inputs, targets = self.streams.chunk(self.at.chunk, self.at.epoch)
         self._symbols = targets.size
         grads, team = self.grads, self.team
         with self.watch, np.errstate(all="ignore"):
             part, self.state = team.gradient(inputs, targets, self.state, grads, self._dropout_rng)
-            notes = self.group.all_reduce(grads.flat, (part, self.watch.lap()))
-            loss, seconds = pairwise_sum(notes[:, 0].tolist()), float(notes[0, 1])
+            scalars = self.group.all_reduce(grads.flat, (part, self.watch.lap()))
+            loss, seconds = pairwise_sum(scalars[:, 0].tolist()), float(scalars[0, 1])
             clip_value(grads.flat, self.config.clip_value)
             norm = clip_norm(grads.flat, self.config.clip)
             if math.isfinite(loss) and math.isfinite(norm):
@@ -125,9 +128,10 @@ class TrainingStep:
         return loss, norm
 
     def _reset_state(self) -> None:
-        """Start anew where the text wraps, and now and then in between (Melis, Dyer and Blunsom
-        2018): else the start state, in which every use of the model begins, is met once an epoch
-        and a network with saturated carried states is lost when it meets it.
+        """Reset the state of all streams at the start of an epoch, and of each stream with the
+        probability `reset` before every chunk (Melis, Dyer and Blunsom 2018). Otherwise training
+        sees the initial state, from which every later use of the model starts, once an epoch, and a
+        network whose carried states saturate predicts badly from it.
         """
         rng = np.random.default_rng([1, self.config.seed, self.at.step])
         fresh = rng.random(self.streams.batch) < self.config.reset
@@ -138,8 +142,8 @@ class TrainingStep:
             s[fresh] = start[fresh]
 
     def _dropout_rng(self, worker: int) -> np.random.Generator:
-        """A generator of this step's own, so that none has to be remembered. (The first number
-        tells it from the generators of the first weights, 0, of resets, 1, and of samples, 3.)
+        """The random generator of this step and worker, so that no generator state is stored. The
+        first seed number is 2; those for initial weights (0), resets (1) and samples (3) differ.
         """
         return np.random.default_rng([2, self.config.seed, self.at.step, worker])
 
@@ -150,17 +154,18 @@ class TrainingStep:
         return self.task.running(recent, self._symbols)
 
     def diverged(self, loss: float, norm: float) -> bool:
-        """Whether training has blown up: NaN, a running loss twice that of guessing blindly, or a
-        loss now of four times and more, in nats per symbol.
+        """Whether training has diverged: the norm is not finite, the running loss is twice the
+        chance loss, or the current loss exceeds four times the chance loss plus 4 nats per symbol.
         """
         chance_loss = self.task.chance_loss(self.model)
         recent = self.at.recent or 0.0
         return not (math.isfinite(norm) and recent < 2 * chance_loss and loss < 4 * chance_loss + 4)
 
     def record_validation(self, valid: Loss | None) -> bool:
-        """Take note of a validation loss: is it the best so far? Without one the newest is best.
+        """Record a validation loss. Returns whether it is the best so far; without a validation
+        loss the newest model counts as the best.
 
-        The plateau schedule lowers the rate when there was no best for `patience` evaluations.
+        The plateau schedule lowers the learning rate after `patience` evaluations without a best.
         """
         at = self.at
         at.evaluated = at.step
@@ -175,26 +180,25 @@ class TrainingStep:
         return False
 
     def state_dict(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Everything that decides what comes next, copied; of the state, the streams of all ranks.
-
-        A ProcessGroupError if parameters are no longer the same on every rank.
+        """Copies of everything that determines the next update, with the carried state of all
+        ranks. A ProcessGroupError if the parameters differ between ranks.
         """
-        self.group.check_equal(zlib.crc32(self.model.params.flat.tobytes()), _OTHER_PARAMETERS)
+        self.group.check_equal(zlib.crc32(self.model.params.flat.tobytes()), _DIFFERENT_PARAMETERS)
         meta: dict[str, Any] = {"position": asdict(self.at)}
         meta |= {"updates": self.optimizer.updates, "order": self.team.order}
         arrays = {"flat": self.model.params.flat.copy()}
         arrays |= {f"optimizer/{n}": a.copy() for n, a in self.optimizer.slots.items()}
-        every = zip(*self.group.gather(self.state), strict=True)
-        arrays |= {f"state/{n}": np.concatenate(parts) for n, parts in enumerate(every)}
+        states = zip(*self.group.gather(self.state), strict=True)
+        arrays |= {f"state/{n}": np.concatenate(parts) for n, parts in enumerate(states)}
         return meta, arrays
 
     def load_state_dict(self, meta: dict[str, Any], arrays: dict[str, Array]) -> None:
-        """The inverse of `state_dict`."""
+        """Restore what `state_dict` returned."""
         self.at = TrainingState(**meta["position"])
         self.reduction_changed = meta.get("order", self.team.order) != self.team.order
         self.optimizer.updates = meta["updates"]
         self.model.params.flat[:] = arrays["flat"]
-        for name, average in self.optimizer.slots.items():
-            average[:] = arrays[f"optimizer/{name}"]
-        own = self.team.own
-        self.state = tuple(arrays[f"state/{n}"][own].copy() for n in range(len(self.state)))
+        for name, slot in self.optimizer.slots.items():
+            slot[:] = arrays[f"optimizer/{name}"]
+        streams = self.team.own
+        self.state = tuple(arrays[f"state/{n}"][streams].copy() for n in range(len(self.state)))
