@@ -109,7 +109,8 @@ def test_the_table_shows_both_values_of_each_gradient(capsys):
 @pytest.mark.parametrize(
     ("wrong_cell", "message"),
     [(WrongSign(), "rnn 0.U ("), (WrongSign(), "rnn 0.U (BPTT is not RTRL)"),
-     (DropsCellState(), "lstm 0.U ("), (NotANumber(), "gru 0.W (nan"), (SlightlyWrong(), "1 gradient disagrees"),
+     (DropsCellState(), "lstm 0.U ("), (NotANumber(), "gru 0.W (nan"),
+     (SlightlyWrong(), "1 gradient disagrees"),
      (Incomplete(), "1 gradient disagrees: gru 0.q (")],
     ids=lambda v: type(v).__name__ if not isinstance(v, str) else None,
 )  # fmt: skip
