@@ -240,5 +240,5 @@ def test_ranks_that_read_different_texts_are_refused(folder: Path) -> None:
     first, second = texts
     code, _, errors = run(*first, ":", *second, folder=folder)
     assert (code, len(errors)) == (1, 1)
-    assert "Rank 1 has read another text than rank 0" in errors[0]
+    assert "Rank 1 has read a different text from rank 0" in errors[0]
     assert not (folder / "refused").exists()

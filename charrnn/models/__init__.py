@@ -1,4 +1,4 @@
-"""Models: everything that learns from texts, and the register of their kinds."""
+"""Models that learn from text, and the registry of their kinds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from charrnn.models.ngram import NGram, NGramConfig
 _KINDS: tuple[type[Model], ...] = (CharRNN, NGram, MaskedLanguageModel, Classifier)
 
 MODELS: dict[str, type[Model]] = {model.kind: model for model in _KINDS}
-"""Every kind of model by the name that checkpoints give it."""
+"""All kinds of models, by their name in checkpoints."""
 
 __all__ = [
     "MODELS",

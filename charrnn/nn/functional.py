@@ -99,8 +99,8 @@ def add_rows_at(into: Array, ids: Ids, rows: Array) -> None:
     """into[ids[n]] += rows[n] for every n: the gradient of the row gather W[x].
 
     into is `(V, D)`, ids `(N,)`, rows `(N, D)`. For a small vocabulary this is a product with the
-    one-hot matrix. For a large one it is nearly all zeros, so the rows are sorted by id and
-    summed by segment.
+    one-hot matrix. For a large one, where that matrix is nearly all zeros, it sorts the rows by id
+    and sums each segment.
     """
     if len(into) <= 350:
         into += one_hot(ids, len(into), rows.dtype).T @ rows

@@ -1,10 +1,10 @@
 """One update of a network: its parameters, its optimizer and its position in the text.
 
-All that decides the next update is here: the parameters, the optimiser's slots, the carried state
-and `TrainingState`; random numbers are a function of the seed and the step. `state_dict` copies it
-out and `load_state_dict` puts it back, for resuming bit for bit and for going back after an
-explosion. All ranks of a group call the same methods in the same order and hold the same numbers,
-but that each carries the state of its own streams only.
+`TrainingStep` holds everything that determines the next update: the parameters, the optimizer's
+slots, the carried state and `TrainingState`; random numbers depend on the seed and the step alone.
+`state_dict` copies it and `load_state_dict` restores it, to resume bit for bit and to go back after
+an explosion. All ranks of a group call the same methods in the same order and hold the same
+numbers, except that each carries the state of its own streams only.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from charrnn.training.parallel.group import ProcessGroup, pairwise_sum
 from charrnn.training.stopwatch import Stopwatch
 
 _SMOOTHING = 0.98
-_OTHER_TEXT = (
-    "has read another text than rank 0: the SHA-256 differs; give every machine the same files"
+_DIFFERENT_TEXT = (
+    "has read a different text from rank 0 (SHA-256 differs); give every machine the same files"
 )
-_OTHER_PARAMETERS = (
-    "has come to other parameters than rank 0, as when processors differ; set the same "
-    "OPENBLAS_CORETYPE, say Haswell, on every machine"
+_DIFFERENT_PARAMETERS = (
+    "has different parameters from rank 0, as when processors differ; set the same "
+    "OPENBLAS_CORETYPE, such as Haswell, on every machine"
 )
 
 
@@ -51,9 +51,9 @@ class TrainingStep:
     def __init__(self, task: Task, group: ProcessGroup | None = None) -> None:
         """A ProcessGroupError if the ranks of `group` do not have the same text and options."""
         self.group = group or ProcessGroup()
-        self.group.check_equal(task.dataset.sha256, _OTHER_TEXT)
+        self.group.check_equal(task.dataset.sha256, _DIFFERENT_TEXT)
         options = replace(task.config, valid=None, test=None)  # paths, which may differ
-        self.group.check_equal(options, "was started with other options than rank 0")
+        self.group.check_equal(options, "was started with different options from rank 0")
         self.task, self.config = task, task.config
         rng = np.random.default_rng([0, self.config.seed])
         self.model = task.model(rng)
@@ -71,9 +71,9 @@ class TrainingStep:
         self.position = TrainingState()
         self.watch = Stopwatch()
         self.reduction_changed = False
-        """Whether other ranks or workers than before share the streams since `load_state_dict`."""
+        """Whether the loaded state was trained with another number of ranks or workers."""
         self.speed = 0.0
-        """Characters per second, a running mean."""
+        """Running mean of characters per second."""
         self._symbols = 0
 
     @property
@@ -130,9 +130,10 @@ class TrainingStep:
         return loss, norm
 
     def _reset_state(self) -> None:
-        """Start anew where the text wraps, and now and then in between (Melis, Dyer and Blunsom
-        2018): else the start state, in which every use of the model begins, is met once an epoch
-        and a network with saturated carried states is lost when it meets it.
+        """Reset the state of all streams at the start of an epoch, and of each stream with the
+        probability `reset` before every chunk (Melis, Dyer and Blunsom 2018). Otherwise training
+        sees the initial state, from which every later use of the model starts, once an epoch, and a
+        network whose carried states saturate predicts badly from it.
         """
         rng = np.random.default_rng([1, self.config.seed, self.position.step])
         fresh = rng.random(self.batches.batch) < self.task.reset
@@ -143,8 +144,8 @@ class TrainingStep:
             s[fresh] = start[fresh]
 
     def _dropout_rng(self, worker: int) -> np.random.Generator:
-        """A generator of this step's own, so that none has to be remembered. (The first number
-        tells it from the generators of the first weights, 0, of resets, 1, and of samples, 3.)
+        """The random generator of this step and worker, so that no generator state is stored. The
+        first seed number is 2; those for initial weights (0), resets (1) and samples (3) differ.
         """
         return np.random.default_rng([2, self.config.seed, self.position.step, worker])
 
@@ -155,17 +156,18 @@ class TrainingStep:
         return self.task.running_loss(math.nan if mean is None else mean, self._symbols)
 
     def diverged(self, loss: float, norm: float) -> bool:
-        """Whether training has blown up: NaN, a running loss twice that of guessing blindly, or a
-        loss now of four times and more, in nats per symbol.
+        """Whether training has diverged: the norm is not finite, the running loss is twice the
+        chance loss, or the current loss exceeds four times the chance loss plus 4 nats per symbol.
         """
         chance_loss = self.task.chance_loss(self.model)
         mean = self.position.running_loss or 0.0
         return not (math.isfinite(norm) and mean < 2 * chance_loss and loss < 4 * chance_loss + 4)
 
     def record_validation(self, valid: Loss | None) -> bool:
-        """Take note of a validation loss: is it the best so far? Without one the newest is best.
+        """Record a validation loss. Returns whether it is the best so far; without a validation
+        loss the newest model counts as the best.
 
-        The plateau schedule lowers the rate when there was no best for `patience` evaluations.
+        The plateau schedule lowers the learning rate after `patience` evaluations without a best.
         """
         position = self.position
         position.evaluated = position.step
@@ -185,7 +187,7 @@ class TrainingStep:
 
         A ProcessGroupError if parameters are no longer the same on every rank.
         """
-        self.group.check_equal(zlib.crc32(self.model.params.flat.tobytes()), _OTHER_PARAMETERS)
+        self.group.check_equal(zlib.crc32(self.model.params.flat.tobytes()), _DIFFERENT_PARAMETERS)
         numbers = {
             "position": replace(self.position),
             "updates": self.optimizer.updates,

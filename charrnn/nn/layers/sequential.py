@@ -41,20 +41,19 @@ class Sequential:
     def forward(
         self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
     ) -> tuple[Array, State, Backward]:
-        states = self.split(state)
+        slices = self._slices
         final: State = ()
         backwards: dict[str, Backward] = {}
         for name, layer in self.layers.items():
-            x, new, backwards[name] = layer.forward(p.scope(name), x, states[name], context)
+            x, new, backwards[name] = layer.forward(p.scope(name), x, state[slices[name]], context)
             final += new
 
         def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
-            dfinal = self.split(dstate)
             dx: Array | None = dy
             dinitial: State = ()
             for name in reversed(backwards):
                 assert dx is not None, "only the lowest layer reads symbol numbers"
-                dx, new = backwards[name](grads.scope(name), dx, dfinal[name])
+                dx, new = backwards[name](grads.scope(name), dx, dstate[slices[name]])
                 dinitial = new + dinitial
             return dx, dinitial
 
