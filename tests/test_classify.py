@@ -1,6 +1,7 @@
 """The classifier: its gradient, what padding does to it (nothing), training, and its verdicts."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -243,6 +244,9 @@ def test_a_stored_classifier_names_classes(tmp_path):
     run = saved(tmp_path, hidden=24, steps=300)
     model = load_classifier(run.path)
     assert model.classes == tuple(LETTERS)
+    assert re.fullmatch(
+        r"TextClassifier\(.*gru 1x24, [\d,]+ parameters, \d+ characters, 3 classes\)", repr(model)
+    )
     for label in LETTERS:
         (found,) = model.classify(words(label, 41)[-1])
         assert next(iter(found)) == label

@@ -177,6 +177,12 @@ def verse(unit="char", text=VERSE[:4000], unknown=False):
     return TextFiller(NGram.counted(ids, len(vocabulary), 5), vocabulary)
 
 
+def test_a_filler_says_what_it_is():
+    filler = verse(text="abracadabra")
+    counts = filler.model.num_parameters
+    assert repr(filler) == f"TextFiller(ngram 5, {counts} parameters, 5 characters)"
+
+
 def test_a_filled_text_says_where_with_what_and_how_surely():
     filled = verse().fill("And wh_n th_ sun", alternatives=3)
     assert filled.text == "And when the sun"

@@ -115,7 +115,7 @@ def test_in_context_a_line_depends_on_those_before_it(folder):
 BAD = [
     (["nowhere.txt"], "", 1, "There is no file 'nowhere.txt'"),
     (["a", "b", "c"], "", 2, "no more"),
-    (["--json", "--show", "-"], "a", 2, "give one of them"),
+    (["--json", "--show", "-"], "a", 2, "Give --show or --json"),
     (["--top", "0", "-"], "a", 2, "x>=1"),
     ([SHIPPED], "", 1, "stdin has no lines to score"),
     ([SHIPPED], "good\ncafé", 1, "the character 'é' (U+00E9), number 4 of line 2"),
@@ -216,7 +216,7 @@ def test_the_smooth_scale_runs_through_the_stops():
 def test_accents_go_with_their_letters():
     shown = pieces("e\u0301a\n", np.array([1.0, 2.0, 0.5, np.nan]))
     assert [p.text for p in shown] == ["e\u0301", "a", "↵"]
-    assert shown[0].nats == 3
+    assert shown[0].value == 3
     assert marks(shown) == "3 -"
 
 

@@ -30,8 +30,8 @@ _SYMBOLS = 6
 _WHY = (
     "analytic: the derivative of L, a random weighting of all outputs, along a direction d, from "
     "the backward pass.",
-    f"numeric: the central difference (L(p + eps d) - L(p - eps d)) / (2 eps), eps = {EPS:.0e}, "
-    "which needs only the forward pass.",
+    f"numeric: central differences, (L(p + eps d) - L(p - eps d)) / (2 eps), eps = {EPS:.0e}; they "
+    "need only the forward pass.",
     "Both are in float64, where rounding costs 1e-16 / eps = 1e-11. In float32 it would cost 1e-7 "
     "/ eps = 1e-2, enough to hide a wrong gradient.",
     "0.W is the W of layer 0, x the input, state the initial state.",
