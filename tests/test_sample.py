@@ -145,9 +145,9 @@ def test_a_text_model_says_what_it_is():
     one = model()
     assert repr(one) == "TextModel(gru 2x16, 3,082 parameters, 10 characters)"
     ngram = NGram.counted(one.vocabulary.encode("abcabd"), 10, 2)
-    assert repr(ngram) == "NGram(ngram 2, 9 counts, 10 symbols)"
+    assert repr(ngram) == "NGram(ngram 2, 8 counts, 10 symbols)"
     both = TextModel(Ensemble([one.model, ngram]), one.vocabulary)
-    assert repr(both) == "TextModel(gru 2x16 + ngram 2, 3,091 parameters, 10 characters)"
+    assert repr(both) == "TextModel(gru 2x16 + ngram 2, 3,090 parameters, 10 characters)"
 
 
 def test_bytes_are_written_whole():
