@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 import numpy as np
+from rich.text import Text
 
 from charrnn.cli.inputs import json_option
-from charrnn.cli.views.display import echo_err, finite, print_table, print_words
+from charrnn.cli.views.display import echo_err, finite, print_drawing, print_table, print_words
 from charrnn.diagnostics import rtrl
 from charrnn.diagnostics.gradcheck import (
     EPS,
@@ -105,7 +106,7 @@ def command(
         count = f"{len(wrong)} gradient{'s' * (len(wrong) > 1)} disagree{'s' * (len(wrong) == 1)}"
         raise GradientError(f"{count}: {'; '.join(wrong[:8])}{' ...' * (len(wrong) > 8)}.")
     if not as_json:
-        click.echo(_verdict(checks))
+        print_drawing(Text(_verdict(checks)))
 
 
 def _check(config: NetworkConfig, seq: int, batch: int, seed: int) -> CellCheck:
