@@ -1,6 +1,7 @@
 """The classifier: gradient, padding, training, saving and predictions."""
 
 import dataclasses
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,9 @@ def test_a_saved_classifier_classifies(tmp_path: Path) -> None:
     run = saved(tmp_path, hidden=24, steps=300)
     model = charrnn.load(run.path)
     assert model.classes == tuple(LETTERS)
+    assert re.fullmatch(
+        r"TextClassifier\(gru 1x24.*, [\d,]+ parameters, \d+ characters, 3 classes\)", repr(model)
+    )
     for label in LETTERS:
         (probabilities,) = model.classify(words(label, 41)[-1])
         assert next(iter(probabilities)) == label

@@ -191,6 +191,13 @@ def verse_filler(
     return TextFiller(NGram.counted(ids, len(vocabulary), 5), vocabulary)
 
 
+def test_a_filler_says_what_it_is() -> None:
+    filler = verse_filler(text="abracadabra")
+    assert isinstance(filler.model, NGram)
+    counts = filler.model.num_parameters
+    assert repr(filler) == f"TextFiller(ngram 5, {counts} parameters, 5 characters)"
+
+
 def test_a_filled_text_has_positions_alternatives_and_probabilities() -> None:
     filled = verse_filler().fill("And wh_n th_ sun", alternatives=3)
     assert filled.text == "And when the sun"

@@ -1,5 +1,6 @@
 """Sampling: distributions, seeds, stop strings."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import DTypeLike
 
+from charrnn.cli.commands.sample import command
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.language.sampling import SamplingConfig, distribution, write
 from charrnn.language.text_model import TextModel
-from charrnn.models import CharRNN, NetworkConfig
+from charrnn.models import CharRNN, NetworkConfig, NGram
+from charrnn.models.ensemble import Ensemble
 
 LETTERS = "abcdefgh \n"
 logits = st.lists(st.floats(-20, 20), min_size=2, max_size=12)
@@ -123,6 +126,32 @@ def test_invalid_values_are_refused(bad: dict[str, Any]) -> None:
 def test_an_unseen_character_of_the_seed_text_is_named() -> None:
     with pytest.raises(VocabularyError, match="'Z'"):
         list(model().generate("Z"))
+
+
+def test_a_sampling_option_is_a_keyword_and_a_field_alike() -> None:
+    by_keyword = "".join(model().generate("a", 60, temp=0.5, top_k=3))
+    config = SamplingConfig(temp=0.5, top_k=3)
+    assert "".join(model().generate("a", 60, sampling=config)) == by_keyword
+    both = model().generate("a", 60, sampling=SamplingConfig(temp=3, top_k=3), temp=0.5)
+    assert "".join(both) == by_keyword
+    with pytest.raises(TypeError, match="beam"):
+        model().generate("a", beam=4)
+
+
+def test_every_sampling_option_is_an_option_of_the_command() -> None:
+    options: dict[str | None, Any] = {o.name: o for o in command.params}
+    for field in fields(SamplingConfig):
+        assert field.metadata["help"] in (options[field.name].help or "")
+    assert (options["temp"].default, options["top_k"].default) == (0.8, 0)
+
+
+def test_a_text_model_says_what_it_is() -> None:
+    one = model()
+    assert repr(one) == "TextModel(gru 2x16, 3,082 parameters, 10 characters)"
+    ngram = NGram.counted(one.vocabulary.encode("abcabd"), 10, 2)
+    assert repr(ngram) == "NGram(ngram 2, 8 counts, 10 symbols)"
+    both = TextModel(Ensemble([one.model, ngram]), one.vocabulary)
+    assert repr(both) == "TextModel(gru 2x16 + ngram 2, 3,090 parameters, 10 characters)"
 
 
 def test_bytes_are_decoded_to_whole_characters() -> None:

@@ -118,7 +118,7 @@ def test_in_context_a_line_depends_on_those_before_it(folder: Path) -> None:
 BAD = [
     (["nowhere.txt"], "", 1, "There is no file 'nowhere.txt'"),
     (["a", "b", "c"], "", 2, "no more"),
-    (["--json", "--show", "-"], "a", 2, "give one of them"),
+    (["--json", "--show", "-"], "a", 2, "Give --show or --json"),
     (["--top", "0", "-"], "a", 2, "x>=1"),
     ([BUNDLED], "", 1, "stdin has no lines to score"),
     ([BUNDLED], "good\ncafé", 1, "the character 'é' (U+00E9), number 4 of line 2"),

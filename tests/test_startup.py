@@ -50,7 +50,7 @@ def test_sampling_loads_no_training_code() -> None:
               "charrnn.data.corpus", "charrnn.data.catalogue", "charrnn.config.train_config",
               "charrnn.optim.optimizers", "charrnn.training.training_step",
               "charrnn.training.network_trainer",
-              *HTTP}  # fmt: skip
+              "tomllib", *HTTP}  # fmt: skip
     assert not unused & modules
 
 

@@ -6,13 +6,16 @@ import json
 from dataclasses import asdict
 
 import click
+from rich.console import Console
 
 from charrnn.cli.inputs import json_option, write_bytes
 from charrnn.cli.texts import download_with_bar
-from charrnn.cli.views.display import echo_err, print_table
+from charrnn.cli.views.display import echo_err, print_table, print_words
 from charrnn.data import catalogue
 from charrnn.data.sources import corpus_file
 from charrnn.errors import CorpusError
+
+_NARROW = 60  # columns of a terminal that has no room for sizes and licences
 
 
 @click.command(
@@ -65,9 +68,16 @@ def _list(as_json: bool) -> None:
         listed = [_record(e) for e in entries]
         click.echo(json.dumps(listed, ensure_ascii=False))
         return
-    rows = [
-        (e.name, f"{e.bytes:,}", e.licence, "yes" if catalogue.is_here(e) else "no", e.title)
-        for e in entries
-    ]
-    print_table(("name", "bytes", "licence", "here", "what"), rows, right=("bytes",))
-    echo_err("\nA corpus that is not here yet is fetched when it is first used.")
+    table = {
+        "name": [e.name for e in entries],
+        "bytes": [f"{e.bytes:,}" for e in entries],
+        "licence": [e.licence for e in entries],
+        "here": ["yes" if catalogue.is_here(e) else "no" for e in entries],
+        "what": [e.title for e in entries],
+    }
+    console = Console()
+    if console.is_terminal and console.width < _NARROW:
+        del table["bytes"], table["licence"]
+    print_table(list(table), zip(*table.values(), strict=True), right=("bytes",))
+    echo_err("")
+    print_words("A corpus that is not here yet is fetched when it is first used.")

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 import numpy as np
+from rich.text import Text
 
 from charrnn.cli.inputs import json_option
-from charrnn.cli.views.display import echo_err, finite, print_table, print_words
+from charrnn.cli.views.display import echo_err, finite, print_drawing, print_table, print_words
 from charrnn.diagnostics import rtrl
 from charrnn.diagnostics.gradcheck import (
     EPS,
@@ -30,8 +31,8 @@ _SYMBOLS = 6
 _WHY = (
     "analytic: the derivative of L, a random weighting of all outputs, along a direction d, from "
     "the backward pass.",
-    f"numeric: the central difference (L(p + eps d) - L(p - eps d)) / (2 eps), eps = {EPS:.0e}, "
-    "which needs only the forward pass.",
+    f"numeric: central differences, (L(p + eps d) - L(p - eps d)) / (2 eps), eps = {EPS:.0e}; they "
+    "need only the forward pass.",
     "Both are in float64, where rounding costs 1e-16 / eps = 1e-11. In float32 it would cost 1e-7 "
     "/ eps = 1e-2, enough to hide a wrong gradient.",
     "0.W is the W of layer 0, x the input, state the initial state.",
@@ -105,7 +106,7 @@ def command(
         count = f"{len(wrong)} gradient{'s' * (len(wrong) > 1)} disagree{'s' * (len(wrong) == 1)}"
         raise GradientError(f"{count}: {'; '.join(wrong[:8])}{' ...' * (len(wrong) > 8)}.")
     if not as_json:
-        click.echo(_verdict(checks))
+        print_drawing(Text(_verdict(checks)))
 
 
 def _check(config: NetworkConfig, seq: int, batch: int, seed: int) -> CellCheck:
