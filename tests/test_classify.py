@@ -301,18 +301,21 @@ def test_only_the_beginning_of_a_long_text_is_read(
     assert model.classify("abcdee") == model.classify("abcd") != model.classify("abc")
 
 
-def test_load_refuses_a_classifier_and_load_classifier_a_language_model(
+def test_load_returns_the_kind_of_model_that_the_file_holds(
     tmp_path: Path, rng: np.random.Generator
 ) -> None:
-    run = saved(tmp_path)
-    message = r"names the class of a text and cannot write or score a text.*charrnn classify\."
-    with pytest.raises(CheckpointError, match=message):
-        charrnn.load(run.path)
+    classifier = saved(tmp_path).path
     network = CharRNN.initialised(NetworkConfig(3, "gru", 4, 1), rng)
     checkpoint.save(Checkpoint(network, Vocabulary.of("abc")), tmp_path / "lm" / "best.npz")
-    with pytest.raises(CheckpointError, match="names no classes; train one"):
-        charrnn.load(tmp_path / "lm")
+    assert isinstance(charrnn.load(classifier), TextClassifier)
     assert isinstance(charrnn.load(tmp_path / "lm"), TextModel)
+    message = r"classifies texts and cannot write or score a text.*charrnn classify\."
+    with pytest.raises(CheckpointError, match=message):
+        charrnn.load(classifier, task="lm")
+    with pytest.raises(CheckpointError, match="does not classify texts; train one"):
+        charrnn.load(tmp_path / "lm", task="classify")
+    with pytest.raises(ConfigError, match="There is no task 'tag'; there are: lm, fill"):
+        charrnn.load(classifier, task="tag")
 
 
 def test_find_checkpoint_returns_the_newest_run_of_a_task(
@@ -342,8 +345,8 @@ def test_arrays_that_contradict_the_configuration_are_an_error(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cell": "ngram"}, "classify cannot be learned with --cell ngram"),
-        ({"cell": "jordan"}, "classify cannot be learned with --cell jordan"),
+        ({"cell": "ngram"}, "--task classify does not work with --cell ngram"),
+        ({"cell": "jordan"}, "--task classify does not work with --cell jordan"),
         ({"reset": 0.1}, "--task classify has no use for --reset"),
         ({"order": 3}, "has no use for --order"),
         ({"class_weights": "some"}, "no class weights 'some'"),
