@@ -256,6 +256,7 @@ def test_without_a_checkpoint_the_newest_classifier_is_used(folder: Path, tmp_pa
     assert charrnn(tmp_path, "sample", "--length", "5").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_quiet(folder: Path) -> None:
     (folder / "many.txt").write_text("moo\n" * 30000)
     command = f"{sys.executable} -m charrnn classify checkpoints/animals < many.txt | head -1"

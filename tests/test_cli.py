@@ -68,6 +68,7 @@ def test_train_json_is_one_event_a_line(folder: Path) -> None:
     assert set(events[-1]["losses"]["test"]) == LOSS
 
 
+@pytest.mark.slow
 def test_an_ngram_model_is_trained_and_used_like_a_network(folder: Path) -> None:
     done = charrnn(folder, "train", "verse.txt", "--cell", "ngram", "--order", "4")
     assert done.returncode == 0, done.stderr
@@ -454,6 +455,7 @@ def examples(name: str) -> list[str]:
     return [line.strip() for line in shown.split("Examples:")[1].splitlines() if line.strip()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_help_ends_with_examples_that_run(name: str, folder: Path) -> None:
     """Each example runs as printed, except that long budgets are cut to a few steps."""

@@ -95,6 +95,7 @@ def workers(process: subprocess.Popen[str]) -> list[int]:
     return [p for p, line in group(process).items() if "spawn_main" in line]
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_ends_all_processes_and_the_command_resumes(
     folder: Path, start: Start
 ) -> None:

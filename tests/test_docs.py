@@ -42,6 +42,7 @@ def run(block: str, folder: Path) -> None:
     assert done.returncode == 0, (block, done.stderr)
 
 
+@pytest.mark.slow
 def test_every_command_block_runs_in_order(folder: Path) -> None:
     """The blocks run as printed, except that budgets in minutes are cut to a few steps."""
     assert len(SHELL) >= 9
@@ -49,6 +50,7 @@ def test_every_command_block_runs_in_order(folder: Path) -> None:
         run(re.sub(r"--minutes \d+", "--steps 5", block), folder)
 
 
+@pytest.mark.slow
 def test_the_python_example_runs(folder: Path) -> None:
     (example,) = PYTHON
     assert len([line for line in example.splitlines() if line.strip()]) <= 12
@@ -73,6 +75,7 @@ def keys_of(value: Any, into: set[str]) -> set[str]:
     return into
 
 
+@pytest.mark.slow
 def test_every_key_of_the_json_output_is_documented(folder: Path) -> None:
     page = (ROOT / "docs" / "json.md").read_text("utf-8")
     commands = (

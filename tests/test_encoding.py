@@ -34,6 +34,7 @@ def text_of(encoded: Encoded) -> str:
     return encoded.vocabulary.decode(encoded.ids)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.text(ALPHABET, min_size=40), min_size=1, max_size=3),

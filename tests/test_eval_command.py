@@ -16,6 +16,8 @@ from tests.conftest import VERSE
 from tests.labelled_texts import labelled
 from tests.test_cli import LOSS, TINY, charrnn
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

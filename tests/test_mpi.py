@@ -23,6 +23,7 @@ from charrnn.training.network_trainer import NetworkTrainer
 from tests.conftest import ROOT, VERSE, network_in
 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+pytestmark = pytest.mark.slow
 needs_mpi = pytest.mark.skipif(
     not (MPIEXEC and find_spec("mpi4py")), reason="needs mpiexec and mpi4py"
 )
@@ -35,8 +36,10 @@ ENVIRONMENT = {
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",  # Open MPI 5
 }
 CHARRNN = (sys.executable, "-m", "charrnn", "train")
-OPTIONS: dict[str, Any] = {"hidden": 12, "layers": 2, "batch": 7, "seq": 20, "dropout": 0.2,
-           "reset": 0.3, "eval_every": 5, "split": "0.8,0.1,0.1", "schedule": "constant"}  # fmt: skip
+OPTIONS: dict[str, Any] = {
+    "hidden": 12, "layers": 2, "batch": 7, "seq": 20, "dropout": 0.2, "reset": 0.3,
+    "eval_every": 5, "split": "0.8,0.1,0.1", "schedule": "constant",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
