@@ -16,6 +16,7 @@ from charrnn.runs import checkpoint
 from tests.conftest import VERSE
 from tests.small_comparison import COMMAND
 
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 Start = Callable[..., subprocess.Popen[str]]
 LONG = ["--steps", "100000", "--ngram", "none"]
 

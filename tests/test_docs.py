@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from charrnn.cli import COMMANDS
-from tests.conftest import ROOT, VERSE, put_into_cache, write_names
+from tests.conftest import ROOT, VERSE, posix_only, put_into_cache, write_names
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -42,6 +42,7 @@ def run(block: str, folder: Path) -> None:
     assert done.returncode == 0, (block, done.stderr)
 
 
+@posix_only
 @pytest.mark.slow
 def test_every_command_block_runs_in_order(folder: Path) -> None:
     """The blocks run as printed, except that budgets in minutes are cut to a few steps."""
@@ -50,6 +51,7 @@ def test_every_command_block_runs_in_order(folder: Path) -> None:
         run(re.sub(r"--minutes \d+", "--steps 5", block), folder)
 
 
+@posix_only
 @pytest.mark.slow
 def test_the_python_example_runs(folder: Path) -> None:
     (example,) = PYTHON
