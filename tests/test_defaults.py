@@ -25,24 +25,24 @@ ratios = st.floats(1e-6, 1e6)
 def test_dropout_grows_with_epochs_and_network_size(
     n: int, parameters_per_character: float, e: float, further: float
 ) -> None:
-    here = defaults.dropout(parameters_per_character, n, e)
+    base = defaults.dropout(parameters_per_character, n, e)
     assert (
         0
-        <= here
+        <= base
         <= defaults.dropout(parameters_per_character, n, e + further)
         <= defaults.dropout(parameters_per_character, n, None)
         < 1
     )
-    assert here <= defaults.dropout(2 * parameters_per_character, n, e)
+    assert base <= defaults.dropout(2 * parameters_per_character, n, e)
 
 
 @given(n=lengths, minutes=budgets, extra=budgets, layers=st.integers(1, 4))
 def test_more_time_never_gives_a_smaller_network(
     n: int, minutes: float, extra: float, layers: int
 ) -> None:
-    here, later = (defaults.hidden(n, layers, m) for m in (minutes, minutes + extra))
-    assert 192 <= here <= later <= 512
-    assert defaults.hidden(n, layers + 1, minutes) <= here
+    base, later = (defaults.hidden(n, layers, m) for m in (minutes, minutes + extra))
+    assert 192 <= base <= later <= 512
+    assert defaults.hidden(n, layers + 1, minutes) <= base
 
 
 def test_an_hour_adds_a_layer_unless_the_text_is_short() -> None:

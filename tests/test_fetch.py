@@ -37,13 +37,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         start = 0
-        expected = self.headers.get("Range")
-        self.server.requests.append((self.path, expected))
+        byte_range = self.headers.get("Range")
+        self.server.requests.append((self.path, byte_range))
         if self.path not in ("/text", "/cut", "/plain"):
             self.send_error(404, "Not Found")
             return
-        if expected and self.path != "/plain":
-            start = int(expected.removeprefix("bytes=").rstrip("-"))
+        if byte_range and self.path != "/plain":
+            start = int(byte_range.removeprefix("bytes=").rstrip("-"))
             self.send_response(206)
         else:
             self.send_response(200)
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.path == "/cut" and not expected:
+        if self.path == "/cut" and not byte_range:
             body = body[: len(body) // 2]
         self.wfile.write(body)
 
