@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent.parent
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "benchmarks").is_dir(), reason="benchmarks are in the repository only"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / "benchmarks").is_dir(), reason="needs the repository"),
+]
 
 
 def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -79,7 +80,6 @@ def test_startup_has_a_row_for_each_command(tmp_path: Path) -> None:
     assert all(len(seconds) == 1 for seconds in times.values())
 
 
-@pytest.mark.slow
 def test_memory_has_a_row_for_each_file_and_each_size_of_the_network(tmp_path: Path) -> None:
     [[_, *files], [_, *growth]], _ = toy("memory", tmp_path)
     assert [row[0] for row in files] == ["1", "2"]
@@ -125,7 +125,6 @@ def test_quality_shows_a_loss_for_every_installed_package(tmp_path: Path) -> Non
     assert all(point["nats"] > 0 for curve in curves.values() for point in curve)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
