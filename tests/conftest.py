@@ -6,6 +6,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -31,6 +32,11 @@ from charrnn.training.parallel.group import ProcessGroup
 # A busy machine can pause a test for a second.
 settings.register_profile("charrnn", deadline=None)
 settings.load_profile("charrnn")
+
+if sys.platform == "win32":  # these are about signals and process groups
+    collect_ignore = ["test_compare_stop.py", "test_kill.py", "test_mpi.py", "test_workers.py"]
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="uses signals or a POSIX shell")
 
 ROOT = Path(__file__).parent.parent
 VERSE = (ROOT / "corpora" / "elizabethan.txt").read_text("utf-8")

@@ -49,12 +49,10 @@ def sums_are_right_for_any_length_and_notes_are_exact() -> None:
     addends = [np.random.default_rng(n).standard_normal(50) for n in range(group.size)]
     array = addends[group.rank].copy()
     group.all_reduce(array, ())
-    np.testing.assert_array_equal(
-        array, pairwise_sum(addends)
-    )  # summed in the order of the ranks, bit for bit
-    array = np.full(
-        5, np.nan if group.rank else np.inf, np.float32
-    )  # must not warn: warnings are errors here
+    # The terms are added in the order of the ranks, bit for bit.
+    np.testing.assert_array_equal(array, pairwise_sum(addends))
+    # Values that are not finite must not warn, since warnings are errors here.
+    array = np.full(5, np.nan if group.rank else np.inf, np.float32)
     group.all_reduce(array, ())
     assert np.isnan(array).all()
 

@@ -16,6 +16,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import Classifier, ClassifierConfig
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
+from tests.conftest import posix_only
 from tests.labelled_texts import LETTERS, labelled, write_classes
 from tests.test_cli import charrnn
 
@@ -238,6 +239,7 @@ def test_bad_input_gets_one_clear_line(
     assert "Traceback" not in done.stderr
 
 
+@posix_only
 def test_without_a_checkpoint_the_newest_classifier_is_used(folder: Path, tmp_path: Path) -> None:
     done = charrnn(tmp_path, "classify", "moo")
     assert done.returncode == 1
@@ -251,6 +253,8 @@ def test_without_a_checkpoint_the_newest_classifier_is_used(folder: Path, tmp_pa
     assert charrnn(tmp_path, "sample", "--length", "5").returncode == 0
 
 
+@posix_only
+@pytest.mark.slow
 def test_a_closed_pipe_is_quiet(folder: Path) -> None:
     (folder / "many.txt").write_text("moo\n" * 30000)
     command = f"{sys.executable} -m charrnn classify checkpoints/animals < many.txt | head -1"

@@ -94,6 +94,7 @@ def test_runs_of_a_comparison_can_be_used_and_compared_again(
     assert "6 of these runs learned from this very text" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_learning_curves_are_drawn(folder: Path) -> None:
     pytest.importorskip("matplotlib")
     done = charrnn(folder, "--steps", "12", "--out", "done", "--plot", "curves.svg", "--quiet")
@@ -124,6 +125,7 @@ def test_a_comparison_shows_live_progress_in_a_narrow_terminal(folder: Path) -> 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (MPIEXEC and find_spec("mpi4py")), reason="needs mpiexec and mpi4py")
 def test_mpi_ranks_do_the_same_runs(folder: Path) -> None:
     env = {

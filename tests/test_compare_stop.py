@@ -16,6 +16,7 @@ from charrnn.runs import checkpoint
 from tests.conftest import VERSE
 from tests.small_comparison import COMMAND
 
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 Start = Callable[..., subprocess.Popen[str]]
 LONG = ["--steps", "100000", "--ngram", "none"]
 
@@ -95,6 +96,7 @@ def workers(process: subprocess.Popen[str]) -> list[int]:
     return [p for p, line in group(process).items() if "spawn_main" in line]
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_ends_all_processes_and_the_command_resumes(
     folder: Path, start: Start
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from charrnn.cli import COMMANDS
-from tests.conftest import ROOT, VERSE, put_into_cache, write_names
+from tests.conftest import ROOT, VERSE, posix_only, put_into_cache, write_names
 
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -42,6 +42,8 @@ def run(block: str, folder: Path) -> None:
     assert done.returncode == 0, (block, done.stderr)
 
 
+@posix_only
+@pytest.mark.slow
 def test_every_command_block_runs_in_order(folder: Path) -> None:
     """The blocks run as printed, except that budgets in minutes are cut to a few steps."""
     assert len(SHELL) >= 9
@@ -49,6 +51,8 @@ def test_every_command_block_runs_in_order(folder: Path) -> None:
         run(re.sub(r"--minutes \d+", "--steps 5", block), folder)
 
 
+@posix_only
+@pytest.mark.slow
 def test_the_python_example_runs(folder: Path) -> None:
     (example,) = PYTHON
     assert len([line for line in example.splitlines() if line.strip()]) <= 12
@@ -73,6 +77,7 @@ def keys_of(value: Any, into: set[str]) -> set[str]:
     return into
 
 
+@pytest.mark.slow
 def test_every_key_of_the_json_output_is_documented(folder: Path) -> None:
     page = (ROOT / "docs" / "json.md").read_text("utf-8")
     commands = (

@@ -24,7 +24,7 @@ from charrnn.data.store import Encoded
 from charrnn.data.token_buffer import TokenBuffer, drop_pages
 from charrnn.errors import VocabularyError
 from charrnn.nn.params import Array
-from tests.conftest import LONG_TEXT, as_read
+from tests.conftest import LONG_TEXT, as_read, posix_only
 
 STATUS = Path("/proc/self/status")
 CHAR = TextOptions()
@@ -35,6 +35,7 @@ def text_of(encoded: Encoded) -> str:
     return encoded.vocabulary.decode(encoded.ids)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.text(ALPHABET, min_size=40), min_size=1, max_size=3),
@@ -92,6 +93,7 @@ def test_short_texts_need_no_folder(encodings: Path) -> None:
     assert not encodings.exists()
 
 
+@posix_only
 def test_a_pipe_is_read_once_and_its_encoding_saved(
     encodings: Path, long_text: Path, tmp_path: Path, decoded: list[str]
 ) -> None:

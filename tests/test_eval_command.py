@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import VERSE
+from tests.conftest import VERSE, posix_only
 from tests.labelled_texts import labelled
 from tests.test_cli import LOSS, TINY, charrnn
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +101,7 @@ def test_the_newest_suitable_run_is_used(folder: Path) -> None:
         assert data["checkpoint"] == f"checkpoints/{name}/best.npz"
 
 
+@posix_only
 def test_ctrl_c_during_dynamic_evaluation_exits_and_reports_progress(folder: Path) -> None:
     (folder / "long.txt").write_text(VERSE[:6000] * 50, "utf-8")
     arguments = ["eval", "checkpoints/a", "long.txt", "--dynamic", "--json"]

@@ -37,6 +37,7 @@ def one_by_one(model: CharRNN, ids: Ids) -> Array:
     return np.array(nats)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", NETWORKS)
 def test_surprisal_does_not_depend_on_streams_or_chunks(
     cell: str, rng: np.random.Generator

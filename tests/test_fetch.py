@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -36,13 +37,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         start = 0
-        expected = self.headers.get("Range")
-        self.server.requests.append((self.path, expected))
+        byte_range = self.headers.get("Range")
+        self.server.requests.append((self.path, byte_range))
         if self.path not in ("/text", "/cut", "/plain"):
             self.send_error(404, "Not Found")
             return
-        if expected and self.path != "/plain":
-            start = int(expected.removeprefix("bytes=").rstrip("-"))
+        if byte_range and self.path != "/plain":
+            start = int(byte_range.removeprefix("bytes=").rstrip("-"))
             self.send_response(206)
         else:
             self.send_response(200)
@@ -52,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.path == "/cut" and not expected:
+        if self.path == "/cut" and not byte_range:
             body = body[: len(body) // 2]
         self.wfile.write(body)
 
@@ -144,7 +145,7 @@ def test_training_by_name_fetches_the_text_once(
     listed.write_text(json.dumps([vars(entry(server))]))
     command = [sys.executable, "-m", "charrnn", "train", "play", "--steps", "2", "--hidden", "8",
                "--out", str(tmp_path)]  # fmt: skip
-    env = {"CHARRNN_CATALOGUE": str(listed), "CHARRNN_CACHE": str(cache), "PATH": ""}
+    env = {**os.environ, "CHARRNN_CATALOGUE": str(listed), "CHARRNN_CACHE": str(cache)}
     for fetched in (True, False):
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -155,7 +156,11 @@ def test_training_by_name_fetches_the_text_once(
 def test_a_failed_download_is_a_one_line_error(server: Server, tmp_path: Path) -> None:
     listed = tmp_path / "catalogue.json"
     listed.write_text(json.dumps([vars(entry(server, "/nowhere"))]))
-    env = {"CHARRNN_CATALOGUE": str(listed), "CHARRNN_CACHE": str(tmp_path / "c"), "PATH": ""}
+    env = {
+        **os.environ,
+        "CHARRNN_CATALOGUE": str(listed),
+        "CHARRNN_CACHE": str(tmp_path / "c"),
+    }
     command = [sys.executable, "-m", "charrnn", "corpora", "fetch", "play"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -90,9 +90,9 @@ def test_an_orthogonal_recurrence_keeps_the_norm_and_three_times_it_explodes(
     model = CharRNN.initialised(NetworkConfig(V, "rnn", 24, 1), rng, np.float64)
     model.params["0.W"][...] *= 1e-8
     ids, targets = windows(rng.integers(0, V, 500), 40, 20)
-    kept = gradient_flow(model, ids, targets)
-    np.testing.assert_allclose(kept.h, kept.h[0])
-    assert (kept.vanished, kept.exploded) == (None, None)
+    constant = gradient_flow(model, ids, targets)
+    np.testing.assert_allclose(constant.h, constant.h[0])
+    assert (constant.vanished, constant.exploded) == (None, None)
     model.params["0.U"][...] *= 3
     model.params["0.W"][...] *= 1e-16
     grown = gradient_flow(model, ids, targets)

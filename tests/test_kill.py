@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from charrnn.runs import checkpoint
 from tests.conftest import VERSE, network_in
@@ -23,6 +24,7 @@ OPTIONS = ["--hidden", "16", "--layers", "2", "--batch", "4", "--seq", "20", "--
            "--eval-every", "5", "--workers", "2", "--split", "0.8,0.1,0.1", "--quiet"]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_run_killed_twenty_times_ends_with_the_same_bits(tmp_path: Path) -> None:
     text = tmp_path / "verse.txt"
     text.write_text(VERSE[:12000], "utf-8")

@@ -24,6 +24,7 @@ from charrnn.tasks import LanguageModelConfig
 from tests.conftest import ROOT, VERSE, network_in, network_trainer, resume_network
 
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+pytestmark = pytest.mark.slow
 needs_mpi = pytest.mark.skipif(
     not (MPIEXEC and find_spec("mpi4py")), reason="needs mpiexec and mpi4py"
 )

@@ -141,6 +141,7 @@ def verse() -> Counted:
     return NGram.counted(ids[:60000], len(vocabulary), 6), vocabulary, ids[60000:64001]
 
 
+@pytest.mark.slow
 def test_surprisal_does_not_depend_on_streams_chunks_or_blocks(
     verse: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,7 @@ def corpus(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_sample_reports_what_is_copied(corpus: Path) -> None:
     arguments = ["sample", "--length", "300", "--seed", "1", "--count", "2"]
     plain = charrnn(corpus, *arguments)

@@ -33,6 +33,7 @@ def fake_group(rank: int, size: int) -> ProcessGroup:
     return group
 
 
+@pytest.mark.slow
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(5, 40))
 def test_every_stream_is_read_by_exactly_one_worker(ranks: int, workers: int, batch: int) -> None:
     model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), np.random.default_rng(1))

@@ -99,6 +99,7 @@ def test_each_sample_of_a_batch_depends_only_on_its_seed() -> None:
         assert b"".join(sample) == alone
 
 
+@pytest.mark.slow
 @given(st.text("ab", min_size=1, max_size=3), st.integers(0, 50))
 def test_text_ends_before_the_stop_string(stop: str, seed: int) -> None:
     whole = "".join(model().generate("", 150, temp=2, seed=seed))

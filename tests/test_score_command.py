@@ -21,7 +21,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
-from tests.conftest import ROOT
+from tests.conftest import ROOT, posix_only
 from tests.test_cli import charrnn
 
 BUNDLED = str(ROOT / "checkpoints" / "shakespeare")
@@ -244,6 +244,7 @@ def test_wrapping_keeps_words_together() -> None:
     assert ["".join(p.text for p in row) for row in rows] == ["to be ", "or not"]
 
 
+@posix_only
 def test_a_closed_pipe_is_quiet(folder: Path) -> None:
     (folder / "many.txt").write_text("The king is dead.\n" * 3000)
     command = f"{sys.executable} -m charrnn score {BUNDLED} many.txt --show | head -1"

@@ -110,7 +110,7 @@ def draw(
     return mean + shared + effects + noise * rng.standard_normal((runs, blocks))
 
 
-def tested(x: Array, y: Array) -> Difference:
+def difference_of(x: Array, y: Array) -> Difference:
     """The difference of two models with enough blocks for a test."""
     result = difference(x, y)
     assert result is not None
@@ -119,7 +119,7 @@ def tested(x: Array, y: Array) -> Difference:
 
 def test_the_difference_has_a_sign_and_the_test_has_none(rng: np.random.Generator) -> None:
     x, y = draw(rng, 3, 20, mean=0.2), draw(rng, 5, 20)
-    forward, reverse = tested(x, y), tested(y, x)
+    forward, reverse = difference_of(x, y), difference_of(y, x)
     assert forward.nats == pytest.approx(x.mean() - y.mean())
     assert reverse.nats == pytest.approx(-forward.nats)
     assert (reverse.error, reverse.freedom, reverse.p) == pytest.approx(
@@ -130,14 +130,14 @@ def test_the_difference_has_a_sign_and_the_test_has_none(rng: np.random.Generato
 def test_difficulty_shared_by_both_models_has_no_effect(rng: np.random.Generator) -> None:
     x, y = draw(rng, 3, 20, mean=0.2), draw(rng, 3, 20)
     hard = 10 * rng.random(20)
-    plain, mixed = tested(x, y), tested(x + hard, y + hard)
+    plain, mixed = difference_of(x, y), difference_of(x + hard, y + hard)
     assert (mixed.nats, mixed.error, mixed.p) == pytest.approx((plain.nats, plain.error, plain.p))
 
 
 def test_with_single_runs_it_is_the_paired_t_test() -> None:
     """Darwin's maize: cross-fertilised and self-fertilised plants (Fisher 1935)."""
     d = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
-    result = tested(d[None], np.zeros((1, 15)))
+    result = difference_of(d[None], np.zeros((1, 15)))
     assert result.nats / result.error == pytest.approx(2.148, abs=5e-4)
     assert result.freedom == pytest.approx(14)
     assert result.p == pytest.approx(0.0497, abs=5e-5)
@@ -145,7 +145,7 @@ def test_with_single_runs_it_is_the_paired_t_test() -> None:
 
 def test_with_identical_blocks_it_is_welchs_test() -> None:
     x, y = np.array([27.5, 21.0, 19.0, 23.6, 17.0]), np.array([27.1, 22.0, 20.8])
-    result = tested(np.repeat(x[:, None], 4, axis=1), np.repeat(y[:, None], 4, axis=1))
+    result = difference_of(np.repeat(x[:, None], 4, axis=1), np.repeat(y[:, None], 4, axis=1))
     square = x.var(ddof=1) / 5, y.var(ddof=1) / 3
     freedom = sum(square) ** 2 / (square[0] ** 2 / 4 + square[1] ** 2 / 2)
     assert result.error == pytest.approx(math.sqrt(sum(square)))
@@ -157,10 +157,10 @@ def test_one_block_gives_no_test_and_constant_differences_are_handled(
 ) -> None:
     x = draw(rng, 3, 20)
     assert difference(x[:, :1], x[:, :1]) is None
-    assert tested(x, x).p == 1
+    assert difference_of(x, x).p == 1
     same = np.ones((2, 4))
-    assert tested(same, same).p == 1
-    assert tested(2 * same, same).p == 0
+    assert difference_of(same, same).p == 1
+    assert difference_of(2 * same, same).p == 0
 
 
 VARYING = [{"of_run": 1.0, "of_block": 0, "noise": 0}, {"of_run": 0, "of_block": 1.0, "noise": 0},
@@ -176,12 +176,12 @@ def test_the_false_positive_rate_is_five_percent(
     for _ in range(600):
         text = rng.standard_normal(20)
         x, y = (draw(rng, runs, 20, text=text, **varying) for _ in "xy")
-        rejections += tested(x, y).p < 0.05
+        rejections += difference_of(x, y).p < 0.05
     assert 0.015 < rejections / 600 < 0.075
 
 
 def test_a_true_difference_is_detected(rng: np.random.Generator) -> None:
-    p_values = [tested(draw(rng, 3, 20, mean=0.5), draw(rng, 3, 20)).p for _ in range(100)]
+    p_values = [difference_of(draw(rng, 3, 20, mean=0.5), draw(rng, 3, 20)).p for _ in range(100)]
     assert np.mean(np.array(p_values) < 0.05) > 0.9
 
 

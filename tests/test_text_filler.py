@@ -83,9 +83,7 @@ def test_every_epoch_reads_all_of_the_text(length: int, batch: int, seq: int, ep
             assert hidden.sum() == len(truth)
             whole = stream.copy()
             whole[hidden] = truth
-            np.testing.assert_array_equal(
-                np.diff(whole), 1
-            )  # restored, it is a contiguous piece of the text
+            np.testing.assert_array_equal(np.diff(whole), 1)  # a contiguous piece of the text
             read |= set(whole.tolist())
     assert read == set(range(length))
 

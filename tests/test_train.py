@@ -60,6 +60,7 @@ def events_of(kind: type[T], events: Iterable[object]) -> list[T]:
     return [e for e in events if isinstance(e, kind)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_cell_memorises_a_text(cell: str) -> None:
     corpus = Corpus.of_text("the quick brown fox jumps over the lazy dog. " * 20, Split(1, 0, 0))
@@ -102,6 +103,7 @@ def test_initial_weights_lie_within_the_requested_range(small_corpus: Corpus) ->
             assert 0.009 < np.abs(narrow[name]).max() <= 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", CELLS)
 def test_evaluating_and_sampling_more_often_changes_no_parameter(
     cell: str, small_corpus: Corpus
