@@ -15,10 +15,9 @@ from dataclasses import replace
 from charrnn.config.fields import ByTask
 from charrnn.config.train_config import TrainConfig
 from charrnn.models import NGram, parameters
+from charrnn.optim.optimizers import OPTIMIZERS
 
 _EPOCHS = ByTask(None, fill=20, classify=15)
-_RATES = {"adam": 4e-3, "rmsprop": 2e-3, "adagrad": 5e-2, "sgd": 0.2}
-"""Learning rates that serve these networks well."""
 _TIMES = 20
 """How often a text of a million symbols is best read, given the time; longer ones, too."""
 _MOST_TIMES = 1.05
@@ -127,7 +126,7 @@ def dropout(each: float, n: int, epochs: float | None) -> float:
 
 def rate(optimizer: str, hidden: int) -> float:
     """The peak learning rate: steps of a wide network add up over its units."""
-    return _RATES[optimizer] * min(1.0, math.sqrt(_FAST / hidden))
+    return OPTIMIZERS[optimizer].learning_rate * min(1.0, math.sqrt(_FAST / hidden))
 
 
 def weight_decay(each: float, updates: float, rate: float) -> float:

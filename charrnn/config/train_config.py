@@ -12,7 +12,8 @@ from charrnn.data.reading import TextOptions
 from charrnn.errors import ConfigError
 from charrnn.models import NETWORKS, NetworkConfig, NGram
 from charrnn.nn.cells import CELLS
-from charrnn.optim.optimizers import OPTIMIZERS, SCHEDULES
+from charrnn.optim.optimizers import OPTIMIZERS
+from charrnn.optim.schedules import SCHEDULES
 
 LEARNERS = (*NETWORKS, NGram.kind)
 """What `--cell` takes: every recurrent cell, and the n-gram model, which has none."""

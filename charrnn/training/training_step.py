@@ -21,15 +21,9 @@ from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.language.evaluate import Loss
 from charrnn.nn.params import Array, redraw_weights, uniform
-from charrnn.optim.optimizers import (
-    OPTIMIZERS,
-    SCHEDULES,
-    TrainingProgress,
-    clip_norm,
-    clip_value,
-    decay_weights,
-    warm_up,
-)
+from charrnn.optim.clipping import clip_norm, clip_value
+from charrnn.optim.optimizers import OPTIMIZERS, decay_weights
+from charrnn.optim.schedules import SCHEDULES, TrainingProgress, warm_up
 from charrnn.tasks import TASKS
 from charrnn.training.parallel.data_parallel import DataParallel, default_workers
 from charrnn.training.parallel.group import ProcessGroup, pairwise_sum
