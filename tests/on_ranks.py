@@ -60,7 +60,7 @@ def the_gradient_is_that_of_one_process():
     alone, shared = model.params.zeros_like(), model.params.zeros_like()
     loss, after = model.gradient(ids, targets, start, alone)
     team = DataParallel(model, 8, 2, group)
-    own = tuple(s[team.own] for s in start)
+    own = tuple(s[team.rank_streams] for s in start)
     part, new = team.gradient(ids, targets, own, shared, np.random.default_rng)
     found = group.all_reduce(shared.flat, (part,)).sum()
     assert abs(found - loss) < 1e-12

@@ -38,9 +38,9 @@ def test_every_lane_is_read_by_exactly_one_worker(ranks, workers, batch):
     read, numbers = [], []
     for rank in range(ranks):
         team = DataParallel(model, batch, workers, pretended(rank, ranks))
-        read += [n for share in team.streams for n in streams[team.own][share]]
-        numbers += range(team.first, team.first + team.workers)
-        assert all(share.stop > share.start for share in team.streams)
+        read += [n for s in team.worker_streams for n in streams[team.rank_streams][s]]
+        numbers += range(team.first_worker, team.first_worker + team.workers)
+        assert all(s.stop > s.start for s in team.worker_streams)
     assert read == list(streams)
     assert numbers == list(range(len(numbers)))
 

@@ -16,7 +16,7 @@ import pytest
 from charrnn.errors import WorkerError
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.training.parallel.data_parallel import DataParallel
-from charrnn.training.parallel.workers import ProcessWorker, workers
+from charrnn.training.parallel.workers import ProcessWorker, start_workers
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 
@@ -26,10 +26,10 @@ def a_team(fork: bool, count: int = 3) -> DataParallel:
     model = CharRNN.initialised(shape, np.random.default_rng(1))
     team = DataParallel(model, 7, 1)
     whole = DataParallel(model, 7, count)
-    team.streams, team.shares, team.others = (
-        whole.streams,
-        whole.shares,
-        workers(model, count - 1, fork=fork),
+    team.worker_streams, team.weights, team.extra_workers = (
+        whole.worker_streams,
+        whole.weights,
+        start_workers(model, count - 1, fork=fork),
     )
     return team
 
@@ -58,7 +58,7 @@ def test_processes_and_threads_compute_the_same_bits() -> None:
 def test_a_killed_worker_is_an_error_that_says_so() -> None:
     team = a_team(fork=True)
     run(team, 1)
-    (first, *_) = team.others
+    (first, *_) = team.extra_workers
     assert isinstance(first, ProcessWorker)
     os.kill(first.process.pid or 0, signal.SIGKILL)
     with pytest.raises(WorkerError, match=r"signal 9.*--resume"):
@@ -69,18 +69,18 @@ def test_a_killed_worker_is_an_error_that_says_so() -> None:
 def test_an_error_in_a_worker_reaches_its_owner() -> None:
     team = a_team(fork=True)
     ids = np.full((5, 7), 99)
-    team.others[0].start(ids, ids, team.model.initial_state(7), 1.0, None)
+    team.extra_workers[0].start(ids, ids, team.model.initial_state(7), 1.0, None)
     with pytest.raises(IndexError):
-        team.others[0].result()
+        team.extra_workers[0].result()
     assert len(run(team, 1)[0]) == 1
 
 
 @linux_only
 def test_processes_end_with_the_team() -> None:
     team = a_team(fork=True)
-    pids = [w.process.pid for w in team.others if isinstance(w, ProcessWorker)]
+    pids = [w.process.pid for w in team.extra_workers if isinstance(w, ProcessWorker)]
     assert len(pids) == 2
-    processes = [w.process for w in team.others if isinstance(w, ProcessWorker)]
+    processes = [w.process for w in team.extra_workers if isinstance(w, ProcessWorker)]
     del team
     for process in processes:
         process.join(5)

@@ -12,8 +12,9 @@ from charrnn.nn.params import Array
 def clip_norm(grad: Array, limit: float | None) -> float:
     """Scale `grad` `(N,)` to the Euclidean norm `limit` if its norm is larger.
 
-    Returns the norm before clipping. With a limit of 0 or None, nothing is clipped. Pascanu, Mikolov
-    and Bengio (2013).
+    Returns the norm before clipping. With a limit of 0 or None, nothing is clipped.
+
+    Pascanu, Mikolov and Bengio (2013).
     """
     norm = math.sqrt(float(np.dot(grad, grad)))
     if limit and norm > limit:

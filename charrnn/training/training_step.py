@@ -63,7 +63,7 @@ class TrainingStep:
         self.team = DataParallel(self.model, self.streams.batch, workers, self.group)
         self.optimizer = OPTIMIZERS[config.optimizer](self.model.params.flat.size)
         self.grads = self.model.params.zeros_like()
-        streams = self.team.own
+        streams = self.team.rank_streams
         self.state = self.model.initial_state(streams.stop - streams.start)
         self.at = TrainingState()
         self.watch = Stopwatch()
@@ -126,7 +126,7 @@ class TrainingStep:
         fresh = rng.random(self.streams.batch) < self.config.reset
         if self.at.chunk == 0:
             fresh[:] = True
-        fresh = fresh[self.team.own]
+        fresh = fresh[self.team.rank_streams]
         for s, start in zip(self.state, self.model.initial_state(len(fresh)), strict=True):
             s[fresh] = start[fresh]
 
@@ -174,7 +174,7 @@ class TrainingStep:
         """
         self.group.check_equal(zlib.crc32(self.model.params.flat.tobytes()), _OTHER_PARAMETERS)
         meta: dict[str, Any] = {"position": asdict(self.at)}
-        meta |= {"updates": self.optimizer.updates, "order": self.team.order}
+        meta |= {"updates": self.optimizer.updates, "order": self.team.reduction_order}
         arrays = {"flat": self.model.params.flat.copy()}
         arrays |= {f"optimizer/{n}": a.copy() for n, a in self.optimizer.slots.items()}
         every = zip(*self.group.gather(self.state), strict=True)
@@ -184,10 +184,11 @@ class TrainingStep:
     def load_state_dict(self, meta: dict[str, Any], arrays: dict[str, Array]) -> None:
         """The inverse of `state_dict`."""
         self.at = TrainingState(**meta["position"])
-        self.reduction_changed = meta.get("order", self.team.order) != self.team.order
+        order = self.team.reduction_order
+        self.reduction_changed = meta.get("order", order) != order
         self.optimizer.updates = meta["updates"]
         self.model.params.flat[:] = arrays["flat"]
         for name, average in self.optimizer.slots.items():
             average[:] = arrays[f"optimizer/{name}"]
-        own = self.team.own
+        own = self.team.rank_streams
         self.state = tuple(arrays[f"state/{n}"][own].copy() for n in range(len(self.state)))
