@@ -86,17 +86,17 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_bits(
         if not comparison.missing:
             break
         rounds += 1
-        tell, seen = type(comparison.trials[0]).tell, []
+        write, seen = type(comparison.trials[0]).write_progress, []
 
-        def stop_soon(trial, progress, tell=tell, seen=seen, comparison=comparison):
-            tell(trial, progress)
+        def stop_soon(trial, progress, write=write, seen=seen, comparison=comparison):
+            write(trial, progress)
             if progress and progress.share:
                 seen.append(progress.share)
                 if len(seen) == 13:
                     comparison.stop()
 
         with monkeypatch.context() as patch:
-            patch.setattr("charrnn.compare.trial.Trial.tell", stop_soon)
+            patch.setattr("charrnn.compare.trial.Trial.write_progress", stop_soon)
             list(comparison.events(Here()))
         steps.append(len(comparison.results))
         assert not (out / ".stop").exists()
@@ -198,12 +198,12 @@ def test_a_worker_that_is_no_more_is_a_clear_error(tmp_path):
 def test_a_run_says_how_far_it_is_and_can_be_asked_to_stop(tmp_path):
     plan = replace(PLAN, cells=("rnn",), seeds=1, orders=())
     (trial,) = Comparison(plan, TEXT, tmp_path / "x").trials
-    assert trial.look() is None
+    assert trial.read_progress() is None
     trial.path.mkdir()
-    trial.tell(TrialProgress(0.5, 1.5, 2.5, None))
-    assert trial.look() == TrialProgress(0.5, 1.5, 2.5, None)
+    trial.write_progress(TrialProgress(0.5, 1.5, 2.5, None))
+    assert trial.read_progress() == TrialProgress(0.5, 1.5, 2.5, None)
     (trial.path / ".progress").write_text("{")
-    assert trial.look() is None
+    assert trial.read_progress() is None
     trial.stop_file.touch()
     learn(trial)
     assert not trial.run.log_file.exists()

@@ -159,7 +159,7 @@ BAD = [
     (["compare", "verse.txt", "--steps", "2", "--epochs", "3"], "one budget"),
     (["compare", "verse.txt", "--steps", "13", *SMALL, "--out", "done"], "--steps 12 (now 13)"),
     (["compare", "verse.txt", "--out", "."], "holds something else"),
-    (["compare", "verse.txt", "--plot", "x.foo"], "no kind of picture"),
+    (["compare", "verse.txt", "--plot", "x.foo"], "no supported extension"),
     (["compare", "verse.txt", "--config", "own.toml"], "does not take cell"),
     (["compare", "done"], "add --on TEXT"),
     (["compare", "done", "--on", "verse.txt", "--steps", "3"], "leave out --steps"),
@@ -200,7 +200,7 @@ def test_a_folder_of_any_runs_is_measured_words_beside_characters(folder, capsys
     assert run(["compare", "any", "--on", "odd.txt"]) == 1
     err = capsys.readouterr().err
     assert "read as the unknown one" in err
-    assert "do not read the text alike" in err
+    assert "different numbers of characters" in err
 
 
 def test_what_predicts_no_text_is_named(folder, capsys, monkeypatch):

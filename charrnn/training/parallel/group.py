@@ -79,7 +79,7 @@ class ProcessGroup:
 
     @contextmanager
     def raise_on_all(self) -> Iterator[None]:
-        """Raise a CharRNNError of the block on all ranks; if several fail, that of the lowest rank."""
+        """Raise a CharRNNError of the block on all ranks; of several, that of the lowest rank."""
         local: CharRNNError | None = None
         try:
             yield
