@@ -68,7 +68,7 @@ def test_csv_has_a_line_a_run(folder):
 def test_the_same_command_does_nothing_again_and_says_the_same(folder):
     again = charrnn(folder, "--steps", "12", "--out", "done", "--json")
     assert again.stdout == (folder / "done.json").read_text("utf-8")
-    assert "6 of them done before" in again.stderr
+    assert "6 of them already done" in again.stderr
     assert "[" not in again.stderr
 
 

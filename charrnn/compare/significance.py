@@ -67,7 +67,7 @@ def block_sums(nats: NDArray[np.float64], ends: NDArray[np.int64]) -> Losses:
     """Sum the losses of symbols, `nats` `(N,)`, over the blocks of a text; returns `(B,)`.
 
     `ends` `(N,)` holds the position, in characters, where each symbol ends. A symbol belongs to the
-    block of its last character, so blocks do not depend on how a model splits the text into symbols.
+    block of its last character, so blocks do not depend on how a model splits text into symbols.
     """
     edges = block_edges(int(ends[-1]))
     return np.bincount(np.searchsorted(edges, ends) - 1, nats, len(edges) - 1).astype(np.float64)
@@ -116,8 +116,8 @@ def two_sided(t: float, freedom: float) -> float:
 def _beta(x: float, y: float, a: float, b: float) -> float:
     """The regularised incomplete beta function I(x; a, b), where y = 1 - x.
 
-    Evaluates the continued fraction front / (1 + c1 / (1 + c2 / (1 + ...))) from the right. It needs
-    about sqrt(a) terms if x <= (a + 1) / (a + b + 2); otherwise, use I(x; a, b) = 1 - I(y; b, a).
+    Evaluates the continued fraction front / (1 + c1 / (1 + c2 / (1 + ...))) from the right. This
+    needs about sqrt(a) terms if x <= (a + 1) / (a + b + 2); else I(x; a, b) = 1 - I(y; b, a).
     """
     if x <= 0 or y <= 0:
         return float(x > 0)

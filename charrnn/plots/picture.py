@@ -47,7 +47,7 @@ class Picture:
             self._context: Any = importlib.import_module("matplotlib").rc_context
             figure: Any = importlib.import_module("matplotlib.figure").Figure
         except ImportError:
-            raise ConfigError("Plots need an extra: pip install 'charrnn[plots]'.") from None
+            raise ConfigError("Pictures need an extra: pip install 'charrnn[plots]'.") from None
         self.path = path
         self._figure = figure(figsize=(8, 4.5), layout="constrained")
         extensions = self._figure.canvas.get_supported_filetypes()
