@@ -113,7 +113,7 @@ def test_it_is_drawn_live_in_a_narrow_terminal(folder):
     child.close()
     assert child.exitstatus == 0
     for shown in ("runs done", "validation", "left", "behind", "Welch's t test", "order-0 entropy",
-                  "best epoch", "Write with the best: charrnn sample live/ngram-3"):  # fmt: skip
+                  "best epoch", "best model: charrnn sample live/ngram-3"):  # fmt: skip
         assert shown in screen, shown
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen)
     assert max(map(len, re.split(r"[\r\n]+", plain))) <= 60

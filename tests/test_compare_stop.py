@@ -96,7 +96,7 @@ def test_ctrl_c_saves_leaves_nobody_and_the_command_goes_on(folder, start):
     out, err = process.communicate(timeout=200)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
-    assert err.splitlines()[-1].startswith("Stopped with 0 of 4 runs done; go on with: charrnn")
+    assert err.splitlines()[-1].startswith("Stopped with 0 of 4 runs done; continue with: charrnn")
     wait_for_nobody(process)
     assert not list((folder / "long").rglob(".*"))
     steps = {
