@@ -65,7 +65,7 @@ def the_gradient_equals_that_of_one_process() -> None:
     alone, shared = model.params.zeros_like(), model.params.zeros_like()
     loss, after = model.loss_and_gradient(ids, targets, start, alone)
     parallel = DataParallel(model, 8, 2, group)
-    rank_state = tuple(s[parallel.own] for s in start)
+    rank_state = tuple(s[parallel.rank_streams] for s in start)
     part, new = parallel.gradient(ids, targets, rank_state, shared, np.random.default_rng)
     shared_loss = group.all_reduce(shared.flat, (part,)).sum()
     assert abs(shared_loss - loss) < 1e-12

@@ -91,7 +91,7 @@ def test_an_interrupted_comparison_resumes_with_the_same_bits(
         if not comparison.missing:
             break
         rounds += 1
-        tell = type(comparison.trials[0]).tell
+        tell = type(comparison.trials[0]).write_progress
         seen: list[float] = []
 
         def stop_soon(
@@ -108,7 +108,7 @@ def test_an_interrupted_comparison_resumes_with_the_same_bits(
                     comparison.stop()
 
         with monkeypatch.context() as patch:
-            patch.setattr("charrnn.compare.trial.Trial.tell", stop_soon)
+            patch.setattr("charrnn.compare.trial.Trial.write_progress", stop_soon)
             list(comparison.events(InlineExecutor()))
         steps.append(len(comparison.results))
         assert not (out / ".stop").exists()
@@ -211,12 +211,12 @@ def test_a_dead_worker_is_a_clear_error(tmp_path: Path) -> None:
 def test_a_run_reports_progress_and_can_be_stopped(tmp_path: Path) -> None:
     plan = replace(PLAN, cells=("rnn",), seeds=1, orders=())
     (trial,) = Comparison(plan, TEXT, tmp_path / "x").trials
-    assert trial.look() is None
+    assert trial.read_progress() is None
     trial.path.mkdir()
-    trial.tell(TrialProgress(0.5, 1.5, 2.5, None))
-    assert trial.look() == TrialProgress(0.5, 1.5, 2.5, None)
+    trial.write_progress(TrialProgress(0.5, 1.5, 2.5, None))
+    assert trial.read_progress() == TrialProgress(0.5, 1.5, 2.5, None)
     (trial.path / ".progress").write_text("{")
-    assert trial.look() is None
+    assert trial.read_progress() is None
     trial.stop_file.touch()
     learn(trial)
     assert not trial.run.log_file.exists()

@@ -68,7 +68,7 @@ def test_csv_has_one_line_per_run(folder: Path) -> None:
 def test_repeating_a_finished_comparison_trains_nothing_and_prints_the_same(folder: Path) -> None:
     again = charrnn(folder, "--steps", "12", "--out", "done", "--json")
     assert again.stdout == (folder / "done.json").read_text("utf-8")
-    assert "6 of them done before" in again.stderr
+    assert "6 of them already done" in again.stderr
     assert "[" not in again.stderr
 
 
@@ -116,7 +116,7 @@ def test_a_comparison_shows_live_progress_in_a_narrow_terminal(folder: Path) -> 
     child.close()
     assert child.exitstatus == 0
     for shown in ("runs done", "validation", "left", "behind", "Welch's t test", "order-0 entropy",
-                  "best epoch", "Write with the best: charrnn sample live/ngram-3"):  # fmt: skip
+                  "best epoch", "best model: charrnn sample live/ngram-3"):  # fmt: skip
         assert shown in screen, shown
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen)
     assert max(map(len, re.split(r"[\r\n]+", plain))) <= 60
@@ -164,7 +164,7 @@ BAD = [
     (["compare", "verse.txt", "--steps", "2", "--epochs", "3"], "one budget"),
     (["compare", "verse.txt", "--steps", "13", *SMALL, "--out", "done"], "--steps 12 (now 13)"),
     (["compare", "verse.txt", "--out", "."], "holds something else"),
-    (["compare", "verse.txt", "--plot", "x.foo"], "no kind of picture"),
+    (["compare", "verse.txt", "--plot", "x.foo"], "no supported extension"),
     (["compare", "verse.txt", "--config", "own.toml"], "does not take cell"),
     (["compare", "done"], "add --on TEXT"),
     (["compare", "done", "--on", "verse.txt", "--steps", "3"], "leave out --steps"),
@@ -213,7 +213,7 @@ def test_runs_of_words_and_characters_can_be_compared(
     assert run(["compare", "any", "--on", "odd.txt"]) == 1
     err = capsys.readouterr().err
     assert "read as the unknown one" in err
-    assert "do not read the text alike" in err
+    assert "different numbers of characters" in err
 
 
 def test_a_model_that_is_no_language_model_is_named(

@@ -107,7 +107,7 @@ def test_ctrl_c_saves_ends_all_processes_and_the_command_resumes(
     out, err = process.communicate(timeout=200)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
-    assert err.splitlines()[-1].startswith("Stopped with 0 of 4 runs done; go on with: charrnn")
+    assert err.splitlines()[-1].startswith("Stopped with 0 of 4 runs done; continue with: charrnn")
     wait_for_exit(process)
     assert not list((folder / "long").rglob(".*"))
     steps = {

@@ -34,10 +34,10 @@ def test_the_table_states_which_differences_are_significant(
     out, words = shown(capsys, near, far, best)
     assert [line.split()[0] for line in out.splitlines()] == ["model", "lstm", "gru", "ngram"]
     assert re.search(r"lstm +1,000 +1\.5050 ± 0\.0071 +2\.1713 ± 0\.0102 +4\.504 ± 0\.032", out)
-    assert "lstm is best; that it is ahead of gru (p = " in words
-    assert "All others are behind by more." in words
-    assert "over 10 blocks of 1,000 characters, paired. Allows for 2 comparisons" in words
-    assert "lstm is best, by more than chance." in shown(capsys, best, far)[1]
+    assert "lstm is best. Its lead over gru (p = " in words
+    assert "Its lead over all others is significant." in words
+    assert "10 paired blocks of 1,000 characters. p is corrected for 2 comparisons" in words
+    assert "lstm is best. Its lead is significant." in shown(capsys, best, far)[1]
 
 
 def test_the_table_states_what_is_not_tested(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,8 +47,8 @@ def test_the_table_states_what_is_not_tested(capsys: pytest.CaptureFixture[str])
     out, words = shown(capsys, lost, other, alone)
     assert "gru (1 diverged)" in out
     assert out.splitlines()[-1].startswith("lstm: diverged")
-    assert "One run of gru: what another seed would have given is not tested." in words
-    assert "Runs that diverged are left out of the means." in words
+    assert "Only one run of gru: the effect of the seed is not tested." in words
+    assert "The means exclude runs that diverged." in words
     assert to_json([lost])["models"] == [{"model": "lstm", "diverged": 2, "runs": []}]
     out, words = shown(capsys, lost)
     assert "p:" not in words

@@ -222,7 +222,7 @@ def test_the_plot_is_written_in_the_requested_format(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--plot", "flow.xyz"], 2, "'flow.xyz' names no kind of picture"),
+        (["--plot", "flow.xyz"], 2, "'flow.xyz' has no supported extension"),
         (["--plot", "no/flow.png", *SMALL], 1, "Cannot write no/flow.png"),
         (["--cells", "nope"], 2, "There is no cell 'nope'"),
         (["--seq", "5000"], 1, "lower --seq"),

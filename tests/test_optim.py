@@ -7,16 +7,9 @@ import numpy as np
 import pytest
 
 from charrnn.nn.params import Array, Params
-from charrnn.optim.optimizers import (
-    OPTIMIZERS,
-    SCHEDULES,
-    Adam,
-    TrainingProgress,
-    clip_norm,
-    clip_value,
-    decay_weights,
-    warm_up,
-)
+from charrnn.optim.clipping import clip_norm, clip_value
+from charrnn.optim.optimizers import OPTIMIZERS, Adam, decay_weights
+from charrnn.optim.schedules import SCHEDULES, TrainingProgress, warm_up
 
 RATE = 0.1
 UpdateRule = Callable[[float, Array], float]

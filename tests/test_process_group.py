@@ -42,9 +42,11 @@ def test_every_stream_is_read_by_exactly_one_worker(ranks: int, workers: int, ba
     numbers: list[int] = []
     for rank in range(ranks):
         parallel = DataParallel(model, batch, workers, fake_group(rank, ranks))
-        read += [n for share in parallel.streams for n in streams[parallel.own][share]]
-        numbers += range(parallel.first, parallel.first + parallel.workers)
-        assert all(share.stop > share.start for share in parallel.streams)
+        read += [
+            n for share in parallel.worker_streams for n in streams[parallel.rank_streams][share]
+        ]
+        numbers += range(parallel.first_worker, parallel.first_worker + parallel.workers)
+        assert all(share.stop > share.start for share in parallel.worker_streams)
     assert read == list(streams)
     assert numbers == list(range(len(numbers)))
 

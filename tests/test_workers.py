@@ -16,7 +16,7 @@ import pytest
 from charrnn.errors import WorkerError
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.training.parallel.data_parallel import DataParallel
-from charrnn.training.parallel.workers import ProcessWorker, workers
+from charrnn.training.parallel.workers import ProcessWorker, start_workers
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 
@@ -26,10 +26,10 @@ def make_parallel(fork: bool, count: int = 3) -> DataParallel:
     model = CharRNN.initialised(shape, np.random.default_rng(1))
     parallel = DataParallel(model, 7, 1)
     whole = DataParallel(model, 7, count)
-    parallel.streams, parallel.shares, parallel.others = (
-        whole.streams,
-        whole.shares,
-        workers(model, count - 1, fork=fork),
+    parallel.worker_streams, parallel.weights, parallel.extra_workers = (
+        whole.worker_streams,
+        whole.weights,
+        start_workers(model, count - 1, fork=fork),
     )
     return parallel
 
@@ -60,7 +60,7 @@ def test_processes_and_threads_compute_the_same_bits() -> None:
 def test_a_killed_worker_is_an_error_that_says_so() -> None:
     parallel = make_parallel(fork=True)
     run(parallel, 1)
-    (first, *_) = parallel.others
+    (first, *_) = parallel.extra_workers
     assert isinstance(first, ProcessWorker)
     os.kill(first.process.pid or 0, signal.SIGKILL)
     with pytest.raises(WorkerError, match=r"signal 9.*--resume"):
@@ -71,18 +71,18 @@ def test_a_killed_worker_is_an_error_that_says_so() -> None:
 def test_an_error_in_a_worker_is_raised_in_the_parent() -> None:
     parallel = make_parallel(fork=True)
     ids = np.full((5, 7), 99)
-    parallel.others[0].start(ids, ids, parallel.model.initial_state(7), 1.0, None)
+    parallel.extra_workers[0].start(ids, ids, parallel.model.initial_state(7), 1.0, None)
     with pytest.raises(IndexError):
-        parallel.others[0].result()
+        parallel.extra_workers[0].result()
     assert len(run(parallel, 1)[0]) == 1
 
 
 @linux_only
 def test_worker_processes_end_with_their_pool() -> None:
     parallel = make_parallel(fork=True)
-    pids = [w.process.pid for w in parallel.others if isinstance(w, ProcessWorker)]
+    pids = [w.process.pid for w in parallel.extra_workers if isinstance(w, ProcessWorker)]
     assert len(pids) == 2
-    processes = [w.process for w in parallel.others if isinstance(w, ProcessWorker)]
+    processes = [w.process for w in parallel.extra_workers if isinstance(w, ProcessWorker)]
     del parallel
     for process in processes:
         process.join(5)

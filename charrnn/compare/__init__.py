@@ -1,1 +1,1 @@
-"""Comparing models: the same text, split and budget for all, and whether a difference is chance."""
+"""Compare models on the same text, split and budget, and test whether they differ."""

@@ -1,16 +1,16 @@
-"""Comparing models: the same text, split, budget and options for all, measured alike.
+"""Compare models on the same text with the same split, budget and options.
 
     config = LanguageModelConfig(epochs=5)
     text = Text((Source.of("poems.txt"),), config)
     with worker_pool() as workers:
         comparison = Comparison(Plan(config, params=50_000), text)
-        for ended in comparison.events(workers.start(2)):
+        for finished in comparison.events(workers.start(2)):
             ...
     for summary in rank(comparison.summaries()):
         ...
 
-Every run has one worker thread, so neither how many go on at a time nor who does them changes a
-bit of it; only a budget of minutes buys fewer steps on a busy machine.
+Every run uses one worker thread, so the number of simultaneous runs does not change a bit of the
+results. With a budget of minutes, however, a busy machine trains for fewer steps.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
 from charrnn.tasks import LanguageModelConfig, Text
 
-_TICK = 0.25  # seconds between two looks at what goes on
+_TICK = 0.25  # seconds between progress updates
 
 
 class Comparison:
-    """The runs of a plan, in a folder that remembers them."""
+    """The runs of a plan, saved in a folder."""
 
     def __init__(self, plan: Plan, text: Text, out: Path | None = None) -> None:
-        """Reads the text, and from the folder what was done before. See `experiment_folder`.
+        """Read the text, and the finished runs in the folder (see `experiment_folder`).
 
-        A ConfigError if the split leaves nothing to test on.
+        Raises ConfigError if the test part is empty.
         """
         self.plan = plan
         corpus = text.read()
@@ -55,55 +55,54 @@ class Comparison:
                 f"The split {corpus.split} leaves nothing to test on; try 0.9,0.05,0.05."
             )
         self.config = plan.common(corpus)
-        """The options of all runs."""
+        """The options that all runs share."""
         self.folder = experiment_folder(corpus, self.config, out)
         self.models = plan.models(corpus)
         self.trials = plan.trials(text, corpus, self.folder)
         self.results: dict[Trial, Result | None] = {}
-        """Of the runs that have ended; None for one that diverged."""
+        """Results of the finished runs; None for a run that diverged."""
         self.running: dict[Trial, TrialProgress] = {}
         self._stopping = False
         for trial in self.trials:
             if trial.ended:
-                self._take(trial)
+                self._load_result(trial)
 
     @property
     def missing(self) -> list[Trial]:
-        """The runs that are still to be done."""
+        """The runs that are not finished."""
         return [trial for trial in self.trials if trial not in self.results]
 
     def locked(self) -> AbstractContextManager[None]:
-        """Keep every other process from this comparison."""
+        """Lock the folder against other processes."""
         return Run(self.folder).locked()
 
     def stop(self) -> None:
-        """Ask the runs that go on to save and end, and the others not to begin; `events()` then
-        ends.
-        """
+        """Make running trials save and stop, and start no others; `events()` then ends."""
         self._stopping = True
         self._stop_file.touch()
 
     def events(self, executor: Executor) -> Iterator[Trial | None]:
-        """Do the missing runs; yields each as it ends, and None a few times a second meanwhile.
+        """Do the missing runs. Yields each run when it finishes, and None four times a second.
 
-        What fails in any of them ends all, and is raised; a WorkerError if a worker is no more.
+        A failed run stops all runs, and its exception is raised. Raises WorkerError if a worker
+        process has died.
         """
         self._stop_file.unlink(missing_ok=True)
-        if self._stopping:  # asked since, or before this began
+        if self._stopping:  # `stop` was called before the first run
             self._stop_file.touch()
         for trial in self.missing:
-            trial.tell(None)
+            trial.write_progress(None)
         futures = {executor.submit(learn, trial): trial for trial in self.missing}
         try:
             while futures:
-                for done in wait(futures, _TICK, FIRST_COMPLETED).done:
-                    trial = futures.pop(done)
-                    self._check(done)
+                for future in wait(futures, _TICK, FIRST_COMPLETED).done:
+                    trial = futures.pop(future)
+                    self._raise_failure(future)
                     if trial.ended:
-                        self._take(trial)
+                        self._load_result(trial)
                         yield trial
-                looks = ((trial, trial.look()) for trial in futures.values())
-                self.running = {trial: progress for trial, progress in looks if progress}
+                latest = ((trial, trial.read_progress()) for trial in futures.values())
+                self.running = {trial: progress for trial, progress in latest if progress}
                 yield None
         finally:
             if futures:
@@ -112,94 +111,98 @@ class Comparison:
             self._stop_file.unlink(missing_ok=True)
 
     def time_left(self, workers: int) -> float | None:
-        """Seconds until all runs are done, as far as can be told; None where it cannot.
+        """Estimate the seconds until all runs are finished; None if there is nothing to go by.
 
-        What a run takes is taken from others of its model, or else of all, and from its own pace.
+        The duration of a run is extrapolated from its own speed, or else is the mean over other
+        runs of its model, or else over all runs. N-grams count as instant.
         """
-        paces = {t: p.seconds / p.share for t, p in self.running.items() if p.share > 0.01}
-        paces |= {t: r.seconds for t, r in list(self.results.items()) if r and r.seconds}
-        known = {t: s for t, s in paces.items() if t.config.cell != NGram.kind}
+        durations = {t: p.seconds / p.share for t, p in self.running.items() if p.share > 0.01}
+        durations |= {t: r.seconds for t, r in list(self.results.items()) if r and r.seconds}
+        durations = {t: s for t, s in durations.items() if t.config.cell != NGram.kind}
         unit, amount = next(iter(self.config.budgets.items()))
-        if not known and unit != "minutes":
+        if not durations and unit != "minutes":
             return None
-        left = []
+        seconds_left = []
         for trial in self.missing:
             if trial.config.cell == NGram.kind:
                 continue
-            alike = [s for t, s in known.items() if t.config.model_name == trial.config.model_name]
-            whole = _mean(alike or known.values()) if unit != "minutes" else 60 * amount
+            name = trial.config.model_name
+            same_model = [s for t, s in durations.items() if t.config.model_name == name]
+            typical = _mean(same_model or durations.values()) if unit != "minutes" else 60 * amount
             progress = self.running.get(trial, TrialProgress())
-            left.append(known.get(trial, whole) * max(0.0, 1 - progress.share))
-        return max([sum(left) / workers, *left])
+            seconds_left.append(durations.get(trial, typical) * max(0.0, 1 - progress.share))
+        return max([sum(seconds_left) / workers, *seconds_left])
 
     def summaries(self) -> list[ModelSummary]:
-        """Each model with the runs that have ended."""
-        found = []
+        """One summary per model, of its finished runs."""
+        summaries = []
         for model in self.models:
-            of = [t for t in self.trials if t.config.model_name == model.model_name]
-            ended = [self.results[t] for t in of if t in self.results]
-            results = tuple(r for r in ended if r)
-            found.append(ModelSummary(model.model_name, results, len(ended) - len(results)))
-        return found
+            trials = [t for t in self.trials if t.config.model_name == model.model_name]
+            finished = [self.results[t] for t in trials if t in self.results]
+            results = tuple(r for r in finished if r)
+            diverged = len(finished) - len(results)
+            summaries.append(ModelSummary(model.model_name, results, diverged))
+        return summaries
 
     @property
     def _stop_file(self) -> Path:
         return self.trials[0].stop_file
 
-    def _check(self, done: Future[None]) -> None:
-        """Raise what was raised there."""
+    def _raise_failure(self, future: Future[None]) -> None:
+        """Raise the exception of a failed run."""
         try:
-            done.result()
+            future.result()
         except BrokenProcessPool:
             if self._stopping:
                 return
             raise WorkerError(
-                "A worker process has ended, perhaps for want of memory; the same command goes on "
-                "from there, with --workers 1 in the least memory."
+                "A worker process has ended, perhaps because memory ran out. The same command "
+                "continues from here; --workers 1 needs the least memory."
             ) from None
 
-    def _take(self, trial: Trial) -> None:
-        """Read what a run came to."""
-        last = trial.run.records()[-1]
-        sums = last.get("block_nats")
+    def _load_result(self, trial: Trial) -> None:
+        """Read the result of a finished run from its folder."""
+        last_record = trial.run.records()[-1]
+        sums = last_record.get("block_nats")
         result = None
         if sums:
-            result = Result.of(trial.run, checkpoint.load(trial.run.best), sums, last["chars"])
+            best = checkpoint.load(trial.run.best)
+            result = Result.of(trial.run, best, sums, last_record["chars"])
         self.results[trial] = result
 
 
-def measured(run: Run, found: checkpoint.Checkpoint, ids: Ids) -> Result:
-    """What the model of a trained run comes to on the symbols `(N,)` of a text."""
-    ends = found.vocabulary.ends(ids)
-    sums = block_sums(surprisal(found.language_model, ids), ends)
-    return Result.of(run, found, sums.tolist(), int(ends[-1]))
+def measured(run: Run, trained: checkpoint.Checkpoint, ids: Ids) -> Result:
+    """Evaluate the model of a trained run on the symbols `ids` `(N,)` of a text."""
+    ends = trained.vocabulary.ends(ids)
+    sums = block_sums(surprisal(trained.language_model, ids), ends)
+    return Result.of(run, trained, sums.tolist(), int(ends[-1]))
 
 
 def by_model(results: Iterable[Result]) -> list[ModelSummary]:
-    """Runs that differ in nothing but the seed are one model's; of several with the same seed,
-    which tell nothing of other seeds, the first counts.
+    """Group results by model: runs of one model differ only in the seed.
 
-    A CorpusError where they were measured on texts of different lengths.
+    Of several runs with the same seed, only the first counts. Raises CorpusError if the results are
+    over texts of different lengths.
     """
-    found: dict[tuple[LanguageModelConfig, str], dict[int | None, Result]] = {}
+    models: dict[tuple[LanguageModelConfig, str], dict[int | None, Result]] = {}
     for result in results:
         model = replace(result.config, seed=0, workers=0, sample_every=0)
-        found.setdefault((model, result.sha256), {}).setdefault(result.seed, result)
-    lengths = {r.chars for each in found.values() for r in each.values()}
+        models.setdefault((model, result.sha256), {}).setdefault(result.seed, result)
+    lengths = {result.chars for by_seed in models.values() for result in by_seed.values()}
     if len(lengths) > 1:
         raise CorpusError(
-            "The runs do not read the text alike, as so many characters: "
-            f"{', '.join(f'{n:,}' for n in sorted(lengths))}. Bytes and characters do not compare, "
-            "nor do words of which some are unknown."
+            "The runs read the text as different numbers of characters: "
+            f"{', '.join(f'{n:,}' for n in sorted(lengths))}. Bytes cannot be compared with "
+            "characters, nor words if some of them are unknown."
         )
-    titles = [config.model_name for config, _ in found]
-    groups = [tuple(each.values()) for each in found.values()]
+    names = [config.model_name for config, _ in models]
+    groups = [tuple(by_seed.values()) for by_seed in models.values()]
     return [
-        ModelSummary(t if titles.count(t) == 1 else f"{t} ({each[0].run.path})", each)
-        for t, each in zip(titles, groups, strict=True)
+        ModelSummary(name if names.count(name) == 1 else f"{name} ({runs[0].run.path})", runs)
+        for name, runs in zip(names, groups, strict=True)
     ]
 
 
 def _mean(values: Iterable[float]) -> float:
-    known = list(values)
-    return sum(known) / len(known)
+    numbers = list(values)
+    return sum(numbers) / len(numbers)

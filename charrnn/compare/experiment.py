@@ -1,8 +1,8 @@
-"""Experiments: which runs a comparison consists of, and the folder that keeps them.
+"""Experiments: the runs of a comparison, and the folder that stores them.
 
-The folder holds ordinary runs, `<cell>-<layers>x<hidden>-seed<n>` and `ngram-<order>`, and a record
-of what they have in common, `compare.json`: the text and the training options. The same command
-finds the same folder again, and in it the runs that are done; more cells or seeds add to them.
+The folder holds ordinary runs, named `<cell>-<layers>x<hidden>-seed<n>` or `ngram-<order>`, and
+`compare.json`, which records what they share: the text and the training options. The same command
+uses the same folder again and skips finished runs; more cells or seeds add runs.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _OF_ONE_RUN = {"cell", "hidden", "layers", "order", "seed", "workers", "sample_e
 
 @dataclass(frozen=True)
 class Plan:
-    """What is compared. A ConfigError where that makes no sense."""
+    """What to compare. Raises ConfigError for invalid values."""
 
     config: LanguageModelConfig
-    """What all runs have in common. `seed` is that of the first run of each cell."""
+    """Options that all runs share. `seed` is the seed of the first run of each cell."""
     cells: tuple[str, ...] = ("rnn", "gru", "lstm")
     seeds: int = 3
-    """Runs of each cell."""
+    """Number of runs per cell."""
     orders: tuple[int, ...] = ()
-    """Of n-gram models, which are counted once."""
+    """Orders of n-gram models; they have no seed, and so one run each."""
     params: int | None = None
-    """Parameters of each network, about; without it the hidden size is that of `config`."""
+    """Approximate parameters of each network; if None, `config` gives the hidden size."""
 
     def __post_init__(self) -> None:
         for cell in self.cells:
@@ -52,28 +52,31 @@ class Plan:
         if self.seeds < 1:
             raise ConfigError(f"seeds is {self.seeds}; it must be 1 or more.")
         if not self.cells and not self.orders:
-            raise ConfigError("There is nothing to compare; name some --cells, or --ngram orders.")
+            raise ConfigError("There is nothing to compare; give --cells or --ngram orders.")
 
     def common(self, corpus: Corpus) -> LanguageModelConfig:
-        """The options of all runs on this corpus, whatever cells are compared: what is left open is
-        chosen once, for the network that `config` names.
+        """The options that all runs on this corpus share.
+
+        Open options are resolved once, for the network in `config`, so that they do not depend on
+        which cells are compared.
         """
         plain = replace(self.config, workers=1, sample_every=0)
         hidden = self._hidden(plain, corpus, strict=False)
         return resolve(replace(plain, hidden=hidden), corpus).config
 
     def models(self, corpus: Corpus) -> list[LanguageModelConfig]:
-        """The options of each model's first run."""
+        """The options of the first run of each model."""
         common = self.common(corpus)
-        grams = (replace(common, cell=NGram.kind, order=n) for n in dict.fromkeys(self.orders))
+        ngrams = (replace(common, cell=NGram.kind, order=n) for n in dict.fromkeys(self.orders))
         networks = (replace(common, cell=cell) for cell in dict.fromkeys(self.cells))
-        return [*grams, *(replace(c, hidden=self._hidden(c, corpus)) for c in networks)]
+        return [*ngrams, *(replace(c, hidden=self._hidden(c, corpus)) for c in networks)]
 
     def _hidden(
         self, config: LanguageModelConfig, corpus: Corpus, *, strict: bool = True
     ) -> int | None:
-        """The hidden size with which all have as many parameters, if that is asked for. Unless
-        `strict` the least there can be will do.
+        """The hidden size that gives `params` parameters, if set.
+
+        If even the smallest network has more, raises ConfigError, or returns 1 if not `strict`.
         """
         if self.params is None:
             return config.hidden
@@ -82,54 +85,57 @@ class Plan:
         return hidden_for(shape, self.params if strict else max(self.params, parameters(shape)))
 
     def trials(self, text: Text, corpus: Corpus, folder: Path) -> list[Trial]:
-        """The runs: n-grams, then the first of each cell, then the second of each, and so on."""
-        found = []
+        """All runs: n-grams, then the first run of each cell, then the second runs, and so on."""
+        trials = []
         for n in range(self.seeds):
             for model in self.models(corpus):
                 if model.cell != NGram.kind:
-                    one = replace(model, seed=model.seed + n)
-                    found.append(Trial(text, corpus.sha256, one, folder / run_name(one)))
+                    seeded = replace(model, seed=model.seed + n)
+                    trials.append(Trial(text, corpus.sha256, seeded, folder / run_name(seeded)))
                 elif n == 0:
-                    found.append(Trial(text, corpus.sha256, model, folder / run_name(model)))
-        return found
+                    trials.append(Trial(text, corpus.sha256, model, folder / run_name(model)))
+        return trials
 
 
 def run_name(config: LanguageModelConfig) -> str:
-    """What the folder of a run is called."""
+    """Name of the folder of a run."""
     name = config.model_name.replace(" ", "-")
     return name if config.cell == NGram.kind else f"{name}-seed{config.seed}"
 
 
 def experiment_folder(corpus: Corpus, config: LanguageModelConfig, out: Path | None = None) -> Path:
-    """The folder for runs on this corpus with these options: one that is there already, or a new
-    one.
+    """Find or create the folder for runs on this corpus with these options.
 
-    Without `out`, `checkpoints/compare-<corpus>`, or with -2, -3 ... behind it where others have
-    been there. A ConfigError names what differs where `out` was begun with other options.
+    Without `out`, this is `checkpoints/compare-<corpus>`, with the suffix -2, -3 ... if other
+    comparisons use that name. Raises ConfigError, which names the difference, if `out` belongs to
+    a comparison with other options.
     """
     record = _record(corpus, config)
     if out is not None:
         return _claim(out, record)
-    for folder in _usual(corpus.name):
+    for folder in _default_folders(corpus.name):
         if not folder.exists() or _read(folder) == record:
             return _claim(folder, record)
-    raise AssertionError("there is always a next name")
+    raise AssertionError("the names never end")
 
 
 def runs_in(folder: Path) -> list[Path]:
-    """The run in a folder, or all those in its folders, if it holds such; of a comparison those
-    that came to their end.
+    """The runs in the subfolders of a folder, or the folder itself if it has none.
+
+    For a comparison, only finished runs. Raises CheckpointError if it has none.
     """
-    within = sorted(path.parent for path in folder.glob("*/best.npz"))
+    runs = sorted(path.parent for path in folder.glob("*/best.npz"))
     if (folder / RECORD).is_file():
-        ends = {path: Run(path).records()[-1:] for path in within}
-        within = [path for path, end in ends.items() if end and end[0]["event"] == "measured"]
-        if not within:
+        last = {path: Run(path).records()[-1:] for path in runs}
+        runs = [
+            path for path, records in last.items() if records and records[0]["event"] == "measured"
+        ]
+        if not runs:
             raise CheckpointError(f"No run of {folder} is finished yet.")
-    return within or [folder]
+    return runs or [folder]
 
 
-def _usual(name: str) -> Iterator[Path]:
+def _default_folders(name: str) -> Iterator[Path]:
     number = 1
     while True:
         yield Path("checkpoints", f"compare-{name}" + (f"-{number}" if number > 1 else ""))
@@ -142,13 +148,14 @@ def _record(corpus: Corpus, config: LanguageModelConfig) -> dict[str, Any]:
 
 
 def _shared(config: TrainConfig) -> dict[str, Any]:
-    """The options that all runs of an experiment have in common."""
+    """The options that all runs of an experiment share."""
     return {k: v for k, v in config.to_json().items() if k not in _OF_ONE_RUN}
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    """The record of an experiment; None where there is none. Options that are newer than it have
-    their defaults.
+    """The record of an experiment, or None if there is none.
+
+    Options that it lacks, because they were added later, have their defaults.
     """
     try:
         record: dict[str, Any] = json.loads((folder / RECORD).read_text("utf-8"))
@@ -159,19 +166,19 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 
 def _claim(folder: Path, record: dict[str, Any]) -> Path:
-    """The folder, made if need be, with this record in it."""
+    """Create the folder, if it is missing, and write the record."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         before = _read(folder)
         if before is None:
-            new = folder / f".{RECORD}.part"
-            if any(path != new for path in folder.iterdir()):
-                raise ConfigError(f"{folder} holds something else; name a folder of its own.")
-            new.write_text(json.dumps(record, ensure_ascii=False, indent=1), "utf-8")
-            new.replace(folder / RECORD)
+            temporary = folder / f".{RECORD}.part"
+            if any(path != temporary for path in folder.iterdir()):
+                raise ConfigError(f"{folder} holds something else; give an empty or new folder.")
+            temporary.write_text(json.dumps(record, ensure_ascii=False, indent=1), "utf-8")
+            temporary.replace(folder / RECORD)
         elif before != record:
             raise ConfigError(
-                f"{folder} was begun with {_difference(before, record)}; name another folder."
+                f"{folder} was begun with {_difference(before, record)}; give another folder."
             )
     except OSError as error:
         raise CheckpointError(
@@ -181,7 +188,7 @@ def _claim(folder: Path, record: dict[str, Any]) -> Path:
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """In what two records differ, in words."""
+    """Describe the difference of two records."""
     if before["corpus"] != now["corpus"]:
         return "another text"
     old, new = before["options"], now["options"]

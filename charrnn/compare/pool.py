@@ -1,4 +1,4 @@
-"""Who does the runs of a comparison: processes of this machine, or the ranks of an MPI job."""
+"""Worker pools for comparisons: processes on this machine, or the ranks of an MPI job."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from charrnn.training.parallel.group import init_group
 
 @dataclass(frozen=True)
 class WorkerPool:
-    """Workers to be had."""
+    """A source of workers."""
 
     ranks: int
-    """The number there is, where mpiexec decides it; else 0."""
+    """Number of workers under mpiexec; otherwise 0, and `start` chooses the number."""
     start: Callable[[int], Executor]
-    """So many workers, to whom work can be given until the `with` block of `worker_pool` ends."""
+    """Start a number of workers, which live until the `with` block of `worker_pool` ends."""
 
 
 @contextmanager
 def worker_pool() -> Iterator[WorkerPool | None]:
-    """Where work is done: by the other ranks under `mpiexec`, else by processes.
+    """A pool of processes, or under `mpiexec` of the ranks other than 0.
 
-    A rank other than 0 works inside this call until rank 0 leaves the block, and then gets None:
-    there is nothing left to do. A ProcessGroupError if mpi4py is missing or of another MPI.
+    On those ranks, the call itself does the work; it yields None when rank 0 has left its block.
+    Raises ProcessGroupError if mpi4py is missing or uses a different MPI.
     """
     group = init_group()
     if group.size == 1:
@@ -47,7 +47,7 @@ def worker_pool() -> Iterator[WorkerPool | None]:
 
 
 def kill() -> None:
-    """End all processes that this one has started, or all ranks, whatever they are doing."""
+    """Kill all child processes, or all ranks, immediately."""
     for process in multiprocessing.active_children():
         process.kill()
     if mpi := sys.modules.get("charrnn.training.parallel.mpi"):
@@ -55,20 +55,20 @@ def kill() -> None:
 
 
 def _processes(count: int) -> _Processes:
-    """Fresh interpreters, not forks: there are threads here that a fork would break, and no system
-    but Linux forks well. Each product of theirs takes one thread.
+    """Worker processes with single-threaded BLAS.
+
+    They are spawned, since a fork is unsafe with the threads of this process and outside Linux.
     """
     if count < 1:
         raise ConfigError(f"workers is {count}; it must be 1 or more.")
     machine.limit_blas_threads()
-    return _Processes(count, multiprocessing.get_context("spawn"), _settle)
+    return _Processes(count, multiprocessing.get_context("spawn"), _initialize_worker)
 
 
 class _Processes(ProcessPoolExecutor):
-    """Workers that leave Ctrl-C, which a terminal sends to all, to the process that started them.
+    """Workers that ignore Ctrl-C, which a terminal sends to all processes.
 
-    They are started in `submit`, and a signal that is held back there stays so for them from their
-    first moment on.
+    `submit` starts them with SIGINT blocked, since they cannot ignore it from their first moment.
     """
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -81,15 +81,15 @@ class _Processes(ProcessPoolExecutor):
                 mask(signal.SIG_SETMASK, before)
 
 
-def _settle() -> None:
-    """The first thing that a worker does."""
+def _initialize_worker() -> None:
+    """Prepare a new worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     machine.keep_freed_memory()
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _leave_with_parent() -> None:
-    """Nobody is left behind, not even by a SIGKILL. What is on disk is whole at any moment."""
+def _exit_with_parent() -> None:
+    """Exit when the parent is gone, even by SIGKILL. Files on disk are complete at any moment."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()

@@ -1,9 +1,9 @@
-"""Is one model better than another by more than chance?
+"""Significance test: is the difference between two models larger than chance explains?
 
-Two things vary. Another seed would have given another network, and another piece of text other
-losses; a model must be better over both to be better. So its runs s = 1 .. S are a sample, and so
-are the blocks b = 1 .. B into which the test text is cut. With L(s, b) the mean loss of a run in a
-block, in nats per character, and a bar over what is averaged, models x and y differ by
+Two things vary: another seed gives another network, and another text gives other losses. A better
+model should be better over both. The runs s = 1 .. S of a model are therefore one sample, and the
+blocks b = 1 .. B of the test text are another. With L(s, b) the mean loss of run s in block b, in
+nats per character, and - for a mean over an index, models x and y differ by
 
     d(b)     = Lx(-, b) - Ly(-, b)                      the same text for both: blocks are paired
     gap      = mean of d(b)
@@ -13,11 +13,11 @@ block, in nats per character, and a bar over what is averaged, models x and y di
     t        = gap / error
     freedom  = error⁴ / (v² / (B - 1) + vx² / (Sx - 1) + vy² / (Sy - 1))
 
-which is Welch's t test (1947) with a third source of variance. It asks with Clark (1973) that a
-difference hold for both at once, and what a run and a block have together counts in both
-v and vx: where it is not exact it errs towards "chance".
+This is Welch's t test (1947) with a third source of variance. As Clark (1973) demands, a difference
+must hold over both samples at once. The interaction of runs and blocks counts in both v and vx, so
+the test is conservative.
 
-Where no other seed could give another model (n-grams), vx is 0 and has no part in the freedom.
+For models without a seed (n-grams), vx is 0 and does not contribute to the degrees of freedom.
 """
 
 from __future__ import annotations
@@ -30,91 +30,94 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 1000
-"""Characters in a block, about: a page. What is surprising in a text is so for some tens of
-characters on, and blocks much longer than that are nearly independent of each other."""
+"""Approximate characters per block, about a page. Losses are correlated over some tens of
+characters, so blocks of this length are nearly independent."""
 _LEAST_BLOCKS, _LEAST_LENGTH = 10, 100
 LEVEL = 0.05
-"""A difference is called more than chance where p is below this."""
+"""A difference is significant if p is below this level."""
 
 Losses = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far a model is behind another, and how sure that is."""
+    """The difference between two models, and its t test."""
 
     nats: float
-    """The difference of their mean losses, per character; above 0 is behind."""
+    """Difference of the mean losses in nats per character; positive if the first is worse."""
     error: float
-    """Its standard error."""
+    """Standard error of `nats`."""
     freedom: float
-    """The degrees of freedom of the t test."""
+    """Degrees of freedom of the t test."""
     p: float
-    """How often two models equally good would differ by so much or more, in either direction."""
+    """Probability that equally good models differ by this much or more, in either direction."""
 
 
 def block_edges(length: int) -> NDArray[np.int64]:
-    """Where the blocks of a text begin, and where the last ends: `(B + 1,)`.
+    """Where the blocks of a text begin, and where the last one ends: `(B + 1,)`.
 
-    Blocks of about `BLOCK` characters, equal to within one; shorter, but not below a hundred, where
-    there would be fewer than ten of them.
+    Blocks have about `BLOCK` characters, and their lengths differ by at most one. A short text is
+    cut into ten blocks, or fewer if they would have less than a hundred characters.
     """
     count = max(1, round(length / BLOCK), min(_LEAST_BLOCKS, length // _LEAST_LENGTH))
     return np.arange(count + 1) * length // count
 
 
 def block_sums(nats: NDArray[np.float64], ends: NDArray[np.int64]) -> Losses:
-    """The nats of each block `(B,)` of a text whose symbols have nats `(N,)` and end behind so many
-    characters `(N,)`. A symbol of several belongs to the block that its last one is in, so that
-    models which cut the same text into other symbols have the same blocks.
+    """Sum the losses of symbols, `nats` `(N,)`, over the blocks of a text; returns `(B,)`.
+
+    `ends` `(N,)` holds the position, in characters, where each symbol ends. A symbol belongs to the
+    block of its last character, so blocks do not depend on how a model splits text into symbols.
     """
     edges = block_edges(int(ends[-1]))
     return np.bincount(np.searchsorted(edges, ends) - 1, nats, len(edges) - 1).astype(np.float64)
 
 
 def difference(x: Losses, y: Losses) -> Difference | None:
-    """How far x is behind y: losses `(S, B)` of their runs in the same blocks of a text.
+    """Test the mean difference of two models with losses x `(Sx, B)` and y `(Sy, B)`.
 
-    A single run counts as one that any seed would give. None where there is but one block.
+    The blocks must be the same. A model with a single run counts as independent of the seed.
+    Returns None if there is only one block.
     """
     blocks = x.shape[1]
     if blocks < 2:
         return None
     d = x.mean(axis=0) - y.mean(axis=0)
-    samples = [d, *(each.mean(axis=1) for each in (x, y) if len(each) > 1)]
-    parts = [(float(np.var(s, ddof=1)) / len(s), len(s) - 1) for s in samples]
-    nats, square = float(d.mean()), sum(v for v, _ in parts)
-    if square == 0:
+    samples = [d, *(losses.mean(axis=1) for losses in (x, y) if len(losses) > 1)]
+    variances = [(float(np.var(s, ddof=1)) / len(s), len(s) - 1) for s in samples]
+    nats, error2 = float(d.mean()), sum(v for v, _ in variances)
+    if error2 == 0:
         return Difference(nats, 0.0, float(blocks - 1), float(nats == 0))
-    freedom = 1 / sum((v / square) ** 2 / n for v, n in parts)
-    error = math.sqrt(square)
+    freedom = 1 / sum((v / error2) ** 2 / n for v, n in variances)
+    error = math.sqrt(error2)
     return Difference(nats, error, freedom, two_sided(nats / error, freedom))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """P values of several comparisons, raised so that the chance of even one of them falling below
-    a level, where nothing differs, is at most that level (Holm 1979).
+    """Correct the p values of several comparisons (Holm 1979).
 
-    The smallest is multiplied by their number n, the next by n - 1, and so on.
+    The smallest of n values is multiplied by n, the next by n - 1, and so on; the order is kept. If
+    no models differ, the probability that any corrected value is below a level is at most that
+    level.
     """
-    raised, least = [0.0] * len(ps), 0.0
-    for done, n in enumerate(np.argsort(ps, kind="stable")):
-        least = max(least, min(1.0, (len(ps) - done) * ps[n]))
-        raised[n] = least
-    return raised
+    corrected, largest = [0.0] * len(ps), 0.0
+    for rank, n in enumerate(np.argsort(ps, kind="stable")):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[n]))
+        corrected[n] = largest
+    return corrected
 
 
 def two_sided(t: float, freedom: float) -> float:
-    """P(|T| >= |t|) of Student's distribution: the incomplete beta I(f / (f + t²); f/2, 1/2)."""
-    whole = freedom + t * t
-    return _beta(freedom / whole, t * t / whole, freedom / 2, 0.5)
+    """P(|T| >= |t|) for Student's t with f degrees of freedom: I(f / (f + t²); f/2, 1/2)."""
+    total = freedom + t * t
+    return _beta(freedom / total, t * t / total, freedom / 2, 0.5)
 
 
 def _beta(x: float, y: float, a: float, b: float) -> float:
     """The regularised incomplete beta function I(x; a, b), where y = 1 - x.
 
-    By its continued fraction, front / (1 + c1 / (1 + c2 / (1 + ...))), from the right on. It takes
-    some sqrt(a) terms where x is not above (a + 1) / (a + b + 2), and I(x; a, b) = 1 - I(y; b, a).
+    Evaluates the continued fraction front / (1 + c1 / (1 + c2 / (1 + ...))) from the right. This
+    needs about sqrt(a) terms if x <= (a + 1) / (a + b + 2); else I(x; a, b) = 1 - I(y; b, a).
     """
     if x <= 0 or y <= 0:
         return float(x > 0)

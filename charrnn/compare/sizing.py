@@ -1,4 +1,4 @@
-"""How large a network must be to have a given number of parameters."""
+"""Find the hidden size that gives a network a certain number of parameters."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from charrnn.errors import ConfigError
 from charrnn.models import NetworkConfig, parameters
 
 
-def hidden_for(shape: NetworkConfig, wanted: int) -> int:
-    """The hidden size with which a network of this shape comes nearest to `wanted` parameters.
+def hidden_for(shape: NetworkConfig, target: int) -> int:
+    """The hidden size H for which the number of parameters is closest to `target`.
 
-    They grow with the hidden size H, as H² in the end, so one unit more may make a few in a
-    hundred of them. A ConfigError if even H = 1 has more.
+    The number grows as H² for large H, so the result may differ from the target by a few per cent.
+    Raises ConfigError if even H = 1 has more parameters.
     """
 
     def count(hidden: int) -> int:
         return parameters(replace(shape, hidden=hidden))
 
-    if count(1) > wanted:
+    if count(1) > target:
         raise ConfigError(
-            f"params is {wanted:,}; with this text and {shape.layers} layer"
+            f"params is {target:,}; with this text and {shape.layers} layer"
             f"{'s' * (shape.layers > 1)} a network of the cell {shape.cell} has at least "
             f"{count(1):,}."
         )
-    most = 1
-    while count(most) < wanted:
-        most *= 2
-    above = bisect_left(range(most + 1), wanted, lo=1, key=count)
-    return min(max(1, above - 1), above, key=lambda hidden: abs(count(hidden) - wanted))
+    upper = 1
+    while count(upper) < target:
+        upper *= 2
+    above = bisect_left(range(upper + 1), target, lo=1, key=count)
+    return min(max(1, above - 1), above, key=lambda hidden: abs(count(hidden) - target))

@@ -1,8 +1,8 @@
-"""One run of a comparison: how a process does it, and what goes to and fro meanwhile.
+"""One run of a comparison, and the files by which it communicates.
 
-Who does it may be another process, or on another machine that shares the disk. So all there is
-between the two is files: the folder of the run, in it `.progress` while it goes on, and beside it
-`.stop` once somebody wants it to end.
+A run may be done by another process, or by another machine that shares the disk. It therefore
+communicates only by files: it writes its progress to `.progress` in its folder, and stops when
+`.stop` appears in the parent folder.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from charrnn.training.network_trainer import NetworkTrainer
 from charrnn.training.train import make_trainer
 from charrnn.training.trainer import Trainer
 
-_EVERY = 0.25  # seconds between two looks at the files
+_EVERY = 0.25  # seconds between updates of these files
 
 
 @dataclass(frozen=True)
 class TrialProgress:
-    """How far a run is."""
+    """How far a run has got."""
 
     share: float = 0.0
-    """Of the budget."""
+    """Fraction of the budget used, from 0 to 1."""
     epoch: float = 0.0
     seconds: float = 0.0
     best: float | None = None
@@ -45,52 +45,52 @@ class TrialProgress:
 
 @dataclass(frozen=True)
 class Trial:
-    """A run that is to be done: all that a process needs to know."""
+    """The description of a run, as sent to the process that does it."""
 
     text: Text
     sha256: str
-    """Of the text, lest another be read in its place."""
+    """SHA-256 of the text, to detect a change."""
     config: LanguageModelConfig
     path: Path
 
     @property
     def run(self) -> Run:
-        """Its folder."""
+        """The folder of the run."""
         return Run(self.path)
 
     @property
     def name(self) -> str:
-        """What it is, and which of several."""
+        """The model and the seed, for people."""
         seed = "" if self.config.cell == NGram.kind else f", seed {self.config.seed}"
         return self.config.model_name + seed
 
     @property
     def ended(self) -> bool:
-        """Whether it was measured, or diverged, and not trained further since."""
+        """Whether the run was measured or has diverged, and was not trained further since."""
         records = self.run.records()
         return bool(records) and records[-1]["event"] in ("measured", "diverged")
 
     @property
     def stop_file(self) -> Path:
-        """Asks it, and all beside it, to save and end."""
+        """A file that asks all runs of the comparison to save and stop."""
         return self.path.parent / ".stop"
 
-    def look(self) -> TrialProgress | None:
-        """How far it is; None where nobody is at work."""
+    def read_progress(self) -> TrialProgress | None:
+        """The progress of the run; None while it is not running."""
         try:
             return TrialProgress(**json.loads(self._progress.read_text("utf-8")))
         except (OSError, ValueError):
             return None
 
-    def tell(self, progress: TrialProgress | None) -> None:
-        """Say how far it is; None: nobody is at work any more. A full disk is told elsewhere."""
-        with suppress(OSError):
+    def write_progress(self, progress: TrialProgress | None) -> None:
+        """Publish the progress of the run; None if it is no longer running."""
+        with suppress(OSError):  # saving a checkpoint reports a full disk
             if progress is None:
                 self._progress.unlink(missing_ok=True)
                 return
-            new = self._progress.with_suffix(".part")
-            new.write_text(json.dumps(asdict(progress)), "utf-8")
-            new.replace(self._progress)
+            temporary = self._progress.with_suffix(".part")
+            temporary.write_text(json.dumps(asdict(progress)), "utf-8")
+            temporary.replace(self._progress)
 
     @property
     def _progress(self) -> Path:
@@ -98,36 +98,35 @@ class Trial:
 
 
 def learn(trial: Trial) -> None:
-    """Do a run, from its beginning or from where it was left, and measure its best model on the
-    test part. Its folder then says how it went.
+    """Start or resume a run, train to the end of the budget, and test the best model.
 
-    A run that diverges ends too; every other failure is raised. One that was asked to stop, or was
-    done before, is left as it is.
+    The result is logged in the folder of the run, and so is divergence; other errors are raised.
+    Does nothing if the run is finished or `.stop` exists.
     """
     if trial.stop_file.exists():
         return
     try:
         trial.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CheckpointError(f"Cannot make a run in {trial.path}: {os_reason(error)}.") from None
+        raise CheckpointError(f"Cannot create {trial.path}: {os_reason(error)}.") from None
     with trial.run.locked():
         if trial.ended:
             return
-        trial.tell(TrialProgress())
+        trial.write_progress(TrialProgress())
         try:
             corpus = _read(trial.text, trial.sha256)
-            finished = _train(trial, _session(trial, corpus))
+            finished = _train(trial, _trainer(trial, corpus))
             if not finished.stopped:
                 trial.run.log(_measure(trial, corpus) | {"step": finished.step})
         except DivergedError as error:
             trial.run.log({"event": "diverged", "message": str(error)})
         finally:
-            trial.tell(None)
+            trial.write_progress(None)
 
 
 @lru_cache(maxsize=1)
 def _read(text: Text, sha256: str) -> Corpus:
-    """A process reads the text once for all its runs."""
+    """Read the text. The cache lets a process read it once for all its runs."""
     corpus = text.read()
     assert isinstance(corpus, Corpus)
     if corpus.sha256 != sha256:
@@ -135,7 +134,8 @@ def _read(text: Text, sha256: str) -> Corpus:
     return corpus
 
 
-def _session(trial: Trial, corpus: Corpus) -> Trainer:
+def _trainer(trial: Trial, corpus: Corpus) -> Trainer:
+    """A trainer that starts the run or resumes it."""
     run = trial.run
     if not run.last.exists():
         run.log_file.unlink(missing_ok=True)
@@ -143,42 +143,41 @@ def _session(trial: Trial, corpus: Corpus) -> Trainer:
     before = make_config(checkpoint.read_meta(run.last)["config"], str(run.last))
     if before != trial.config:
         raise CheckpointError(
-            f"{run.path} was trained further, or with other options; remove it, or compare "
-            "somewhere else with --out."
+            f"{run.path} was trained further or with other options; remove it, or choose another "
+            "folder with --out."
         )
     return NetworkTrainer.resume(run, make_task(corpus, trial.config))
 
 
-def _train(trial: Trial, session: Trainer) -> Finished:
-    """Train to the end of the budget, or until asked to stop."""
+def _train(trial: Trial, trainer: Trainer) -> Finished:
+    """Train to the end of the budget, or until `.stop` appears."""
     due, progress = 0.0, TrialProgress()
-    for event in session.events():
+    for event in trainer.events():
         if isinstance(event, Finished):
             return event
-        progress = _further(progress, event, session)
+        progress = _advance(progress, event, trainer)
         if time.monotonic() >= due:
             due = time.monotonic() + _EVERY
-            trial.tell(progress)
+            trial.write_progress(progress)
             if trial.stop_file.exists():
-                session.stop()
-    raise AssertionError("a session ends with Finished")
+                trainer.stop()
+    raise AssertionError("training ends with Finished")
 
 
-def _further(progress: TrialProgress, event: Event, session: Trainer) -> TrialProgress:
+def _advance(progress: TrialProgress, event: Event, trainer: Trainer) -> TrialProgress:
+    """The progress after an event."""
     if isinstance(event, Stepped):
-        return TrialProgress(event.share, event.epoch, event.seconds, session.best)
+        return TrialProgress(event.share, event.epoch, event.seconds, trainer.best)
     if isinstance(event, Evaluated):
-        return TrialProgress(progress.share, event.epoch, event.seconds, session.best)
+        return TrialProgress(progress.share, event.epoch, event.seconds, trainer.best)
     return progress
 
 
 def _measure(trial: Trial, corpus: Corpus) -> dict[str, Any]:
-    """What the log keeps of the best model's losses on the test part: the sum of each block."""
+    """Test the best model; returns the record for the log, with the sum of nats of each block."""
     vocabulary = corpus.vocabulary
     ids = vocabulary.up_to(corpus.test, trial.config.eval_chars or None)
-    nats, ends = (
-        surprisal(checkpoint.load(trial.run.best).language_model, ids),
-        vocabulary.ends(ids),
-    )
+    nats = surprisal(checkpoint.load(trial.run.best).language_model, ids)
+    ends = vocabulary.ends(ids)
     sums = block_sums(nats, ends).tolist()
     return {"event": "measured", "chars": int(ends[-1]), "block_nats": sums}

@@ -22,7 +22,8 @@ from charrnn.data.split import Split
 from charrnn.errors import ConfigError
 from charrnn.models import NETWORKS, NetworkConfig, NGram
 from charrnn.nn.cells import CELLS
-from charrnn.optim.optimizers import OPTIMIZERS, SCHEDULES
+from charrnn.optim.optimizers import OPTIMIZERS
+from charrnn.optim.schedules import SCHEDULES
 
 ALL_CELLS = (*NETWORKS, NGram.kind)
 """The recurrent cells, and the n-gram model, which has none."""

@@ -1,1 +1,1 @@
-"""."""
+"""Charts written to image files with matplotlib."""

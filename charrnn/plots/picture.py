@@ -1,4 +1,4 @@
-"""Pictures in files, drawn by matplotlib: the extra `charrnn[plots]`."""
+"""Charts in image files, drawn with matplotlib (extra `charrnn[plots]`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from charrnn.nn.params import Array
 
 
 class Line(NamedTuple):
-    """A curve: dashed before training, through after it, in the colour of its group."""
+    """Gradient norms `(T,)`: dashed before training, solid after; one colour per group."""
 
     label: str
     group: str
@@ -24,20 +24,22 @@ class Line(NamedTuple):
 
 
 class Learning(NamedTuple):
-    """A learning curve, in the colour of its model."""
+    """A learning curve; one colour per model."""
 
     model: str
     chars: Sequence[float]
     seconds: Sequence[float]
     nats: Sequence[float]
-    """The validation loss per character at each of these."""
+    """Validation loss, in nats per character, at each of these points."""
     counted: bool = False
-    """Whether all was learned in one step: drawn as a level line, what it reaches."""
+    """Whether the model is an n-gram, trained in one step: drawn as a horizontal line."""
 
 
 class Picture:
-    """A file to draw into. Made before the work whose outcome it shows, so that a ConfigError, for
-    a missing matplotlib or an ending that names no kind of picture, comes at once.
+    """An image file.
+
+    Create it before a long computation: it raises ConfigError at once if matplotlib is missing or
+    the file extension is not supported.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,14 +50,12 @@ class Picture:
             raise ConfigError("Pictures need an extra: pip install 'charrnn[plots]'.") from None
         self.path = path
         self._figure = figure(figsize=(8, 4.5), layout="constrained")
-        kinds = self._figure.canvas.get_supported_filetypes()
-        if path.suffix[1:].lower() not in kinds:
-            raise ConfigError(
-                f"'{path}' names no kind of picture; let it end in .png, .svg or .pdf."
-            )
+        extensions = self._figure.canvas.get_supported_filetypes()
+        if path.suffix[1:].lower() not in extensions:
+            raise ConfigError(f"'{path}' has no supported extension; use .png, .svg or .pdf.")
 
     def draw_norms(self, lines: Sequence[Line]) -> None:
-        """Norms over k = 0 .. T-1, on a logarithmic axis. Zeros and infinities are left out."""
+        """Plot norms against k = 0 .. T-1 on a logarithmic axis. Omits zeros and infinities."""
         axes = self._figure.add_subplot()
         groups = list(dict.fromkeys(line.group for line in lines))
         for line in lines:
@@ -71,11 +71,11 @@ class Picture:
         self._save()
 
     def draw_learning(self, curves: Sequence[Learning]) -> None:
-        """Validation losses against characters learned from, and against seconds."""
+        """Plot validation losses against characters trained on, and against seconds."""
         models = list(dict.fromkeys(curve.model for curve in curves))
         panels = self._figure.subplots(1, 2, sharey=True)
         for axes, panel in zip(
-            panels, ("thousand characters learned from", "seconds of training"), strict=True
+            panels, ("thousand characters trained on", "seconds of training"), strict=True
         ):
             for n, model in enumerate(models):
                 label = model.replace("$", r"\$")
@@ -85,7 +85,7 @@ class Picture:
                     else:
                         x = np.divide(curve.chars, 1000) if axes is panels[0] else curve.seconds
                         axes.plot(x, curve.nats, f"C{n}.-", label=label, linewidth=1, markersize=3)
-                    label = "_"  # once in the legend
+                    label = "_"  # one legend entry per model
             axes.set_xlabel(panel)
             axes.set_xlim(left=0)
             axes.grid(alpha=0.3)
@@ -96,7 +96,7 @@ class Picture:
     def _save(self) -> None:
         try:
             with warnings.catch_warnings(), self._context({"svg.fonttype": "none"}):
-                warnings.simplefilter("ignore")  # a letter that the font lacks is drawn as a box
+                warnings.simplefilter("ignore")  # characters missing in the font are drawn as boxes
                 self._figure.savefig(self.path, dpi=150)
         except OSError as error:
             raise CharRNNError(f"Cannot write {self.path}: {os_reason(error)}.") from None

@@ -1,1 +1,1 @@
-"""Learning: the trainer and its events, the learner, optimisers, workers and ranks."""
+"""Training loops, their events, and data parallelism over processes and machines."""

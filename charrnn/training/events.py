@@ -1,4 +1,4 @@
-"""What training reports. The trainer yields these; whoever listens decides what to draw."""
+"""Events that a trainer yields. `to_json` gives them as JSON, so field names are JSON keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from charrnn.language.evaluate import Loss
 
 @dataclass(frozen=True)
 class Started:
-    """Before the first step of this session."""
+    """Training starts or resumes."""
 
     parameters: int
     batch: int
@@ -20,25 +20,25 @@ class Started:
     chars: dict[str, int]
     """Characters in each part."""
     step: int
-    """Steps already done, above 0 when a run is resumed."""
+    """Steps already done: above 0 if the run is resumed."""
     ranks: int
-    """Processes that share the streams."""
+    """MPI ranks that split the streams."""
     workers: int
-    """Threads of each of them."""
+    """Workers per rank, including the rank itself."""
     chosen: dict[str, Any]
-    """Options that were left open, and what they are for this text and budget."""
+    """Values chosen for this text and budget of options that were not given."""
 
 
 @dataclass(frozen=True)
 class Stepped:
-    """One update was made."""
+    """One training step is done."""
 
     step: int
     epoch: float
     share: float
-    """Of the budget, 0 to 1."""
+    """Fraction of the budget used, from 0 to 1."""
     train: Loss
-    """Running mean over the last steps."""
+    """Running mean of the training loss."""
     lr: float
     gradient_norm: float
     chars_per_second: float
@@ -47,14 +47,14 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The validation part was read."""
+    """The model was evaluated on the validation part."""
 
     step: int
     epoch: float
     train: Loss
     valid: Loss | None
     best: bool
-    """Whether this is the best so far."""
+    """Whether the loss is the lowest so far."""
     lr: float
     chars_per_second: float
     seconds: float
@@ -62,7 +62,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Sampled:
-    """A line or two that the model writes now."""
+    """A sample from the current model."""
 
     step: int
     text: str
@@ -70,7 +70,7 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint is on disk."""
+    """A checkpoint was saved."""
 
     step: int
     path: Path
@@ -78,7 +78,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Recovered:
-    """The loss blew up: training went back and goes on with half the learning rate."""
+    """The loss diverged: training went back and continues with half the learning rate."""
 
     step: int
     back_to: int
@@ -88,13 +88,13 @@ class Recovered:
 
 @dataclass(frozen=True)
 class Finished:
-    """The end: the budget is used up, or somebody asked to stop."""
+    """Training ended: the budget is used up, or a stop was requested."""
 
     step: int
     epoch: float
     stopped: bool
     losses: dict[str, Loss]
-    """Of the best model, on each part that is not empty; nothing after a stop."""
+    """Losses of the best model on each part that is not empty; empty after a stop."""
     best_step: int
     parameters: int
     chars_per_second: float
@@ -105,19 +105,23 @@ Event = Started | Stepped | Evaluated | Sampled | Saved | Recovered | Finished
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    """An event as plain data. `event` names its kind; a loss becomes its three units, those of
-    validation (or else training) also at the top level.
+    """An event as a JSON object. The key `event` names its type.
+
+    A loss becomes an object of three units. For `Stepped` and `Evaluated`, the units of the
+    validation loss, or else of the training loss, are also at the top level.
     """
     data: dict[str, Any] = {"event": type(event).__name__.lower()}
     for name, value in vars(event).items():
-        data[name] = _plain(value)
-    chief = data.get("valid") or data.get("train")
-    return data | {k: v for k, v in (chief or {}).items() if isinstance(event, Stepped | Evaluated)}
+        data[name] = _jsonable(value)
+    main_loss = data.get("valid") or data.get("train")
+    if main_loss and isinstance(event, Stepped | Evaluated):
+        data |= main_loss
+    return data
 
 
-def _plain(value: Any) -> Any:
+def _jsonable(value: Any) -> Any:
     if isinstance(value, Loss):
         return value.to_json()
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: _jsonable(v) for k, v in value.items()}
     return str(value) if isinstance(value, Path) else value

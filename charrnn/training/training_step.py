@@ -20,15 +20,9 @@ import numpy as np
 from charrnn.language.evaluate import Loss
 from charrnn.nn.initializers import redraw_weights, uniform
 from charrnn.nn.params import Array
-from charrnn.optim.optimizers import (
-    OPTIMIZERS,
-    SCHEDULES,
-    TrainingProgress,
-    clip_norm,
-    clip_value,
-    decay_weights,
-    warm_up,
-)
+from charrnn.optim.clipping import clip_norm, clip_value
+from charrnn.optim.optimizers import OPTIMIZERS, decay_weights
+from charrnn.optim.schedules import SCHEDULES, TrainingProgress, warm_up
 from charrnn.runs.record import TrainingState
 from charrnn.tasks import Task
 from charrnn.training.parallel.data_parallel import DataParallel, default_workers
@@ -66,7 +60,7 @@ class TrainingStep:
         self.parallel = DataParallel(self.model, self.batches.batch, self.workers, self.group)
         self.optimizer = OPTIMIZERS[self.config.optimizer](self.model.params.flat.size)
         self.grads = self.model.params.zeros_like()
-        streams = self.parallel.own
+        streams = self.parallel.rank_streams
         self.state = self.model.initial_state(streams.stop - streams.start)
         self.position = TrainingState()
         self.watch = Stopwatch()
@@ -139,7 +133,7 @@ class TrainingStep:
         fresh = rng.random(self.batches.batch) < self.task.reset
         if self.position.chunk == 0:
             fresh[:] = True
-        fresh = fresh[self.parallel.own]
+        fresh = fresh[self.parallel.rank_streams]
         for s, start in zip(self.state, self.model.initial_state(len(fresh)), strict=True):
             s[fresh] = start[fresh]
 
@@ -191,7 +185,7 @@ class TrainingStep:
         numbers = {
             "position": replace(self.position),
             "updates": self.optimizer.updates,
-            "order": self.parallel.order,
+            "order": self.parallel.reduction_order,
         }
         arrays = {"flat": self.model.params.flat.copy()}
         arrays |= {f"optimizer/{n}": a.copy() for n, a in self.optimizer.slots.items()}
@@ -202,10 +196,12 @@ class TrainingStep:
     def load_state_dict(self, numbers: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """The inverse of `state_dict`."""
         self.position = replace(numbers["position"])
-        self.reduction_changed = (numbers["order"] or self.parallel.order) != self.parallel.order
+        self.reduction_changed = (
+            numbers["order"] or self.parallel.reduction_order
+        ) != self.parallel.reduction_order
         self.optimizer.updates = numbers["updates"]
         self.model.params.flat[:] = arrays["flat"]
         for name, slot in self.optimizer.slots.items():
             slot[:] = arrays[f"optimizer/{name}"]
-        streams = self.parallel.own
+        streams = self.parallel.rank_streams
         self.state = tuple(arrays[f"state/{n}"][streams].copy() for n in range(len(self.state)))

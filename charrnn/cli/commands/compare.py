@@ -1,4 +1,4 @@
-"""`charrnn compare`: the same text and budget for several models, in one table."""
+"""`charrnn compare`: train several models on one text and rank them in a table."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from charrnn.training.train import located, named_text
 _PARAMS = 130_000
 _NOT_COMMON = ("cell", "order", "workers", "sample_every")
 _FOR_TRAINED = {"arguments", "on", "encoding", "csv_file", "plot", "quiet", "as_json"}
-"""What can be given where nothing is trained."""
+"""Parameters allowed with --on, which trains nothing."""
 
 
 @click.command(
     "compare",
-    help="Train several models on the same text (files, `-`, or names from `charrnn corpora`), "
-    "with the same split, options and budget, each several times; then say which predicts the test "
-    "part best, and whether by more than chance.\n\n"
-    "The runs go to a folder of their own and can be used like any other. Interrupted, the same "
-    "command goes on with those that are missing; more --cells or --seeds add to them.\n\n"
-    "With --on, the arguments are trained runs, or folders of such runs, and are only measured.",
+    help="Train several models on the same text (files, `-`, or names from `charrnn corpora`) "
+    "with the same split, options and budget, with several seeds each. Then rank them by their "
+    "loss on the test part, and test whether the differences are significant.\n\n"
+    "The runs are saved in a folder and can be used like any other runs. After an interruption, "
+    "the same command continues with the missing runs; more --cells or --seeds add runs.\n\n"
+    "With --on, the arguments are trained runs, or folders of runs; they are only tested.",
     epilog="""\b
 Examples:
   charrnn compare elizabethan --params 20000 --seeds 2 --minutes 1
@@ -61,48 +61,50 @@ Examples:
     default="rnn,gru,lstm",
     show_default=True,
     metavar="NAMES",
-    help="Cells, with commas.",
+    help="Cells, separated by commas.",
 )
 @click.option(
     "--params",
     type=click.IntRange(1),
     metavar="N",
-    help="Parameters of each network: the hidden size that comes nearest is taken.  "
+    help="Approximate parameters of each network; determines its hidden size.  "
     f"[default: {_PARAMS}]",
 )
-@click.option("--hidden", type=int, help="Hidden size of all, in place of --params.")
+@click.option("--hidden", type=int, help="Hidden size of all networks, instead of --params.")
 @click.option(
     "--seeds",
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="Runs of each cell, with seeds from --seed on.",
+    help="Runs per cell, with the seeds --seed, --seed + 1 and so on.",
 )
 @click.option(
     "--ngram",
     default="1,3,5,7",
     show_default=True,
     metavar="ORDERS",
-    help="Orders of n-gram models to compare with, or none. Order 1 is the order-0 "
-    "entropy: it knows how often each character occurs.",
+    help="Orders of n-gram models to include, or none. Order 1 knows only how often each "
+    "character occurs (order-0 entropy).",
 )
 @record_options(LanguageModelConfig, without=("hidden", *_NOT_COMMON))
 @config_file_option
 @click.option(
     "--workers",
     type=click.IntRange(1),
-    help="Runs at a time, on one core each.  [default: one a core; with --minutes 1]",
+    help="Simultaneous runs, on one core each.  [default: one per core; 1 with --minutes]",
 )
 @click.option(
-    "--out", type=Path, help="Folder of the runs.  [default: checkpoints/compare-TEXT, -2, -3 ...]"
+    "--out", type=Path, help="Folder for the runs.  [default: checkpoints/compare-TEXT, -2, -3 ...]"
 )
-@click.option("--on", metavar="TEXT", help="Compare trained runs on this text.")
-@click.option("--csv", "csv_file", type=Path, metavar="FILE", help="Write a line a run.")
+@click.option("--on", metavar="TEXT", help="Test trained runs on this text.")
+@click.option(
+    "--csv", "csv_file", type=Path, metavar="FILE", help="Write a table with a line per run."
+)
 @click.option(
     "--plot",
     type=Path,
     metavar="FILE",
-    help="Draw the learning curves, .png, .svg or .pdf; needs the extra charrnn[plots].",
+    help="Draw learning curves to a .png, .svg or .pdf file; needs the extra charrnn[plots].",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @json_option
@@ -129,24 +131,24 @@ def command(
             _refuse_training(ctx)
             given = ctx.get_parameter_source("encoding") != ParameterSource.DEFAULT
             encoding = options["encoding"] if given else None
-            found, code = _trained(arguments, on, encoding, quiet), 0
+            summaries, code = _trained(arguments, on, encoding, quiet), 0
             data = {"text": on}
         else:
             comparison = _comparison(ctx, arguments, options)
-            found, code = _run(comparison, workers, options["workers"], quiet)
+            summaries, code = _run(comparison, workers, options["workers"], quiet)
             data = {"text": comparison.corpus.name, "folder": str(comparison.folder)}
         if code:
             return code
         if as_json:
-            click.echo(json.dumps(data | to_json(found), ensure_ascii=False))
+            click.echo(json.dumps(data | to_json(summaries), ensure_ascii=False))
         else:
-            print_standings(found)
+            print_standings(summaries)
             if on is None and not quiet:
-                _what_next(found)
+                _suggest_next(summaries)
         if csv_file:
-            write_csv(found, csv_file)
+            write_csv(summaries, csv_file)
         if picture:
-            picture.draw_learning(learning(found))
+            picture.draw_learning(learning(summaries))
         return 0
 
 
@@ -174,17 +176,17 @@ def _trained(
 def _comparison(
     ctx: click.Context, arguments: tuple[str, ...], options: dict[str, Any]
 ) -> Comparison:
-    """The runs that the command line asks for."""
+    """The comparison that the command line describes."""
     if folder := next((a for a in arguments if path_exists(Path(a)) and Path(a).is_dir()), None):
         raise click.UsageError(f"{folder} is a folder; to compare trained runs, add --on TEXT.")
-    own = {"cells", "params", "seeds", "ngram", "workers", "out", "config_file"}
-    of_training = {k: v for k, v in options.items() if k not in own}
-    given = given_options(ctx, of_training, options["config_file"])
+    compare_options = {"cells", "params", "seeds", "ngram", "workers", "out", "config_file"}
+    training_options = {k: v for k, v in options.items() if k not in compare_options}
+    given = given_options(ctx, training_options, options["config_file"])
     origin = str(options["config_file"] or "")
     if unused := sorted(set(given) & {"task", *_NOT_COMMON}):
         raise ConfigError(f"{origin}: compare does not take {', '.join(unused)} from a file.")
     if "hidden" in given and options["params"]:
-        raise ConfigError("Give --params or --hidden; the one follows from the other.")
+        raise ConfigError("Give --params or --hidden, not both; one follows from the other.")
     params = None if "hidden" in given else options["params"] or _PARAMS
     config = make_config(given, origin)
     assert isinstance(config, LanguageModelConfig)
@@ -198,54 +200,54 @@ def _comparison(
     return Comparison(plan, text, options["out"])
 
 
-def _what_next(found: list[ModelSummary]) -> None:
-    """What can be done with runs that have just been compared."""
-    placed = [s for s in found if s.results]
-    networks = [s for s in placed if s.config.cell != NGram.kind]
-    if len(networks) > 1 and placed[0] is not networks[0]:
-        print_words("Add --ngram none to test the networks alone; none is trained again.")
-    if placed:
-        best = min(placed[0].results, key=lambda r: r.loss.nats_per_char)
-        echo_err(f"Write with the best: charrnn sample {shlex.quote(str(best.run.path))}")
+def _suggest_next(summaries: list[ModelSummary]) -> None:
+    """Suggest commands that use the compared runs."""
+    ranked = [s for s in summaries if s.results]
+    networks = [s for s in ranked if s.config.cell != NGram.kind]
+    if len(networks) > 1 and ranked[0] is not networks[0]:
+        print_words("Add --ngram none to test only the networks; nothing is trained again.")
+    if ranked:
+        best = min(ranked[0].results, key=lambda r: r.loss.nats_per_char)
+        echo_err(f"Sample from the best model: charrnn sample {shlex.quote(str(best.run.path))}")
 
 
-def _names(given: str) -> tuple[str, ...]:
-    return tuple(name for part in given.split(",") if (name := part.strip()))
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(name for part in value.split(",") if (name := part.strip()))
 
 
-def _orders(given: str) -> tuple[int, ...]:
-    names = () if given == "none" else _names(given)
+def _orders(value: str) -> tuple[int, ...]:
+    names = () if value == "none" else _names(value)
     if not all(name.isdecimal() for name in names):
-        raise ConfigError(f"--ngram is '{given}'; it must be orders such as 1,3,5, or none.")
+        raise ConfigError(f"--ngram is '{value}'; it must be orders such as 1,3,5, or none.")
     return tuple(map(int, names))
 
 
 def _run(
-    comparison: Comparison, workers: WorkerPool, wanted: int | None, quiet: bool
+    comparison: Comparison, workers: WorkerPool, requested: int | None, quiet: bool
 ) -> tuple[list[ModelSummary], int]:
-    """Do what is missing; returns the models as they rank, and 0 or the code to leave with."""
+    """Do the missing runs; returns the ranked models and the exit code, nonzero after a signal."""
     timed = "minutes" in comparison.config.budgets
-    count = workers.ranks or wanted or (1 if timed else len(available_cores()))
+    count = workers.ranks or requested or (1 if timed else len(available_cores()))
     count = max(1, min(count, len(comparison.missing)))
-    caught: list[int] = []
-    with comparison.locked(), comparison_reporter(comparison, count, quiet=quiet) as shown:
+    received: list[int] = []
+    with comparison.locked(), comparison_reporter(comparison, count, quiet=quiet) as reporter:
         if comparison.missing:
             executor = workers.start(count)
-            with signals(comparison.stop, caught, kill):
-                for ended in comparison.events(executor):
-                    shown.show(ended)
-    if comparison.missing and caught:
-        done, of = len(comparison.results), len(comparison.trials)
-        again = shlex.join(["charrnn", *sys.argv[1:]])
-        echo_err(f"Stopped with {done} of {of} runs done; go on with: {again}")
-        return [], 128 + caught[0]
+            with signals(comparison.stop, received, kill):
+                for finished in comparison.events(executor):
+                    reporter.show(finished)
+    if comparison.missing and received:
+        done, total = len(comparison.results), len(comparison.trials)
+        command_line = shlex.join(["charrnn", *sys.argv[1:]])
+        echo_err(f"Stopped with {done} of {total} runs done; continue with: {command_line}")
+        return [], 128 + received[0]
     return rank(comparison.summaries()), 0
 
 
 def _refuse_training(ctx: click.Context) -> None:
-    """Options of training mean nothing to trained runs."""
+    """Raise UsageError for training options, which have no meaning for trained runs."""
     for name in ctx.params:
         source = ctx.get_parameter_source(name)
         if name not in _FOR_TRAINED and source != ParameterSource.DEFAULT:
             option = "config" if name == "config_file" else name.replace("_", "-")
-            raise click.UsageError(f"With --on nothing is trained; leave out --{option}.")
+            raise click.UsageError(f"--on trains nothing; leave out --{option}.")

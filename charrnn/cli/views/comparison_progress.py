@@ -1,13 +1,14 @@
-"""What a person sees while a comparison goes on: a live table, plain lines or nothing."""
+"""Progress of a comparison: a live table, plain lines or nothing."""
 
 from __future__ import annotations
 
 import math
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -21,57 +22,57 @@ from charrnn.language.evaluate import Loss
 from charrnn.models import NGram, parameters
 from charrnn.tasks import LanguageModelConfig
 
-_REMINDER = 60.0  # seconds between two plain lines that say how far it is
+_INTERVAL = 60.0  # seconds between plain progress lines
 
 
 class ComparisonReporter:
-    """Draws a comparison, inside a `with` block. This one, `--quiet`, draws nothing."""
+    """Shows the progress of a comparison, in a `with` block. The base class shows nothing."""
 
     def __init__(self, comparison: Comparison, workers: int) -> None:
         self.comparison, self.workers = comparison, workers
-        self.began = time.monotonic()
+        self.start_time = time.monotonic()
 
     def __enter__(self) -> ComparisonReporter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave nothing behind."""
+        """End the display."""
 
-    def show(self, ended: Trial | None) -> None:
-        """A run has ended; None: time has passed."""
+    def show(self, finished: Trial | None) -> None:
+        """Update the display. `finished` is a run that has just finished, if any."""
 
 
 def comparison_reporter(comparison: Comparison, workers: int, *, quiet: bool) -> ComparisonReporter:
-    """Live in a terminal, plain lines elsewhere, or nothing when asked."""
+    """A live table in a terminal, plain lines elsewhere, nothing if `quiet`."""
     if quiet:
         return ComparisonReporter(comparison, workers)
     live = Console(stderr=True).is_terminal
-    return (LiveTable if live else Plain)(comparison, workers)
+    return (LiveTable if live else PlainLines)(comparison, workers)
 
 
-class Plain(ComparisonReporter):
-    """A line a run, and one a minute."""
+class PlainLines(ComparisonReporter):
+    """Prints a line per finished run, and one per minute."""
 
     def __enter__(self) -> ComparisonReporter:
         for line in opening(self.comparison, self.workers):
-            self.say(line)
-        self._spoke = self.began
+            self.print_line(line)
+        self._last_line = self.start_time
         return self
 
-    def say(self, line: str) -> None:
-        """A line on standard error."""
+    def print_line(self, line: str) -> None:
+        """Print a line to standard error."""
         echo_err(line)
 
-    def show(self, ended: Trial | None) -> None:
+    def show(self, finished: Trial | None) -> None:
         now = time.monotonic()
-        if ended:
-            self.say(f"[{self._count}] {_outcome(self.comparison, ended)}")
-        elif now - self._spoke > _REMINDER:
-            going = [f"{p.share:.0%} of {t.name}" for t, p in self.comparison.running.items()]
-            self.say(f"[{self._count}] {'; '.join(going) or 'beginning'}; {self._left}")
+        if finished:
+            self.print_line(f"[{self._count}] {_outcome(self.comparison, finished)}")
+        elif now - self._last_line > _INTERVAL:
+            running = [f"{p.share:.0%} of {t.name}" for t, p in self.comparison.running.items()]
+            self.print_line(f"[{self._count}] {'; '.join(running) or 'starting'}; {self._left}")
         else:
             return
-        self._spoke = now
+        self._last_line = now
 
     @property
     def _count(self) -> str:
@@ -80,21 +81,19 @@ class Plain(ComparisonReporter):
     @property
     def _left(self) -> str:
         left = self.comparison.time_left(self.workers)
-        return "time left not known yet" if left is None else f"about {clock(left)} left"
+        return "time left unknown" if left is None else f"about {clock(left)} left"
 
 
 class _Row(NamedTuple):
-    """A model: its title, what is shown of it, and its losses in validation and test (infinite
-    while there are none).
-    """
+    """A row of the table: title, cells, and validation and test loss (infinite if unknown)."""
 
     title: str
     cells: list[str]
     losses: list[float]
 
 
-class LiveTable(Plain):
-    """The models as they stand, and the runs that go on; gone when the final table comes."""
+class LiveTable(PlainLines):
+    """Shows the running runs and a table of models; erased before the final table."""
 
     def __enter__(self) -> ComparisonReporter:
         self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -108,22 +107,21 @@ class LiveTable(Plain):
     def __exit__(self, *error: object) -> None:
         self.live.stop()
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         self.console.print(Text(line))
 
-    def show(self, ended: Trial | None) -> None:
-        if ended and self.comparison.results[ended] is None:
-            self.say(_outcome(self.comparison, ended))
+    def show(self, finished: Trial | None) -> None:
+        if finished and self.comparison.results[finished] is None:
+            self.print_line(_outcome(self.comparison, finished))
 
     def draw(self) -> Group:
-        """The panel as it stands. The table comes last: of a long one, the end may be cut off."""
-        bars = [self._bar(t, p) for t, p in list(self.comparison.running.items())]
-        gone = clock(time.monotonic() - self.began)
-        done = Text(f"{self._count} runs done, {gone} gone, {self._left}", style="dim")
-        return Group(done, *bars, self._table())
+        """The current display. The table is last, since a small terminal cuts off the end."""
+        elapsed = clock(time.monotonic() - self.start_time)
+        status = Text(f"{self._count} runs done, {elapsed} elapsed, {self._left}", style="dim")
+        return Group(status, self._bars(), self._table())
 
     def _table(self) -> Table:
-        """A line for each model; the lowest perplexities so far are bold."""
+        """One row per model; the lowest perplexities so far are bold."""
         rows = [self._row(model) for model in self.comparison.models]
         heads = [("parameters", 66), ("runs", 0), ("validation", 0), ("test", 0)]
         shown = [n for n, (_, width) in enumerate(heads) if self.console.width >= width]
@@ -140,65 +138,77 @@ class LiveTable(Plain):
 
     def _row(self, model: LanguageModelConfig) -> _Row:
         c = self.comparison
-        of = [t for t in c.trials if t.config.model_name == model.model_name]
-        ended = [c.results[t] for t in of if t in c.results]
-        summary = ModelSummary(model.model_name, tuple(r for r in ended if r))
-        found = [p.best for t in of if (p := c.running.get(t))]
-        found += [point.nats for r in summary.results for point in r.curve]
-        valid = min((nats for nats in found if nats is not None), default=math.inf)
+        trials = [t for t in c.trials if t.config.model_name == model.model_name]
+        finished = [c.results[t] for t in trials if t in c.results]
+        summary = ModelSummary(model.model_name, tuple(r for r in finished if r))
+        losses = [p.best for t in trials if (p := c.running.get(t))]
+        losses += [point.nats for r in summary.results for point in r.curve]
+        valid = min((nats for nats in losses if nats is not None), default=math.inf)
         size, test, nats = _size(model, len(c.corpus.vocabulary)), "", math.inf
         if summary.results:
             size, nats = f"{summary.results[0].parameters:,}", summary.loss.nats_per_char
             spread = f" ± {summary.spread['perplexity']:.3f}" if summary.spread else ""
             test = cells(summary.loss)[2] + spread
-        elif ended:
+        elif finished:
             test = "diverged"
-        reached = cells(Loss(valid, 1))[2] if math.isfinite(valid) else ""
-        return _Row(
-            model.model_name, [size, f"{len(ended)}/{len(of)}", reached, test], [valid, nats]
-        )
+        validation = cells(Loss(valid, 1))[2] if math.isfinite(valid) else ""
+        runs = f"{len(finished)}/{len(trials)}"
+        return _Row(model.model_name, [size, runs, validation, test], [valid, nats])
 
-    def _bar(self, trial: Trial, progress: TrialProgress) -> Text:
-        share = min(1.0, progress.share)
-        tail = f" {share:4.0%}  {trial.name}, epoch {progress.epoch:.1f}"
-        width = min(30, max(4, self.console.width - len(tail)))
-        full = round(width * share)
-        bar: list[Any] = [("━" * full, "green"), ("━" * (width - full), "dim"), tail]
-        return Text.assemble(*bar, no_wrap=True, overflow="ellipsis")
+    def _bars(self) -> Table:
+        """A progress bar per running trial."""
+        running = list(self.comparison.running.items())
+        labels = [_progress_label(trial, progress) for trial, progress in running]
+        width = min(30, max(4, self.console.width - 1 - max(map(len, labels), default=0)))
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        grid.add_column(width=width)
+        grid.add_column(no_wrap=True, overflow="ellipsis")
+        for (_, progress), label in zip(running, labels, strict=True):
+            bar = ProgressBar(
+                1.0, progress.share, style="dim", complete_style="green", finished_style="green"
+            )
+            grid.add_row(bar, Text(label))
+        return grid
+
+
+def _progress_label(trial: Trial, progress: TrialProgress) -> str:
+    share = min(1.0, progress.share)
+    return f"{share:4.0%}  {trial.name}, epoch {progress.epoch:.1f}"
 
 
 def opening(comparison: Comparison, workers: int) -> list[str]:
-    """What is about to be done."""
+    """Lines that describe the comparison before it starts."""
     corpus, symbols = comparison.corpus, len(comparison.corpus.vocabulary)
     parts = ", ".join(f"{chars:,} {PART_NAMES[p]}" for p, chars in corpus.chars.items() if chars)
     lines = [f"{corpus.name}: {parts} {corpus.contents}"]
     networks = [m for m in comparison.models if m.cell != NGram.kind]
-    done, several = len(comparison.results), len(comparison.trials)
-    last = f"{comparison.folder}: {several} run{'s' * (several > 1)}"
+    done, total = len(comparison.results), len(comparison.trials)
+    last = f"{comparison.folder}: {total} run{'s' * (total > 1)}"
     if done:
-        last += f", {done} of them done before"
+        last += f", {done} of them already done"
     if networks:
         sizes = [f"{m.model_name} {_size(m, symbols)}" for m in networks]
         lines.append(f"Parameters: {'; '.join(sizes)}")
         chosen = filled_in(comparison.plan.config, comparison.config)
-        chosen.pop("hidden", None)  # told with the parameters
+        chosen.pop("hidden", None)  # shown with the parameters
         if chosen:
             lines.append(choice(chosen))
         unit, amount = next(iter(comparison.config.budgets.items()))
-        if done < several:
+        if done < total:
             unit = unit.removesuffix("s") if amount == 1 else unit
             last += f"; {amount:g} {unit} each, {workers} at a time"
     return [*lines, last]
 
 
 def _size(model: LanguageModelConfig, symbols: int) -> str:
-    """How many parameters a network has; of n-grams nobody knows before they are counted."""
+    """Number of parameters of a network; empty for n-grams, whose counts are not known yet."""
     if model.cell == NGram.kind:
         return ""
     return f"{parameters(model.network(symbols)):,}"
 
 
 def _outcome(comparison: Comparison, trial: Trial) -> str:
+    """A line about a finished run."""
     result = comparison.results[trial]
     if result is None:
         return f"{trial.name}: {trial.run.records()[-1]['message']}"

@@ -1,4 +1,4 @@
-"""The outcome of a comparison: a ranked table, what it means, JSON, CSV and a picture."""
+"""Results of a comparison: a ranked table and notes, JSON, CSV and learning curves."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from charrnn.errors import CharRNNError, os_reason
 from charrnn.models import NGram
 from charrnn.plots.picture import Learning
 
-_TOO_SHORT = "The text is too short to tell differences from chance."
+_TOO_SHORT = "The test part is too short for a significance test."
 
 
 class Column(NamedTuple):
-    """A column of the table, and how soon it gives way where there is no room."""
+    """A column of the table. In a narrow terminal, columns of low `rank` are placed first."""
 
     head: str
     rank: int
@@ -29,12 +29,12 @@ class Column(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Characters of the longest cell."""
+        """Width of the column in characters."""
         return max(map(len, (self.head, *self.cells)))
 
 
 def print_standings(summaries: Sequence[ModelSummary]) -> None:
-    """The table, on standard output; and on standard error what it does and does not say."""
+    """Print the table to standard output, and notes on its meaning to standard error."""
     columns = _columns(summaries)
     console = Console()
     for n, shown in enumerate(_pages(columns, console.width if console.is_terminal else 1000)):
@@ -42,7 +42,7 @@ def print_standings(summaries: Sequence[ModelSummary]) -> None:
             click.echo()
         rows = list(zip(*(c.cells for c in shown), strict=True))
         print_table([c.head for c in shown], rows, right=[c.head for c in shown[1:]])
-    print_words(*_verdict(summaries))
+    print_words(*_notes(summaries))
 
 
 def _columns(summaries: Sequence[ModelSummary]) -> list[Column]:
@@ -70,11 +70,11 @@ def _columns(summaries: Sequence[ModelSummary]) -> list[Column]:
 
 
 def _with_spread(means: Sequence[str], spread: Sequence[float | None]) -> list[str]:
-    """`1.2345 ± 0.0067`, all alike so that the points stand below each other."""
+    """Cells such as `1.2345 ± 0.0067`, padded so that decimal points align."""
     digits = 3 if max((len(m.partition(".")[2]) for m in means), default=0) == 3 else 4
-    tails = [f" ± {s:.{digits}f}" if s is not None else "" for s in spread]
-    width = max(map(len, tails), default=0)
-    return [m + tail.ljust(width) for m, tail in zip(means, tails, strict=True)]
+    deviations = [f" ± {s:.{digits}f}" if s is not None else "" for s in spread]
+    width = max(map(len, deviations), default=0)
+    return [mean + d.ljust(width) for mean, d in zip(means, deviations, strict=True)]
 
 
 def _name(summary: ModelSummary) -> str:
@@ -83,12 +83,12 @@ def _name(summary: ModelSummary) -> str:
     return summary.title + ("" if summary.results else ": diverged")
 
 
-def _mean(summary: ModelSummary, name: str, form: str) -> str:
-    """A mean over the runs; n-grams have no epochs."""
+def _mean(summary: ModelSummary, name: str, format_spec: str) -> str:
+    """The mean of an attribute over the runs; empty if there is none."""
     value = summary.mean(name) if summary.results else None
     if value is None or (name == "best_epoch" and summary.config.cell == NGram.kind):
         return ""
-    return format(value, form)
+    return format(value, format_spec)
 
 
 def _p(summary: ModelSummary) -> str:
@@ -98,66 +98,67 @@ def _p(summary: ModelSummary) -> str:
 
 
 def _pages(columns: Sequence[Column], width: int) -> list[list[Column]]:
-    """Tables one below the other, the names at the left of each: as many columns as there is room
-    for, the most important first, in their order.
+    """Split the columns into tables that fit the width, each with the names at the left.
+
+    Columns are placed in the order of `rank`; within a table, they keep their order.
     """
-    names, *left = sorted(columns, key=lambda c: c.rank)
+    names, *remaining = sorted(columns, key=lambda c: c.rank)
     pages = []
-    while left:
-        kept, room = [names], width - names.width
-        while left and (left[0].width + 2 <= room or len(kept) == 1):
-            room -= left[0].width + 2
-            kept.append(left.pop(0))
-        pages.append([c for c in columns if c in kept])
+    while remaining:
+        page, room = [names], width - names.width
+        while remaining and (remaining[0].width + 2 <= room or len(page) == 1):
+            room -= remaining[0].width + 2
+            page.append(remaining.pop(0))
+        pages.append([c for c in columns if c in page])
     return pages
 
 
-def _verdict(summaries: Sequence[ModelSummary]) -> list[str]:
-    """What the table says, and by which test."""
-    placed = [s for s in summaries if s.results]
-    words = []
-    if len(placed) > 1:
-        tested = placed[1].behind is not None
-        words += [_ranking(placed), _test(placed)] if tested else [_TOO_SHORT]
-    if any(s.config.cell == NGram.kind and s.config.order == 1 for s in placed):
-        words.append("ngram 1 is the order-0 entropy: how often each character occurs, no more.")
-    if alone := [s.title for s in placed if s.alone]:
-        words.append(
-            f"One run of {', '.join(alone)}: what another seed would have given is not tested."
-        )
-    if any(s.diverged for s in placed):
-        words.append("Runs that diverged are left out of the means.")
-    return words
+def _notes(summaries: Sequence[ModelSummary]) -> list[str]:
+    """Paragraphs: the ranking, the test, and what limits them."""
+    ranked = [s for s in summaries if s.results]
+    notes = []
+    if len(ranked) > 1:
+        tested = ranked[1].behind is not None
+        notes += [_ranking(ranked), _test(ranked)] if tested else [_TOO_SHORT]
+    if any(s.config.cell == NGram.kind and s.config.order == 1 for s in ranked):
+        notes.append("ngram 1 is the order-0 entropy: it knows only how often characters occur.")
+    if single := [s.title for s in ranked if s.alone]:
+        notes.append(f"Only one run of {', '.join(single)}: the effect of the seed is not tested.")
+    if any(s.diverged for s in ranked):
+        notes.append("The means exclude runs that diverged.")
+    return notes
 
 
-def _ranking(placed: Sequence[ModelSummary]) -> str:
-    best, equal = placed[0], [s for s in placed[1:] if s.behind and s.behind.p >= LEVEL]
-    if not equal:
-        return f"{best.title} is best, by more than chance."
-    names = ", ".join(f"{s.title} (p = {_p(s)})" for s in equal)
-    rest = " All others are behind by more." if len(equal) < len(placed) - 1 else ""
-    return f"{best.title} is best; that it is ahead of {names} may be chance.{rest}"
+def _ranking(ranked: Sequence[ModelSummary]) -> str:
+    best, tied = ranked[0], [s for s in ranked[1:] if s.behind and s.behind.p >= LEVEL]
+    if not tied:
+        return f"{best.title} is best. Its lead is significant."
+    names = ", ".join(f"{s.title} (p = {_p(s)})" for s in tied)
+    others = " Its lead over all others is significant." if len(tied) < len(ranked) - 1 else ""
+    return f"{best.title} is best. Its lead over {names} is not significant.{others}"
 
 
-def _test(placed: Sequence[ModelSummary]) -> str:
-    blocks = placed[0].losses.shape[1]
-    length = placed[0].loss.chars / blocks
-    many = f" Allows for {len(placed) - 1} comparisons (Holm)." if len(placed) > 2 else ""
+def _test(ranked: Sequence[ModelSummary]) -> str:
+    """The method of the test, for people and for JSON."""
+    blocks = ranked[0].losses.shape[1]
+    length = ranked[0].loss.chars / blocks
+    count = len(ranked) - 1
+    holm = f" p is corrected for {count} comparisons (Holm)." if count > 1 else ""
     return (
-        "behind: nats per character more than the best. p: how often models that are equally good "
-        "would differ by so much or more; Welch's t test, two-sided, over the runs of each and "
-        f"over {blocks} blocks of {length:,.0f} characters, paired.{many} More than chance is "
+        "behind: difference from the best, in nats per character. p: probability that equally good "
+        "models differ by this much or more, by a two-sided Welch's t test over the runs of each "
+        f"model and {blocks} paired blocks of {length:,.0f} characters.{holm} Significant means "
         f"p < {LEVEL:g}."
     )
 
 
 def to_json(summaries: Sequence[ModelSummary]) -> dict[str, Any]:
-    """Plain data."""
-    placed = [s for s in summaries if s.results]
-    tested = len(placed) > 1 and placed[1].behind is not None
+    """The comparison as a JSON object."""
+    ranked = [s for s in summaries if s.results]
+    tested = len(ranked) > 1 and ranked[1].behind is not None
     return {
-        "blocks": placed[0].losses.shape[1] if placed else 0,
-        "method": _test(placed) if tested else None,
+        "blocks": ranked[0].losses.shape[1] if ranked else 0,
+        "method": _test(ranked) if tested else None,
         "models": [_model(s) for s in summaries],
     }
 
@@ -170,21 +171,21 @@ def _model(s: ModelSummary) -> dict[str, Any]:
     data["deviation"] = s.spread
     for name in ("best_epoch", "chars_per_second", "seconds"):
         data[name] = s.mean(name)
-    gap = s.behind
-    data["behind"] = gap and {
-        "nats_per_char": gap.nats, "standard_error": gap.error, "freedom": finite(gap.freedom),
-        "p": gap.p,
+    test = s.behind
+    data["behind"] = test and {
+        "nats_per_char": test.nats, "standard_error": test.error, "freedom": finite(test.freedom),
+        "p": test.p,
     }  # fmt: skip
     return data | {"runs": [_run(r) for r in s.results]}
 
 
 def _shape(result: Result) -> dict[str, Any]:
-    """Of a network or of n-grams; what the other has is null."""
+    """Cell and sizes of a network, or order of an n-gram model; the others are null."""
     c = result.config
-    grams = c.cell == NGram.kind
+    is_ngram = c.cell == NGram.kind
     return {
-        "cell": c.cell, "layers": None if grams else c.layers,
-        "hidden": None if grams else c.hidden, "order": c.order if grams else None,
+        "cell": c.cell, "layers": None if is_ngram else c.layers,
+        "hidden": None if is_ngram else c.hidden, "order": c.order if is_ngram else None,
     }  # fmt: skip
 
 
@@ -197,7 +198,7 @@ def _run(result: Result) -> dict[str, Any]:
 
 
 def write_csv(summaries: Sequence[ModelSummary], path: Path) -> None:
-    """A line a run."""
+    """Write a CSV file with a line per run."""
     rows = [
         {"model": s.title, **_shape(r), "parameters": r.parameters, **_run(r)}
         for s in summaries
@@ -213,7 +214,7 @@ def write_csv(summaries: Sequence[ModelSummary], path: Path) -> None:
 
 
 def learning(summaries: Sequence[ModelSummary]) -> list[Learning]:
-    """The learning curves of all runs, for a picture."""
+    """The learning curves of all runs."""
     return [
         Learning(
             s.title,

@@ -1,1 +1,1 @@
-"""."""
+"""Data-parallel training: worker processes or threads, and MPI ranks."""

@@ -1,9 +1,8 @@
-"""More than one core: the streams of a batch shared out among workers, gradients summed once a
-step.
+"""Data parallelism: the streams of a batch are split among workers, and their gradients are summed.
 
-A worker is a process or a thread (`workers.py`). Where this process is one of several ranks
-(`group.py`), its team works on that rank's streams. The same number of ranks and workers gives the
-same bits; another number sums in another order and draws other dropout masks.
+A worker is a process or a thread (`workers.py`). Under MPI (`group.py`), each rank splits its part
+of the streams among its own workers. The same number of ranks and workers gives the same bits.
+Another number changes the order of summation and the dropout masks.
 """
 
 from __future__ import annotations
@@ -17,74 +16,88 @@ from charrnn.errors import ProcessGroupError
 from charrnn.models import Trainable
 from charrnn.nn.params import Ids, Params, State
 from charrnn.training.parallel.group import ProcessGroup, pairwise_sum
-from charrnn.training.parallel.workers import worker_gradient
-from charrnn.training.parallel.workers import workers as start_workers
+from charrnn.training.parallel.workers import start_workers, worker_gradient
 
 Rngs = Callable[[int], np.random.Generator]
-_LEAST_WORK = 3200  # units x streams a worker needs, or waking it costs more than it does
+_MIN_WORK = 3200  # units x streams per worker; below this, a worker costs more time than it saves
 
 
 def default_workers(batch: int, hidden: int, group: ProcessGroup) -> int:
-    """As many workers as each rank has cores, if the batch keeps them busy. Called by all ranks."""
+    """Number of workers per rank: one per core, or fewer for a small batch or network.
+
+    All ranks must call this together.
+    """
     cores = min(group.gather(group.cores()))
     streams = batch // group.size
-    return max(1, min(cores, streams, streams * hidden // _LEAST_WORK))
+    return max(1, min(cores, streams, streams * hidden // _MIN_WORK))
 
 
 class DataParallel:
-    """`workers` that compute one gradient together, those of all ranks over all streams.
+    """Computes the gradient of a batch with several workers on each rank.
 
-    Workers are counted through all ranks, and worker n of all of them has the n-th share of
-    streams.
+    Workers are numbered across all ranks. Worker n processes the n-th block of streams. The first
+    worker of a rank is the calling process itself.
     """
 
     def __init__(
         self, model: Trainable, batch: int, workers: int, group: ProcessGroup | None = None
     ) -> None:
+        """Start at most `workers` workers; fewer if the rank has fewer streams.
+
+        Raises ProcessGroupError if there are more ranks than streams.
+        """
         group = group or ProcessGroup()
         if batch < group.size:
             raise ProcessGroupError(
-                f"{group.size} ranks cannot share {batch} stream{'s' * (batch > 1)} of text; give "
+                f"{group.size} ranks cannot share {batch} stream{'s' * (batch > 1)} of text; use "
                 f"a larger --batch, a longer text or a smaller mpiexec -n."
             )
         self.model = model
         self.workers = min(workers, batch // group.size)
-        self.first = group.rank * self.workers
+        """Number of workers of this rank."""
+        self.first_worker = group.rank * self.workers
+        """Number of the rank's first worker among those of all ranks."""
         total = group.size * self.workers
-        whole = (
-            group.size == 1 or self.workers & (self.workers - 1) == 0
-        )  # see `group.pairwise_sum`
-        self.order = [total, 0 if whole else self.workers]
-        """What decides the bits: teams whose `order` is the same sum in the same order."""
+        power_of_two = self.workers & (self.workers - 1) == 0
+        same_as_one_rank = group.size == 1 or power_of_two  # see `group.py`
+        self.reduction_order = [total, 0 if same_as_one_rank else self.workers]
+        """Identifies the order of summation: equal values give equal bits."""
         edges = [n * batch // total for n in range(total + 1)]
-        edges = edges[self.first : self.first + self.workers + 1]
-        self.own = slice(edges[0], edges[-1])
-        """The streams of this rank."""
-        self.streams = [slice(a - edges[0], b - edges[0]) for a, b in pairwise(edges)]
-        self.shares = [(s.stop - s.start) / batch for s in self.streams]
-        self.others = start_workers(
+        edges = edges[self.first_worker : self.first_worker + self.workers + 1]
+        self.rank_streams = slice(edges[0], edges[-1])
+        """The streams of this rank, as a slice of the batch."""
+        self.worker_streams = [slice(a - edges[0], b - edges[0]) for a, b in pairwise(edges)]
+        """The streams of each worker, as slices of `rank_streams`."""
+        self.weights = [(s.stop - s.start) / batch for s in self.worker_streams]
+        """The fraction of the batch that each worker processes."""
+        self.extra_workers = start_workers(
             model, self.workers - 1, fork=None if group.size == 1 else False
         )
+        """The workers besides the calling process."""
 
     def gradient(
         self, ids: Ids, targets: Ids, state: State, grads: Params, rngs: Rngs
     ) -> tuple[float, State]:
-        """What this rank adds to the loss and to the gradient of the whole batch.
+        """Compute this rank's contribution to the loss and the gradient of the batch.
 
-        The last axis of `ids` and `targets` is the whole batch; `state`, and the new state that is
-        returned, are those of the streams in `own`. `grads` is overwritten. `rngs(n)` is the random
-        generator of worker n.
+        `ids` and `targets` hold the whole batch B in their last axis, such as `(T, B)`. `state` and
+        the returned state hold the streams in `rank_streams`. The gradient is written to `grads`.
+        `rngs(n)` returns the random generator of worker n.
         """
-        ids, targets = ids[..., self.own], targets[..., self.own]
+        ids, targets = ids[..., self.rank_streams], targets[..., self.rank_streams]
         jobs = [
-            (ids[..., s], targets[..., s], tuple(x[s] for x in state), part, rngs(self.first + n))
-            for n, (s, part) in enumerate(zip(self.streams, self.shares, strict=True))
-        ]
-        for worker, job in zip(self.others, jobs[1:], strict=True):
+            (
+                ids[..., s], targets[..., s], tuple(x[s] for x in state), weight,
+                rngs(self.first_worker + n),
+            )
+            for n, (s, weight) in enumerate(zip(self.worker_streams, self.weights, strict=True))
+        ]  # fmt: skip
+        for worker, job in zip(self.extra_workers, jobs[1:], strict=True):
             worker.start(*job)
-        done = [worker_gradient(self.model, grads, *jobs[0]), *(w.result() for w in self.others)]
-        losses, states = zip(*done, strict=True)
+        first = worker_gradient(self.model, grads, *jobs[0])
+        results = [first, *(worker.result() for worker in self.extra_workers)]
+        losses, states = zip(*results, strict=True)
         with np.errstate(all="ignore"):
-            pairwise_sum([grads.flat, *(worker.place.flat for worker in self.others)])
-        after = zip(*states, strict=True)
-        return pairwise_sum(list(losses)), tuple(np.concatenate(parts) for parts in after)
+            pairwise_sum([grads.flat, *(worker.grads.flat for worker in self.extra_workers)])
+        layers = zip(*states, strict=True)
+        return pairwise_sum(list(losses)), tuple(np.concatenate(parts) for parts in layers)

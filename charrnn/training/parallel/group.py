@@ -1,14 +1,12 @@
-"""Processes that train one network together: a group of ranks, and how they come to agree.
+"""Process groups: several processes (ranks) that train one network together.
 
-Workers share out the streams of a batch within a process (`team.py`), ranks among processes, which
-may be on several machines. Every rank holds all parameters and takes each step and each decision
-from the same numbers, so that they stay the same everywhere and nobody waits for ever; what differs
-between one process and many is only who sums. `ProcessGroup` is one process alone, `mpi.MPIGroup`
-are many.
+`ProcessGroup` is a group of one process; `mpi.MPIGroup` spans many, also across machines. Every
+rank holds all parameters and makes every decision from the same numbers. The parameters therefore
+stay equal on all ranks, and no rank waits for a call that another does not make.
 
-`pairwise_sum` fixes the order of every sum, over the workers of a rank and then over the ranks:
-first neighbours, then neighbouring pairs, and so on. R ranks of T workers so give the bits of one
-rank of R x T workers, whenever T is a power of two (else two ranks' sums are no pairs of pairs).
+`pairwise_sum` fixes the order of every sum, over the workers of a rank (`data_parallel.py`) and
+then over the ranks: it adds neighbours, then neighbouring pairs, and so on. If T is a power of two,
+R ranks of T workers therefore give the same bits as one rank of R x T workers.
 """
 
 from __future__ import annotations
@@ -30,9 +28,7 @@ T = TypeVar("T")
 
 
 def pairwise_sum(parts: list[Any]) -> Any:
-    """The sum of numbers, or of arrays, pair by pair; `parts` is used up, and its first array
-    becomes the sum.
-    """
+    """Sum numbers or arrays pair by pair. Overwrites `parts`; of arrays, the first is the sum."""
     step = 1
     while step < len(parts):
         for n in range(0, len(parts) - step, 2 * step):
@@ -42,25 +38,28 @@ def pairwise_sum(parts: list[Any]) -> Any:
 
 
 class ProcessGroup:
-    """One process alone. Every call that names all ranks must be made by all of them."""
+    """A group of one process, and the base of larger groups.
+
+    All methods but `stop` are collective: all ranks must call them, in the same order.
+    """
 
     rank = 0
     size = 1
 
     def __init__(self) -> None:
-        self._asked = False
+        self._stop_requested = False
 
     def stop(self) -> None:
-        """Ask all ranks to end training; may be called at any time, on any of them."""
-        self._asked = True
+        """Ask all ranks to stop training. Any rank may call this at any time."""
+        self._stop_requested = True
 
     @property
     def stopping(self) -> bool:
-        """Whether somebody asked, as all ranks know it since the newest `sum`."""
-        return self._asked
+        """Whether any rank had called `stop` by the last `all_reduce`; equal on all ranks."""
+        return self._stop_requested
 
     def cores(self) -> int:
-        """How many processor cores this rank has for itself. Called by all ranks."""
+        """Number of processor cores for this rank alone."""
         return len(available_cores())
 
     def all_reduce(self, array: Array, notes: Sequence[float]) -> NDArray[np.float64]:
@@ -71,7 +70,7 @@ class ProcessGroup:
         return np.array([notes], np.float64)
 
     def gather(self, value: T) -> list[T]:
-        """The values of all ranks, in their order."""
+        """The values of all ranks, in rank order."""
         return [value]
 
     def broadcast(self, value: T) -> T:
@@ -80,49 +79,51 @@ class ProcessGroup:
 
     @contextmanager
     def raise_on_all(self) -> Iterator[None]:
-        """Raise on every rank the first CharRNNError that any of them meets inside."""
-        met: CharRNNError | None = None
+        """Raise a CharRNNError of the block on all ranks; of several, that of the lowest rank."""
+        local: CharRNNError | None = None
         try:
             yield
-        except CharRNNError as error:
-            met = error
-        for found in self.gather(met):
-            if found is not None:
-                raise found
+        except CharRNNError as raised:
+            local = raised
+        for error in self.gather(local):
+            if error is not None:
+                raise error
 
     def run_on_root(self, make: Callable[[], T]) -> T:
-        """What rank 0 makes, for all ranks; if it meets an error, so do they."""
-        made: Any = None
+        """Call `make` on rank 0 and return its value on all ranks; all raise its CharRNNError."""
+        value: Any = None
         with self.raise_on_all():
             if self.rank == 0:
-                made = make()
-        shared: T = self.broadcast(made)
+                value = make()
+        shared: T = self.broadcast(value)
         return shared
 
     def root_first(self, make: Callable[[], T]) -> T:
-        """What every rank makes for itself, rank 0 before the others, which find what it left."""
-        made: Any = None
-        for turn in (self.rank == 0, self.rank > 0):
+        """Call `make` on rank 0 first; the other ranks then reuse its cached files."""
+        value: Any = None
+        for my_turn in (self.rank == 0, self.rank > 0):
             with self.raise_on_all():
-                if turn:
-                    made = make()
-        own: T = made
-        return own
+                if my_turn:
+                    value = make()
+        local: T = value
+        return local
 
     def check_equal(self, value: object, problem: str) -> None:
-        """A ProcessGroupError, on every rank, if one has another value than rank 0: "Rank 3
-        `problem`.".
+        """Raise ProcessGroupError on all ranks if a rank's value differs from that of rank 0.
+
+        `problem` completes the message "Rank 3 ...".
         """
         values = self.gather(value)
-        for rank, other in enumerate(values):
-            if other != values[0]:
+        for rank, rank_value in enumerate(values):
+            if rank_value != values[0]:
                 raise ProcessGroupError(f"Rank {rank} {problem}.")
 
 
 def init_group() -> ProcessGroup:
-    """The group that this process was started into: of many ranks under `mpiexec`, else alone.
+    """The group of this process: all ranks under `mpiexec`, otherwise this process alone.
 
-    mpi4py is imported only under `mpiexec`. A ProcessGroupError if it is missing or finds no MPI.
+    Imports mpi4py only under `mpiexec`. Raises ProcessGroupError if mpi4py or the MPI library is
+    missing.
     """
     if launched_as().size == 1:
         return ProcessGroup()
@@ -130,8 +131,7 @@ def init_group() -> ProcessGroup:
         mpi = import_module("charrnn.training.parallel.mpi")
     except ModuleNotFoundError:
         raise ProcessGroupError(
-            "mpiexec started several processes; to work together they need an extra: "
-            "pip install 'charrnn[mpi]'."
+            "Training under mpiexec needs an extra: pip install 'charrnn[mpi]'."
         ) from None
     except (ImportError, RuntimeError) as error:
         raise ProcessGroupError(f"mpi4py cannot load an MPI library: {error}.") from None
@@ -140,6 +140,6 @@ def init_group() -> ProcessGroup:
 
 
 def available_cores() -> set[int]:
-    """The cores that this process may use."""
+    """Numbers of the processor cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return set(affinity(0)) if affinity else set(range(os.cpu_count() or 1))

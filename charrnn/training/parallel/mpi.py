@@ -1,4 +1,4 @@
-"""MPIGroup of an MPI job, through mpi4py. Imported only in a process that `mpiexec` started."""
+"""The process group of an MPI job, using mpi4py. Imported only under `mpiexec`."""
 
 from __future__ import annotations
 
@@ -20,36 +20,35 @@ T = TypeVar("T")
 
 
 class MPIGroup(ProcessGroup):
-    """All processes of a communicator."""
+    """All processes of an MPI communicator."""
 
     def __init__(self, comm: MPI.Intracomm = MPI.COMM_WORLD) -> None:
         super().__init__()
         self.comm = comm
         self.rank, self.size = comm.rank, comm.size
-        self._heard = False
+        self._stopping = False
 
     @property
     def stopping(self) -> bool:
-        return self._heard
+        return self._stopping
 
     def cores(self) -> int:
-        """A core that several ranks of this machine may use is shared out among them."""
+        """Cores that several ranks of this machine may use are divided evenly among them."""
         machine = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
-        mine = available_cores()
-        users = Counter(core for each in machine.allgather(mine) for core in each)
+        local_cores = available_cores()
+        users = Counter(core for cores in machine.allgather(local_cores) for core in cores)
         machine.Free()
-        return max(1, int(sum(1 / users[core] for core in mine) + 1e-6))
+        return max(1, int(sum(1 / users[core] for core in local_cores) + 1e-6))
 
     def all_reduce(self, array: Array, notes: Sequence[float]) -> NDArray[np.float64]:
-        """An allreduce whose order is ours, not that of an MPI library or a network.
+        """All-reduce in a fixed order; that of MPI depends on the library and the network.
 
-        Every rank owns a piece of the array. All send it theirs of that piece, with their notes
-        behind it (Alltoall); it adds them up in order, and all get the sums (Allgather). With
-        p ranks, each sends and receives 2 (p - 1) / p times the array, as in a ring, and nobody
-        can do with less.
+        Each rank sums one piece of the array. All ranks send it their values of that piece, with
+        their notes at the end (Alltoall), and receive the sums (Allgather). With p ranks, each rank
+        sends and receives 2 (p - 1) / p times the array size, which is the minimum and equals a
+        ring all-reduce.
         """
-        told = np.array([*notes, self._asked], np.float64)
-        tail = told.view(array.dtype)
+        tail = np.array([*notes, self._stop_requested], np.float64).view(array.dtype)
         length = -(-array.size // self.size)  # of a piece; the last may be padded with zeros
         out = np.zeros((self.size, length + tail.size), array.dtype)
         for n, row in enumerate(out):
@@ -58,14 +57,14 @@ class MPIGroup(ProcessGroup):
             row[length:] = tail
         received = np.empty_like(out)
         self.comm.Alltoall(out, received)
-        with np.errstate(all="ignore"):  # a loss that explodes is seen by whoever asked
-            own: Array = pairwise_sum(list(received[:, :length]))
+        with np.errstate(all="ignore"):  # the trainer checks for an exploded loss
+            piece_sum: Array = pairwise_sum(list(received[:, :length]))
         sums = np.empty((self.size, length), array.dtype)
-        self.comm.Allgather(own, sums)
+        self.comm.Allgather(piece_sum, sums)
         array[:] = sums.ravel()[: array.size]
-        everyone: NDArray[np.float64] = received[:, length:].copy().view(np.float64)
-        self._heard = bool(everyone[:, -1].any())
-        return everyone[:, :-1]
+        all_notes: NDArray[np.float64] = received[:, length:].copy().view(np.float64)
+        self._stopping = bool(all_notes[:, -1].any())
+        return all_notes[:, :-1]
 
     def gather(self, value: T) -> list[T]:
         return self.comm.allgather(value)
@@ -76,16 +75,16 @@ class MPIGroup(ProcessGroup):
 
 
 def init_group() -> ProcessGroup:
-    """All ranks of this job. A ProcessGroupError if mpi4py and `mpiexec` use different MPIs."""
-    told, found = launched_as().size, MPI.COMM_WORLD.size
-    if found == 1 < told:
+    """The group of all ranks; a ProcessGroupError if mpi4py and `mpiexec` use different MPIs."""
+    launched, connected = launched_as().size, MPI.COMM_WORLD.size
+    if connected == 1 < launched:
         raise ProcessGroupError(
-            f"mpiexec started {told} processes on {socket.gethostname()}, but mpi4py sees each "
-            f"alone: it uses another MPI ({MPI.get_vendor()[0]}) than that mpiexec."
+            f"mpiexec started {launched} processes on {socket.gethostname()}, but mpi4py sees only "
+            f"one: it uses a different MPI ({MPI.get_vendor()[0]}) than this mpiexec."
         )
-    return MPIGroup() if found > 1 else ProcessGroup()
+    return MPIGroup() if connected > 1 else ProcessGroup()
 
 
 def abort(code: int) -> None:
-    """End every rank of the job at once, `code` being its exit code."""
+    """End all ranks of the job immediately with exit code `code`."""
     MPI.COMM_WORLD.Abort(code)

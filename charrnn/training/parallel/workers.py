@@ -1,8 +1,8 @@
-"""Those who compute a share of a gradient: processes where the system can fork, else threads.
+"""Workers that compute the gradient of some streams: forked processes on Linux, else threads.
 
-A worker takes a job and gives its answer when asked. Processes share the memory of the parameters
-and of the gradient, and nothing else goes between them but a few kilobytes a step; they beat
-threads, which wait for each other between any two calls of NumPy. Both compute the same bits.
+Processes share the memory of the parameters and gradients, and exchange a few kilobytes per step
+through a pipe. They are faster than threads, which hold the interpreter lock between NumPy calls.
+Both compute the same bits.
 """
 
 from __future__ import annotations
@@ -27,41 +27,48 @@ from charrnn.nn.params import Ids, Params, State
 
 
 class Worker(Protocol):
-    """Has a place of its own for its gradient."""
+    """A worker with a gradient buffer of its own."""
 
-    place: Params
+    grads: Params
 
     def start(self, *job: Any) -> None:
-        """Begin with `worker_gradient`, the arguments of which are the job."""
+        """Start `worker_gradient`; `job` holds its arguments after `grads`."""
         ...
 
     def result(self) -> tuple[float, State]:
-        """What `worker_gradient` returned; a WorkerError if the worker is no more."""
+        """Wait for the job and return the result of `worker_gradient`.
+
+        Raises WorkerError if the worker process has died, and whatever the job raised.
+        """
         ...
 
 
 def worker_gradient(
     model: Trainable,
-    place: Params,
+    grads: Params,
     ids: Ids,
     targets: Ids,
     state: State,
-    part: float,
+    weight: float,
     rng: np.random.Generator | None,
 ) -> tuple[float, State]:
-    """The loss and, in `place`, the gradient of some streams, weighted as `part` of the batch."""
-    place.flat[:] = 0
-    with np.errstate(all="ignore"):  # a loss that explodes is seen by whoever asked
-        loss, after = model.loss_and_gradient(ids, targets, state, place, rng)
-        if part != 1:
-            place.flat *= part
-    return part * loss, after
+    """Compute the loss and, in `grads`, the gradient of some streams, both times `weight`.
+
+    Also returns the new state of these streams.
+    """
+    grads.flat[:] = 0
+    with np.errstate(all="ignore"):  # the trainer checks for an exploded loss
+        loss, new_state = model.loss_and_gradient(ids, targets, state, grads, rng)
+        if weight != 1:
+            grads.flat *= weight
+    return weight * loss, new_state
 
 
-def workers(model: Trainable, count: int, *, fork: bool | None = None) -> list[Worker]:
-    """`count` workers for a model, whose parameters are moved to memory that they share.
+def start_workers(model: Trainable, count: int, *, fork: bool | None = None) -> list[Worker]:
+    """Start `count` workers for a model. For processes, moves its parameters to shared memory.
 
-    Processes only where a fork is safe: on Linux, and while this process has no second thread.
+    By default, workers are processes where a fork is safe: on Linux, while this process has only
+    one thread.
     """
     if fork is None:
         fork = sys.platform == "linux" and threading.active_count() == 1
@@ -72,7 +79,7 @@ def workers(model: Trainable, count: int, *, fork: bool | None = None) -> list[W
 
 
 def _shared(params: Params) -> Params:
-    """A copy in memory that stays common to this process and those forked from it."""
+    """A copy in memory shared by this process and the processes forked from it."""
     memory = mmap.mmap(-1, max(1, params.flat.nbytes))
     flat = np.frombuffer(memory, params.flat.dtype, params.flat.size)
     flat[:] = params.flat
@@ -80,54 +87,54 @@ def _shared(params: Params) -> Params:
 
 
 class ThreadWorker:
-    """A worker that is a thread."""
+    """A worker thread."""
 
     def __init__(self, model: Trainable) -> None:
         self.model = model
-        self.place = model.params.zeros_like()
+        self.grads = model.params.zeros_like()
         self._pool = ThreadPoolExecutor(1, "charrnn")
-        self._waiting: Future[tuple[float, State]] | None = None
+        self._future: Future[tuple[float, State]] | None = None
 
     def start(self, *job: Any) -> None:
         """See `Worker`."""
-        self._waiting = self._pool.submit(worker_gradient, self.model, self.place, *job)
+        self._future = self._pool.submit(worker_gradient, self.model, self.grads, *job)
 
     def result(self) -> tuple[float, State]:
         """See `Worker`."""
-        assert self._waiting is not None
-        return self._waiting.result()
+        assert self._future is not None
+        return self._future.result()
 
 
-_HERE: weakref.WeakSet[Connection] = weakref.WeakSet()
-"""The ends of all pipes that this process holds: a child must not keep them open."""
+_PIPES: weakref.WeakSet[Connection] = weakref.WeakSet()
+"""This process's ends of its workers' pipes. A forked child must close its copies of them."""
 
 
-def _hang_up() -> None:
-    """Close every pipe, which ends the processes at the other ends."""
-    for pipe in list(_HERE):
+def _close_pipes() -> None:
+    """Close all pipes; the worker processes at the other ends then exit."""
+    for pipe in list(_PIPES):
         pipe.close()
 
 
-atexit.register(_hang_up)
+atexit.register(_close_pipes)
 
 
 class ProcessWorker:
-    """A worker that is a process. It ends when its pipe is closed, for whatever reason."""
+    """A worker process. It exits when its pipe is closed, for any reason."""
 
     def __init__(self, model: Trainable) -> None:
-        self.place = _shared(model.params)
+        self.grads = _shared(model.params)
         context = multiprocessing.get_context("fork")
-        self._pipe, there = context.Pipe()
-        _HERE.add(self._pipe)
+        self._pipe, child_pipe = context.Pipe()
+        _PIPES.add(self._pipe)
         self.process = context.Process(
-            target=_serve, args=(there, model, self.place), name="charrnn", daemon=True
+            target=_serve, args=(child_pipe, model, self.grads), name="charrnn", daemon=True
         )
         self.process.start()
-        there.close()
+        child_pipe.close()
 
     def start(self, *job: Any) -> None:
         """See `Worker`."""
-        with suppress(OSError):  # `result` says so
+        with suppress(OSError):  # `result` reports a dead worker
             self._pipe.send(job)
 
     def result(self) -> tuple[float, State]:
@@ -137,10 +144,10 @@ class ProcessWorker:
         except (EOFError, OSError):
             self.process.join(1)
             code = self.process.exitcode
-            how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+            cause = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
             raise WorkerError(
-                f"A worker process has ended ({how}); continue with --resume, and where memory is "
-                f"short with --workers 1."
+                f"A worker process has ended ({cause}); continue with --resume, and with "
+                f"--workers 1 if memory is short."
             ) from None
         if isinstance(answer, BaseException):
             raise answer
@@ -148,16 +155,16 @@ class ProcessWorker:
         return loss, state
 
 
-def _serve(pipe: Connection, model: Trainable, place: Params) -> None:
-    """A child's life. Signals are its parent's business, whose end it sees by the closed pipe."""
+def _serve(pipe: Connection, model: Trainable, grads: Params) -> None:
+    """Worker loop: ignores signals; exits when the parent closes the pipe or dies."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    _hang_up()
+    _close_pipes()
     with suppress(EOFError, OSError):
         while True:
             job = pipe.recv()
             try:
-                answer: Any = worker_gradient(model, place, *job)
+                answer: Any = worker_gradient(model, grads, *job)
             except Exception as error:
                 answer = error
             pipe.send(answer)
