@@ -26,8 +26,8 @@ from benchmarks.rounds import ROOT
 from benchmarks.tables import keep, markdown, show
 from charrnn.classification.text_classifier import ConfusionMatrix
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Split
 from charrnn.data.examples import Examples
+from charrnn.data.split import Split
 from charrnn.language.score import alone
 from charrnn.models import NGram
 from charrnn.nn.params import Ids

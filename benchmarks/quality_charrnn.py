@@ -14,7 +14,8 @@ if __name__ == "__main__":
     machine.keep_freed_memory()
 
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus, Split
+from charrnn.data.corpus import Corpus
+from charrnn.data.split import Split
 from charrnn.language.evaluate import evaluate
 from charrnn.training.training_step import TrainingStep
 

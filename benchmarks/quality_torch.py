@@ -22,7 +22,9 @@ from benchmarks.shapes import EPSILON
 from benchmarks.step_torch import LAYERS, detached
 from charrnn.config.defaults import resolve_defaults
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus, Split, Streams
+from charrnn.data.batches import Streams
+from charrnn.data.corpus import Corpus
+from charrnn.data.split import Split
 
 BETAS = (0.9, 0.99)
 

@@ -15,9 +15,10 @@ from charrnn.version import __version__
 if TYPE_CHECKING:
     from charrnn.classification.text_classifier import TextClassifier, load_classifier
     from charrnn.config.train_config import TrainConfig
-    from charrnn.data.corpus import Corpus, Split
+    from charrnn.data.corpus import Corpus
     from charrnn.data.examples import Examples
     from charrnn.data.reading import TextOptions
+    from charrnn.data.split import Split
     from charrnn.data.vocabulary import Vocabulary
     from charrnn.errors import CharRNNError
     from charrnn.filling.text_filler import TextFiller, load_filler
@@ -38,7 +39,7 @@ _HOMES = {
     "Loss": "language.evaluate",
     "Run": "runs.run",
     "Score": "language.score",
-    "Split": "data.corpus",
+    "Split": "data.split",
     "SamplingConfig": "language.sampling",
     "TextClassifier": "classification.text_classifier",
     "TextFiller": "filling.text_filler",

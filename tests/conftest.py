@@ -13,8 +13,9 @@ import pytest
 from hypothesis import settings
 
 from charrnn.data import token_buffer
-from charrnn.data.corpus import Corpus, Split
+from charrnn.data.corpus import Corpus
 from charrnn.data.reading import Source
+from charrnn.data.split import Split
 
 # A shared machine may stop a test for a second, which says nothing about the code.
 settings.register_profile("charrnn", deadline=None)

@@ -9,7 +9,8 @@ import math
 import numpy as np
 
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus, Split
+from charrnn.data.corpus import Corpus
+from charrnn.data.split import Split
 from charrnn.errors import CorpusError, DivergedError, ProcessGroupError
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.training.events import Recovered

@@ -20,11 +20,11 @@ from charrnn.classification.text_classifier import (
 from charrnn.config.defaults import resolve_defaults
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.examples import Examples
+from charrnn.data.padding import PAD
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, Classifier, ClassifierConfig, NetworkConfig
-from charrnn.models.classifier import PAD
 from charrnn.nn.cells import CELLS
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from charrnn.cli.commands.eval import command
 from charrnn.data import token_buffer
-from charrnn.data.corpus import Corpus, Split
+from charrnn.data.corpus import Corpus
 from charrnn.data.encode import encode
 from charrnn.data.reading import Source, TextOptions
+from charrnn.data.split import Split
 from charrnn.data.token_buffer import TokenBuffer, drop_pages
 from charrnn.errors import VocabularyError
 from tests.conftest import LONG_TEXT, as_read

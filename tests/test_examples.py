@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import SPLITS, Split
-from charrnn.data.examples import Examples, divide
-from charrnn.data.reading import TextOptions
+from charrnn.data.examples import Examples
+from charrnn.data.padding import PAD
+from charrnn.data.reading import Source, TextOptions
+from charrnn.data.split import SPLITS, Split, divide
 from charrnn.errors import CorpusError
-from charrnn.models.classifier import PAD
 from charrnn.tasks.classification import Classify
 from tests.naming import LETTERS, labelled, some_examples, source, words, write_classes
 
@@ -36,6 +36,28 @@ def test_both_forms_of_files_hold_the_same_examples(tmp_path):
     for part in SPLITS:
         assert lines_of(one, part) == lines_of(many, part)
         assert len(lines_of(one, part)) == len(one.parts[part])
+
+
+def test_one_file_needs_no_list(tmp_path):
+    path = tmp_path / "words.tsv"
+    path.write_text(labelled(), "utf-8")
+    several = Examples.read([path])
+    for one in (path, str(path), Source.of(path)):
+        examples = Examples.read(one)
+        assert (examples.sha256, examples.name) == (several.sha256, "words")
+        np.testing.assert_array_equal(examples.ids, several.ids)
+
+
+def test_notes_count_what_was_skipped_and_cut_off():
+    examples = Examples.read(source(labelled() * 2 + "cow\tmoo moo\n"), longest=6)
+    long = sum(len(w) > 6 for label in LETTERS for w in words(label)) + 1
+    assert examples.notes == [
+        "Skipped 120 duplicate lines.",
+        f"Truncated {long} long texts to 6 symbols; a larger --seq keeps more.",
+    ]
+    assert (
+        examples.contents == f"texts in 3 classes, {len(examples.vocabulary)} distinct characters"
+    )
 
 
 def test_a_file_of_one_class_may_be_renamed_into_another(tmp_path):
@@ -109,13 +131,13 @@ def test_files_of_their_own_take_the_place_of_shares_and_are_in_no_other_part():
 
 
 BAD = [
-    ("one.txt", "a\nb\n", "one.txt is all of one class"),
+    ("one.txt", "a\nb\n", "one.txt has one class only"),
     ("two.tsv", "A\tx\nB y\n", "Line 2 of two.tsv is not a class, a tab and a text"),
     ("two.txt", "A\tx\n\n\nB y\n", "Line 4 of two.txt"),
     ("two.tsv", "A\tx\nB\t \n", "Line 2 of two.tsv"),
     ("two.tsv", "x\n", "Line 1 of two.tsv"),
     ("none.txt", " \n\n", "none.txt has no lines"),
-    ("few.tsv", "A\tx\nB\ty\n", "few.tsv has 2 different texts, too few"),
+    ("few.tsv", "A\tx\nB\ty\n", "few.tsv has 2 distinct texts, too few for a validation part"),
 ]
 
 
@@ -126,7 +148,7 @@ def test_files_that_cannot_be_learned_are_refused_with_the_line(name, text, mess
 
 
 def test_a_class_that_is_not_learned_cannot_be_tested():
-    with pytest.raises(CorpusError, match=r"of the class 'dog', which words\.tsv lacks"):
+    with pytest.raises(CorpusError, match=r"the class 'dog', which does not occur in words\.tsv"):
         some_examples(test=source("dog\twuff\n"))
 
 

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus, Split
-from charrnn.data.masking import Windows, hidden_in_text, hidden_places, hide
+from charrnn.data.batches import Windows
+from charrnn.data.corpus import Corpus
+from charrnn.data.masking import hidden_in_text, hidden_places, hide
+from charrnn.data.split import Split
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.language.text_model import load
 from charrnn.models import MaskedLanguageModel, NetworkConfig

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus, Split
+from charrnn.data.corpus import Corpus
+from charrnn.data.split import Split
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
 from charrnn.training.network_trainer import NetworkTrainer

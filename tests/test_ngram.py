@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus, Split
+from charrnn.data.corpus import Corpus
+from charrnn.data.split import Split
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.language.evaluate import _agree, evaluate, surprisal

@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.data.corpus import Corpus, Split, Streams, fitting
+from charrnn.data.batches import Streams, fitting
+from charrnn.data.code_points import code_points
+from charrnn.data.code_points import text_of as points_to_text
+from charrnn.data.corpus import Corpus
+from charrnn.data.lines import split_code_lines, split_lines
 from charrnn.data.reading import Source, TextOptions, guess_encoding
+from charrnn.data.split import Split
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError, VocabularyError
 
@@ -81,6 +86,15 @@ def test_files_are_joined_and_hashed_in_order(tmp_path):
     corpus = Corpus.read([tmp_path / "一.txt", tmp_path / "二.txt"], split=ALL)
     assert text_of(corpus) == "abca"
     assert corpus.sha256 == read(b"abca").sha256
+
+
+def test_one_file_needs_no_list(tmp_path):
+    path = tmp_path / "poems.txt"
+    path.write_text("abcabc", "utf-8")
+    corpora = [Corpus.read(one, split=ALL) for one in (path, str(path), Source.of(path), [path])]
+    for corpus in corpora:
+        assert text_of(corpus) == "abcabc"
+        assert (corpus.name, corpus.sources) == ("poems", (str(path.resolve()),))
 
 
 def test_standard_input_is_a_source(monkeypatch, tmp_path):
@@ -180,20 +194,28 @@ def test_an_empty_part_is_an_error_unless_asked_for():
     assert len(Corpus.of_text("abcabc", ALL).valid) == 0
 
 
+@given(st.text("a\r\n\u2028\x85") | st.text())
+def test_a_line_feed_ends_a_line_and_nothing_else_does(text):
+    lines = split_lines(text)
+    assert "\n".join(lines) == text.removesuffix("\n")
+    assert "\n" not in "".join(lines)
+    assert [points_to_text(line) for line in split_code_lines(code_points(text))] == lines
+
+
 @given(length=st.integers(2, 500), batch=st.integers(1, 40), seq=st.integers(1, 60))
-def test_lanes_cover_the_text_once_and_targets_are_one_ahead(length, batch, seq):
+def test_streams_cover_the_text_once_and_targets_are_one_ahead(length, batch, seq):
     ids = np.arange(length)
     streams = Streams.of(ids, batch, seq)
-    resolve_defaults, longest = fitting(length, batch, seq)
+    fitted, longest = fitting(length, batch, seq)
     chunks = [streams.chunk(n) for n in range(streams.chunks)]
-    assert streams.batch == resolve_defaults <= batch
+    assert streams.batch == fitted <= batch
     assert all(len(x) <= 1.5 * longest + 1 for x, _ in chunks)
     assert longest <= seq
     assert max(len(x) for x, _ in chunks) - min(len(x) for x, _ in chunks) <= 1
     read_ids = np.concatenate([x for x, _ in chunks]).T.ravel()
-    np.testing.assert_array_equal(read_ids, ids[: streams.symbols])
+    np.testing.assert_array_equal(read_ids, ids[: streams.inputs.size])
     np.testing.assert_array_equal(np.concatenate([y for _, y in chunks]).T.ravel(), read_ids + 1)
-    assert length - 1 - streams.symbols < resolve_defaults
+    assert length - 1 - streams.inputs.size < fitted
 
 
 def test_reading_needs_no_more_than_a_small_integer_a_character():

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus, Split
+from charrnn.data.corpus import Corpus
+from charrnn.data.split import Split
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergedError
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.nn.cells import CELLS

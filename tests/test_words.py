@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from charrnn import cli
 from charrnn.cli.views.display import loss_table, units
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus, Split
+from charrnn.data.corpus import Corpus
 from charrnn.data.encode import encode
 from charrnn.data.reading import Source, TextOptions
+from charrnn.data.split import Split
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.data.words import cut, last_border
 from charrnn.errors import CorpusError, VocabularyError

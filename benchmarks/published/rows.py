@@ -17,7 +17,7 @@ import click
 from benchmarks.rounds import ROOT, environment
 from benchmarks.tables import keep, markdown, show
 from charrnn.config.train_config import BUDGETS, TrainConfig
-from charrnn.data.corpus import Split
+from charrnn.data.split import Split
 from charrnn.runs.checkpoint import read_meta
 from charrnn.runs.run import Run
 

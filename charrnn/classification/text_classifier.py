@@ -10,22 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.data.padding import padded
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.language.evaluate import Loss
 from charrnn.models import Classifier
-from charrnn.models.classifier import PAD
 from charrnn.nn.params import Ids
 from charrnn.runs import checkpoint
 from charrnn.runs.run import find_checkpoint
-
-
-def padded(texts: Sequence[Ids]) -> Ids:
-    """Texts side by side, `(T, B)`, with PAD after the end of each."""
-    table = np.full((max(map(len, texts)), len(texts)), PAD, np.int32)
-    for stream, text in enumerate(texts):
-        table[: len(text), stream] = text
-    return table
 
 
 def log_probabilities(

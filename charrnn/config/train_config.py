@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from charrnn.config.fields import ByTask, check, check_kind, kinds_of, one_of, option
 from charrnn.data.code_points import Unit
-from charrnn.data.corpus import Split
 from charrnn.data.reading import TextOptions
+from charrnn.data.split import Split
 from charrnn.errors import ConfigError
 from charrnn.models import NETWORKS, NetworkConfig, NGram
 from charrnn.nn.cells import CELLS

@@ -130,7 +130,12 @@ def _vocabulary(tally: _Tally, options: TextOptions, name: str) -> Vocabulary:
         raise CorpusError(f"{name} is nothing but {only}; a model needs at least two symbols.")
     frequent = found[counts[found] >= options.min_count]
     if not len(frequent):
-        raise CorpusError(
-            f"No symbol of {name} occurs {options.min_count} times; lower --min-count."
-        )
+        raise too_rare(name, options)
     return tally.vocabulary(frequent, len(frequent) < len(found))
+
+
+def too_rare(name: str, options: TextOptions) -> CorpusError:
+    """The error for a text in which no symbol occurs often enough."""
+    return CorpusError(
+        f"No symbol of {name} occurs {options.min_count:,} times; lower --min-count."
+    )

@@ -8,12 +8,9 @@ touch, and one may go on where the stream begins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.data.corpus import fitting
 from charrnn.nn.params import Ids
 
 _GO_ON = 0.5
@@ -44,54 +41,3 @@ def hidden_in_text(length: int, share: float, seed: int = 0) -> NDArray[np.bool_
     row = min(length, _ROW)
     rows = -(-length // row)
     return hidden_places(rows, row, share, np.random.default_rng([5, seed])).ravel()[:length]
-
-
-@dataclass(frozen=True)
-class Windows:
-    """A text cut into windows of `seq` symbols, read `batch` at a time with some of them hidden.
-
-    They lie end to end, or overlap a little so that every batch is full; in every epoch they begin
-    elsewhere, by a random offset. All of the text is read. A batch has windows from all over it.
-    """
-
-    ids: Ids
-    batch: int
-    seq: int
-    gap: int
-    """The number that stands for a hidden symbol."""
-    share: float
-    """How much is hidden."""
-    seed: int
-
-    @classmethod
-    def of(cls, ids: Ids, batch: int, seq: int, gap: int, share: float, seed: int) -> Windows:
-        """Windows that fit the text: a text too short for `batch` of `seq` symbols gets fewer, and
-        at last shorter ones.
-        """
-        return cls(ids, *fitting(len(ids), batch, seq), gap, share, seed)
-
-    @property
-    def chunks(self) -> int:
-        """Batches in an epoch: enough for the text, and a window more, since the first begins
-        before it.
-        """
-        windows = -(-len(self.ids) // self.seq) + 1
-        return -(-windows // self.batch)
-
-    def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:
-        """Batch n of an epoch: symbols `(seq, batch)`, some hidden, and those `(M, batch)`, in each
-        stream in their order.
-        """
-        rng = np.random.default_rng([6, self.seed, epoch, n])
-        at = self.starts(n, epoch)[:, None] + np.arange(self.seq)
-        text = self.ids[at]  # (batch, seq)
-        places = hidden_places(self.batch, self.seq, self.share, rng)
-        return hide(text, places, self.gap).T, text[places].reshape(self.batch, -1).T
-
-    def starts(self, n: int, epoch: int) -> Ids:
-        """Where the windows of a batch begin: `(batch,)`."""
-        length, last = len(self.ids), self.chunks * self.batch - 1
-        offset = np.random.default_rng([4, self.seed, epoch]).integers(self.seq)
-        windows = np.arange(self.batch) * self.chunks + n
-        found: Ids = np.clip(windows * length // last - offset, 0, length - self.seq)
-        return found

@@ -44,8 +44,10 @@ class Source:
     """Where to find it again: an absolute path, a corpus's name, or `-`; nothing for bytes."""
 
     @classmethod
-    def of(cls, path: str | Path) -> Source:
-        """A file by its path; `-` is standard input."""
+    def of(cls, path: Source | str | Path) -> Source:
+        """A file by its path; `-` is standard input. A source stays as it is."""
+        if isinstance(path, Source):
+            return path
         if str(path) == "-":
             return cls("stdin", None, "-")
         return cls(str(path), Path(path), str(Path(path).resolve()))

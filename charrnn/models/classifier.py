@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from charrnn.data.padding import PAD
 from charrnn.errors import ConfigError
 from charrnn.models.network import Network, NetworkConfig, recurrent_layers
 from charrnn.nn.cells import CELLS
@@ -15,9 +16,6 @@ from charrnn.nn.functional import cross_entropy, log_softmax
 from charrnn.nn.layers import Dense, LastStep, Sequential
 from charrnn.nn.layers.base import Backward, Rng
 from charrnn.nn.params import Array, Ids, Params, Spec, State
-
-PAD = -1
-"""What fills up a batch after the end of a text: no symbol of any vocabulary."""
 
 
 @dataclass(frozen=True, kw_only=True)

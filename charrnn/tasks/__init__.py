@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from charrnn.config.train_config import TrainConfig
+from charrnn.data.batches import Batches
 from charrnn.data.reading import Source
-from charrnn.tasks.base import Batches, Task
+from charrnn.tasks.base import Task
 from charrnn.tasks.classification import Classify
 from charrnn.tasks.filling import Fill
 from charrnn.tasks.language_modeling import Predict

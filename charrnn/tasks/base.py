@@ -5,44 +5,19 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus, Split
+from charrnn.data.batches import Batches
+from charrnn.data.corpus import Corpus
 from charrnn.data.reading import Source
+from charrnn.data.split import Split
 from charrnn.data.vocabulary import Words
 from charrnn.language.evaluate import Loss
 from charrnn.models import Model, Trainable
 from charrnn.nn.params import Ids
-
-
-class Batches(Protocol):
-    """What is read in an epoch, in `chunks` pieces of `batch` streams, each about `seq` long."""
-
-    @property
-    def batch(self) -> int:
-        """The number of streams."""
-        ...
-
-    @property
-    def seq(self) -> int:
-        """The length of the longest chunk."""
-        ...
-
-    @property
-    def chunks(self) -> int:
-        """Chunks, and so updates, in an epoch."""
-        ...
-
-    def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:
-        """Inputs and targets of chunk n of an epoch, the same whenever it is asked for.
-
-        Their last axis is the batch, which workers share out; every stream counts as much as
-        another.
-        """
-        ...
 
 
 class Task(ABC):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -13,19 +12,17 @@ from charrnn.classification.text_classifier import (
     ClassificationLoss,
     evaluate_classifier,
     log_probabilities,
-    padded,
 )
 from charrnn.config.train_config import CLASS_WEIGHTS, TrainConfig
-from charrnn.data.corpus import Split
+from charrnn.data.batches import Buckets
 from charrnn.data.examples import Examples
+from charrnn.data.padding import PAD
 from charrnn.data.reading import Source
+from charrnn.data.split import Split
 from charrnn.models import Classifier, ClassifierConfig, Model
-from charrnn.models.classifier import PAD
 from charrnn.nn.params import Ids
 from charrnn.tasks.base import Task
 
-_POOL = 16  # batches that are sorted by length together
-_FORGOTTEN = 0.01  # share of the symbols that are read as the unknown one
 _SHOWN = 3
 
 
@@ -89,51 +86,6 @@ class Classify(Task):
             p = f"{np.exp(log_p[named]):.0%}"
             lines.append(f"{examples.vocabulary.decode(text)}: {examples.classes[named]} {p}{but}")
         return "\n".join(lines)
-
-
-@dataclass
-class Buckets:
-    """Batches of texts of like length, drawn anew for each epoch.
-
-    Each text is read once an epoch, but for the few that fill up the last batch. Texts are
-    shuffled, and sorted by length within pools of a few batches; the batches are shuffled again.
-    A hundredth of the symbols is read as the unknown one, so that its meaning is learned.
-    """
-
-    examples: Examples
-    batch: int
-    seed: int
-    _drawn: tuple[int, Ids] = field(default=(-1, np.zeros(0, np.intp)), repr=False)
-
-    @property
-    def chunks(self) -> int:
-        """Batches in an epoch."""
-        return -(-len(self.examples.parts["train"]) // self.batch)
-
-    @property
-    def seq(self) -> int:
-        """Symbols of the longest text."""
-        return int(self.examples.lengths[self.examples.parts["train"]].max())
-
-    def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:
-        """Texts `(T, B)`, filled up with PAD, and their classes `(B,)`."""
-        if self._drawn[0] != epoch:
-            self._drawn = epoch, self.draw(epoch)
-        numbers = self._drawn[1][n]
-        texts = padded(self.examples.texts(numbers))
-        rng = np.random.default_rng([6, self.seed, epoch, n])
-        forgotten = (rng.random(texts.shape) < _FORGOTTEN) & (texts != PAD)
-        return np.where(forgotten, self.examples.unknown, texts), self.examples.labels[numbers]
-
-    def draw(self, epoch: int) -> Ids:
-        """The texts of each batch of an epoch, `(chunks, batch)`."""
-        rng = np.random.default_rng([5, self.seed, epoch])
-        train = self.examples.parts["train"]
-        missing = self.chunks * self.batch - len(train)
-        order = np.concatenate([rng.permutation(train), rng.permutation(train)[:missing]])
-        pool = np.arange(len(order)) // (_POOL * self.batch)
-        order = order[np.lexsort((self.examples.lengths[order], pool))]
-        return rng.permutation(order.reshape(self.chunks, self.batch))
 
 
 def class_weights(examples: Examples, power: float) -> tuple[float, ...]:

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.data.masking import Windows, hidden_in_text, hide
+from charrnn.data.batches import Windows
+from charrnn.data.masking import hidden_in_text, hide
 from charrnn.filling.gaps import by_certainty, measure
 from charrnn.language.evaluate import Loss
 from charrnn.models import MaskedLanguageModel

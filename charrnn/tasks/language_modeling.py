@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.data.corpus import Streams
+from charrnn.data.batches import Streams
 from charrnn.language.evaluate import Loss, evaluate
 from charrnn.language.sampling import SamplingConfig
 from charrnn.language.text_model import TextModel

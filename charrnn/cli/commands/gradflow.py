@@ -14,8 +14,9 @@ from charrnn.cli.inputs import json_option, open_checkpoint, unknown_option
 from charrnn.cli.texts import corpus_source, encode_source, kept
 from charrnn.cli.views.gradient_norms import Curve, plain, print_curves
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.corpus import Corpus, Split
+from charrnn.data.corpus import Corpus
 from charrnn.data.reading import Source, TextOptions
+from charrnn.data.split import Split
 from charrnn.diagnostics.gradient_norms import gradient_flow, windows
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.models import NETWORKS, CharRNN
