@@ -11,7 +11,7 @@ from charrnn.cli.commands.train import _read as read_corpus
 from charrnn.config.train_config import TrainConfig
 from charrnn.errors import ProcessGroupError
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.system.machine import launched_as
+from charrnn.system.launch import launched_as
 from charrnn.training.parallel.data_parallel import DataParallel
 from charrnn.training.parallel.group import ProcessGroup, init_group, pairwise_sum
 

@@ -13,7 +13,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.system import machine
+from charrnn.system.blas import limit_blas_threads
 from charrnn.system.bundled import bundled
 
 MODEL = str(bundled("checkpoints") / "shakespeare")
@@ -81,6 +81,6 @@ def test_garbage_is_collected_again_once_a_command_runs():
 
 def test_what_the_environment_says_of_threads_wins(monkeypatch):
     monkeypatch.setattr(os, "environ", {"OPENBLAS_NUM_THREADS": "2"})
-    machine.limit_blas_threads()
+    limit_blas_threads()
     assert os.environ["OPENBLAS_NUM_THREADS"] == "2"
     assert os.environ["MKL_NUM_THREADS"] == "1"

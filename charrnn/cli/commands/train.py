@@ -24,7 +24,7 @@ from charrnn.errors import CheckpointError, ConfigError, ProcessGroupError
 from charrnn.models import NGram
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run, path_exists
-from charrnn.system import machine
+from charrnn.system.allocator import keep_freed_memory
 from charrnn.training.network_trainer import NetworkTrainer, make_trainer
 from charrnn.training.parallel.group import ProcessGroup, init_group
 from charrnn.training.trainer import Trainer
@@ -75,7 +75,7 @@ def command(
     best model is by each part of the text, in nats, bits and perplexity per character.
     """
     given = given_options(ctx, options, config_file)
-    machine.keep_freed_memory()
+    keep_freed_memory()
     group = init_group()
     shown = make_reporter(quiet=quiet, as_json=as_json) if group.rank == 0 else Reporter()
     origin = str(config_file or "")
