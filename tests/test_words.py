@@ -17,7 +17,7 @@ from charrnn.data.encode import encode
 from charrnn.data.reading import Source, TextOptions
 from charrnn.data.split import Split
 from charrnn.data.vocabulary import Vocabulary, Words
-from charrnn.data.words import cut, last_border
+from charrnn.data.words import cut, last_boundary
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.language.evaluate import Loss, evaluate
 from charrnn.language.text_model import TextModel
@@ -56,8 +56,8 @@ def test_what_a_piece_is(text, pieces):
 
 
 @given(st.text() | TRICKY, st.text() | TRICKY)
-def test_a_border_is_one_whatever_follows(text, more):
-    at = last_border(text)
+def test_a_boundary_does_not_depend_on_what_follows(text, more):
+    at = last_boundary(text)
     assert cut(text[:at]) + cut(text[at:] + more) == cut(text + more)
 
 
