@@ -16,11 +16,12 @@ import time
 from statistics import median
 from typing import Any
 
-from charrnn.system import machine
+from charrnn.system.allocator import keep_freed_memory
+from charrnn.system.blas import limit_blas_threads
 
 if __name__ == "__main__":
-    machine.limit_blas_threads()  # as `charrnn train` does, before NumPy is imported
-    machine.keep_freed_memory()
+    limit_blas_threads()  # as `charrnn train` does, before NumPy is imported
+    keep_freed_memory()
 
 from benchmarks.shapes import RATE, Shape
 from benchmarks.step_charrnn import config_of

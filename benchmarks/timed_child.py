@@ -17,11 +17,12 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from charrnn.system import machine
+from charrnn.system.allocator import keep_freed_memory
+from charrnn.system.blas import limit_blas_threads
 
 if __name__ == "__main__" and "charrnn" in json.loads(sys.argv[1])["module"]:
-    machine.limit_blas_threads()  # as `charrnn train` does, before NumPy is imported
-    machine.keep_freed_memory()
+    limit_blas_threads()  # as `charrnn train` does, before NumPy is imported
+    keep_freed_memory()
 
 from benchmarks.shapes import Setting, Shape
 

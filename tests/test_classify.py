@@ -21,8 +21,8 @@ from charrnn.classification.text_classifier import (
     log_probabilities,
 )
 from charrnn.config.resolve import resolve_for_length
-from charrnn.data.batches import PAD, padded
 from charrnn.data.examples import Examples
+from charrnn.data.padding import PAD, padded
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, CorpusError
 from charrnn.language.text_model import TextModel

@@ -76,10 +76,8 @@ def test_repeated_and_long_lines_are_reported(folder: Path) -> None:
     arguments = ["--epochs", "1", "--seq", "20", "--no-bidirectional", "--name", "twice"]
     done = charrnn(folder, "train", "twice.tsv", *QUICK, *arguments)
     assert "gru 1x24, " in done.stderr
-    assert "120 lines that are in their class already are left out." in done.stderr
-    assert (
-        "Of 1 long texts the first 20 symbols are read; a larger --seq reads more." in done.stderr
-    )
+    assert "Skipped 120 duplicate lines." in done.stderr
+    assert "Truncated 1 long text to 20 symbols; a larger --seq keeps more." in done.stderr
 
 
 def test_train_json_counts_texts(folder: Path) -> None:
@@ -217,7 +215,7 @@ BAD = [
     (["sample", "checkpoints/animals"], 1, "use it with: charrnn classify"),
     (["score", "checkpoints/animals", "words.tsv"], 1, "use it with: charrnn classify"),
     (["gradflow", "words.tsv", "--runs", "checkpoints/animals"], 1, "no network that predicts"),
-    (["train", "words/cow.txt", "--task", "classify"], 1, "is all of one class"),
+    (["train", "words/cow.txt", "--task", "classify"], 1, "has one class only"),
     (["train", "words.tsv", "--task", "classify", "--cell", "jordan"], 2, "with --cell jordan"),
     (["train", "words.tsv", "--task", "classify", "--mask", "0.2"], 2,
      "--task classify has no use for --mask"),

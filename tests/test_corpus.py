@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.data.batches import Streams, fitting
+from charrnn.data.code_points import code_points
+from charrnn.data.code_points import text_of as points_to_text
 from charrnn.data.corpus import Corpus
+from charrnn.data.lines import split_code_lines, split_lines
 from charrnn.data.reading import Source, TextOptions, guess_encoding
 from charrnn.data.split import Split
 from charrnn.data.vocabulary import Vocabulary
@@ -186,6 +189,14 @@ def test_an_empty_split_is_an_error_unless_requested() -> None:
     assert len(Corpus.of_text("abcabc", ALL).valid) == 0
 
 
+@given(st.text("a\r\n\u2028\x85") | st.text())
+def test_a_line_feed_ends_a_line_and_nothing_else_does(text: str) -> None:
+    lines = split_lines(text)
+    assert "\n".join(lines) == text.removesuffix("\n")
+    assert "\n" not in "".join(lines)
+    assert [points_to_text(line) for line in split_code_lines(code_points(text))] == lines
+
+
 @given(length=st.integers(2, 500), batch=st.integers(1, 40), seq=st.integers(1, 60))
 def test_streams_cover_the_text_once_and_targets_are_one_ahead(
     length: int, batch: int, seq: int
@@ -199,9 +210,9 @@ def test_streams_cover_the_text_once_and_targets_are_one_ahead(
     assert longest <= seq
     assert max(len(x) for x, _ in chunks) - min(len(x) for x, _ in chunks) <= 1
     read_ids = np.concatenate([x for x, _ in chunks]).T.ravel()
-    np.testing.assert_array_equal(read_ids, ids[: streams.symbols])
+    np.testing.assert_array_equal(read_ids, ids[: streams.inputs.size])
     np.testing.assert_array_equal(np.concatenate([y for _, y in chunks]).T.ravel(), read_ids + 1)
-    assert length - 1 - streams.symbols < fitted_batch
+    assert length - 1 - streams.inputs.size < fitted_batch
 
 
 def test_ids_use_the_smallest_integer_type() -> None:

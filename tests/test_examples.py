@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.data.batches import PAD, Buckets
+from charrnn.data.batches import Buckets
 from charrnn.data.examples import Examples
+from charrnn.data.padding import PAD
 from charrnn.data.reading import TextOptions
 from charrnn.data.split import PARTS, Split, divide
 from charrnn.errors import CorpusError
@@ -115,13 +116,13 @@ def test_validation_and_test_files_replace_shares_and_are_removed_from_training(
 
 
 BAD = [
-    ("one.txt", "a\nb\n", "one.txt is all of one class"),
+    ("one.txt", "a\nb\n", "one.txt has one class only"),
     ("two.tsv", "A\tx\nB y\n", "Line 2 of two.tsv is not a class, a tab and a text"),
     ("two.txt", "A\tx\n\n\nB y\n", "Line 4 of two.txt"),
     ("two.tsv", "A\tx\nB\t \n", "Line 2 of two.tsv"),
     ("two.tsv", "x\n", "Line 1 of two.tsv"),
     ("none.txt", " \n\n", "none.txt has no lines"),
-    ("few.tsv", "A\tx\nB\ty\n", "few.tsv has 2 different texts, too few"),
+    ("few.tsv", "A\tx\nB\ty\n", "few.tsv has 2 distinct texts, too few for a validation part"),
 ]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from charrnn.errors import ProcessGroupError
 from charrnn.models import CharRNN, NetworkConfig
-from charrnn.system.machine import launched_as
+from charrnn.system.launch import launched_as
 from charrnn.tasks import LanguageModelConfig
 from charrnn.training.parallel.data_parallel import DataParallel
 from charrnn.training.parallel.group import ProcessGroup, init_group, pairwise_sum

@@ -15,7 +15,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.models import CharRNN, NetworkConfig
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.system import machine
+from charrnn.system.blas import limit_blas_threads
 from charrnn.system.bundled import bundled
 
 BUNDLED = bundled("checkpoints")
@@ -88,6 +88,6 @@ def test_garbage_collection_is_enabled_once_a_command_runs() -> None:
 
 def test_thread_settings_of_the_environment_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"OPENBLAS_NUM_THREADS": "2"})
-    machine.limit_blas_threads()
+    limit_blas_threads()
     assert os.environ["OPENBLAS_NUM_THREADS"] == "2"
     assert os.environ["MKL_NUM_THREADS"] == "1"

@@ -220,10 +220,10 @@ def test_the_least_recently_used_encoding_is_evicted(
         made.append(encode([source], CHAR, "a").identity.entry)
         os.utime(made[-1], (when, when))
     encode([sources[0]], CHAR, "a")  # used again
-    monkeypatch.setattr(store, "MOST", 3 * made[0].stat().st_size + 100)
+    monkeypatch.setattr(store, "MAX_BYTES", 3 * made[0].stat().st_size + 100)
     made.append(encode([sources[3]], CHAR, "a").identity.entry)
     assert [path.exists() for path in made] == [True, False, True, True]
-    monkeypatch.setattr(store, "MOST", 1)
+    monkeypatch.setattr(store, "MAX_BYTES", 1)
     newest = encode([Source("e", LONG_TEXT.encode() * 2)], CHAR, "a")
     assert entries(encodings) == [newest.identity.entry.name]
     assert text_of(newest) == as_read(LONG_TEXT.encode() * 2)

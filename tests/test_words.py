@@ -17,7 +17,7 @@ from charrnn.data.encode import encode
 from charrnn.data.reading import Source, TextOptions
 from charrnn.data.split import Split
 from charrnn.data.vocabulary import Vocabulary, Words
-from charrnn.data.words import cut, last_border
+from charrnn.data.words import cut, last_boundary
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.language.evaluate import Loss, evaluate
 from charrnn.language.text_model import TextModel
@@ -58,7 +58,7 @@ def test_words_are_cut_as_specified(text: str, pieces: list[str]) -> None:
 
 @given(st.text() | TRICKY, st.text() | TRICKY)
 def test_a_word_boundary_does_not_depend_on_what_follows(text: str, following: str) -> None:
-    at = last_border(text)
+    at = last_boundary(text)
     assert cut(text[:at]) + cut(text[at:] + following) == cut(text + following)
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.data.batches import padded
+from charrnn.data.padding import padded
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.language.evaluate import Loss

@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 import click
 
 from charrnn.errors import CharRNNError, ConfigError, os_reason
-from charrnn.system import machine
+from charrnn.system.blas import limit_blas_threads
+from charrnn.system.launch import launched_as
 from charrnn.version import __version__
 
 COMMANDS = {
@@ -101,7 +102,7 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 def run(args: list[str] | None = None) -> int:
     """Run a command; every failure becomes one line on standard error and an exit code."""
-    machine.limit_blas_threads()
+    limit_blas_threads()
     _open_streams()
     try:
         result: Any = cli.main(args, prog_name="charrnn", standalone_mode=False)
@@ -146,7 +147,7 @@ def _open_streams() -> None:
 
 def _give_way() -> None:
     """What goes wrong on every rank should be told once: rank 0, in telling it, ends the others."""
-    if machine.launched_as().rank > 0:
+    if launched_as().rank > 0:
         time.sleep(1)
 
 

@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import Any
 
 from charrnn.errors import ConfigError
-from charrnn.system import machine
+from charrnn.system.allocator import keep_freed_memory
+from charrnn.system.blas import limit_blas_threads
 from charrnn.training.parallel.group import init_group
 
 
@@ -41,7 +42,7 @@ def worker_pool() -> Iterator[WorkerPool | None]:
         with ExitStack() as stack:
             yield WorkerPool(0, lambda count: stack.enter_context(_processes(count)))
         return
-    machine.keep_freed_memory()
+    keep_freed_memory()
     with import_module("mpi4py.futures").MPICommExecutor() as executor:
         yield None if executor is None else WorkerPool(group.size - 1, lambda count: executor)
 
@@ -61,7 +62,7 @@ def _processes(count: int) -> _Processes:
     """
     if count < 1:
         raise ConfigError(f"workers is {count}; it must be 1 or more.")
-    machine.limit_blas_threads()
+    limit_blas_threads()
     return _Processes(count, multiprocessing.get_context("spawn"), _initialize_worker)
 
 
@@ -84,7 +85,7 @@ class _Processes(ProcessPoolExecutor):
 def _initialize_worker() -> None:
     """Prepare a new worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    machine.keep_freed_memory()
+    keep_freed_memory()
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 

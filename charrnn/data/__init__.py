@@ -1,1 +1,1 @@
-"""Reading texts: vocabularies, parts, files larger than memory, the catalogue of corpora."""
+"""Reading texts and corpora, vocabularies, encoding to ids, splitting, and cutting into batches."""

@@ -1,4 +1,4 @@
-"""Corpora by name: those that ship with the package, and well-known ones that can be fetched."""
+"""Corpora by name: those bundled with the package, and well-known ones that can be downloaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PUBLIC_DOMAIN = "public domain"
 
 @dataclass(frozen=True)
 class Entry:
-    """A corpus that can be named instead of a file."""
+    """A corpus that can be given by name instead of as a file."""
 
     name: str
     title: str
@@ -23,7 +23,7 @@ class Entry:
     licence: str
     sha256: str = ""
     url: str = ""
-    """Where it is fetched from; empty for a corpus that ships with the package."""
+    """The download address; empty for a bundled corpus."""
 
 
 _KARPATHY = "https://cs.stanford.edu/people/karpathy/char-rnn"
@@ -88,27 +88,27 @@ FETCHED = (
         "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64/TinyStories-valid.txt",
     ),
 )
-_SHIPPED_TITLES = {
+_BUNDLED_TITLES = {
     "elizabethan": "Scenes, sonnets and songs in an Elizabethan manner, written for this project",
     "quatrains": "绝句: Chinese quatrains of five and seven characters, written for this project",
 }
 
 
 def entries() -> list[Entry]:
-    """Every corpus that has a name.
+    """All corpora: the bundled ones, those of the user's catalogue, and those to download.
 
-    The variable CHARRNN_CATALOGUE may name a JSON file with a list of further entries (name, title,
-    bytes, licence, sha256, url), for a class or a group with texts of its own.
+    The environment variable CHARRNN_CATALOGUE may name a JSON file with a list of more entries
+    (name, title, bytes, licence, sha256, url). Raises CorpusError if that file is invalid.
     """
-    own = [
+    shipped = [
         Entry(name, title, path.stat().st_size, "CC0-1.0")
-        for name, title in _SHIPPED_TITLES.items()
+        for name, title in _BUNDLED_TITLES.items()
         if (path := _bundled_file(name))
     ]
-    return [*own, *_more(), *FETCHED]
+    return [*shipped, *_user_entries(), *FETCHED]
 
 
-def _more() -> list[Entry]:
+def _user_entries() -> list[Entry]:
     file = os.environ.get("CHARRNN_CATALOGUE")
     if not file:
         return []
@@ -116,13 +116,13 @@ def _more() -> list[Entry]:
         return [Entry(**entry) for entry in json.loads(Path(file).read_text("utf-8"))]
     except (OSError, ValueError, TypeError) as error:
         raise CorpusError(
-            f"CHARRNN_CATALOGUE names {file}, which is no catalogue: {error}."
+            f"CHARRNN_CATALOGUE names {file}, which is not a valid catalogue: {error}."
         ) from None
 
 
 def find(name: str) -> Entry | None:
-    """The entry of this name, if there is one."""
-    return next((e for e in entries() if e.name == name), None)
+    """The entry with this name, or None."""
+    return next((entry for entry in entries() if entry.name == name), None)
 
 
 def _bundled_file(name: str) -> Path | None:
@@ -132,9 +132,9 @@ def _bundled_file(name: str) -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Where fetched corpora are kept: the user's cache folder, or CHARRNN_CACHE."""
-    if own := os.environ.get("CHARRNN_CACHE"):
-        return Path(own)
+    """The folder of downloaded corpora: CHARRNN_CACHE, or `charrnn` in the user's cache folder."""
+    if folder := os.environ.get("CHARRNN_CACHE"):
+        return Path(folder)
     if os.name == "nt":
         base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
     else:
@@ -143,11 +143,11 @@ def cache_folder() -> Path:
 
 
 def is_here(entry: Entry) -> bool:
-    """Whether the whole corpus is on this machine."""
+    """Whether the complete corpus is on this machine."""
     path = local_file(entry)
     return path.is_file() and path.stat().st_size == entry.bytes
 
 
 def local_file(entry: Entry) -> Path:
-    """Where the corpus is, or will be once fetched."""
+    """The path of the corpus, whether or not it has been downloaded yet."""
     return _bundled_file(entry.name) or cache_folder() / f"{entry.name}.txt"

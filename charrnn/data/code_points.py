@@ -1,4 +1,4 @@
-"""Text as codes: code points, or the bytes of a file; and what each is called."""
+"""Text as arrays of code points, and how error messages name a symbol."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Unit = Literal["char", "byte", "word"]
 
 
 def text_of(codes: Ids) -> str:
-    """The text of code points `(N,)`."""
+    """The text with these code points `(N,)`."""
     return codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 
 def code_points(text: str) -> Ids:
-    """The code points of a text `(N,)`, in the smallest integer type."""
+    """The code points of a text `(N,)`, as uint8, uint16 or uint32."""
     if text.isascii():
         return np.frombuffer(text.encode(), np.uint8)
     pairs = text.encode("utf-16-le", "surrogatepass")
@@ -27,13 +27,13 @@ def code_points(text: str) -> Ids:
 
 
 def character_name(code: int, unit: Unit = "char") -> str:
-    """A symbol as an error message should name it."""
+    """A character or byte as an error message names it."""
     if unit == "byte":
         return f"the byte 0x{code:02x}"
-    shown = f"'{chr(code)}' " if chr(code).isprintable() else ""
-    return f"the character {shown}(U+{code:04X})"
+    printed = f"'{chr(code)}' " if chr(code).isprintable() else ""
+    return f"the character {printed}(U+{code:04X})"
 
 
 def word_name(word: str) -> str:
-    """A word as an error message should name it; a space before it tells it from another."""
+    """A word as an error message names it; quotes show the space that may begin it."""
     return f"the word {word!r}"

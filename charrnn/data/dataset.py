@@ -1,63 +1,102 @@
-"""The interface of datasets: what a text (`Corpus`) and labelled texts (`Examples`) share."""
+"""What a trainer reads: a text or labelled texts as ids, in three parts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
-from charrnn.data.reading import TextOptions
+from charrnn.data.reading import Source, TextOptions
 from charrnn.data.split import Split
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.nn.params import Ids
 
+SourceLike = Source | str | Path
+"""A file by its path, standard input as `-`, or a Source."""
+
 
 class Dataset(Protocol):
-    """A dataset in three parts, with its vocabulary."""
+    """What `Corpus` and `Examples` have in common."""
 
     @property
     def name(self) -> str:
-        """What runs on it are called."""
+        """The name of the file, without its suffix."""
         ...
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The symbols."""
+        """The symbols and their ids."""
         ...
 
     @property
-    def parts(self) -> dict[str, Ids]:
-        """The parts `train`, `valid` and `test`: symbols, or numbers of examples."""
+    def parts(self) -> Mapping[str, Ids]:
+        """The parts `train`, `valid` and `test`: ids of a text, or numbers of examples."""
         ...
 
     @property
-    def chars(self) -> dict[str, int]:
-        """The size of each part in characters, or in examples."""
+    def chars(self) -> Mapping[str, int]:
+        """The size of each part: characters of a text, or examples."""
         ...
 
     @property
     def contents(self) -> str:
-        """What `chars` counts, in words."""
+        """What `chars` counts, as a phrase that follows the numbers."""
         ...
 
     @property
     def notes(self) -> list[str]:
-        """Remarks for people on how it was read."""
+        """Sentences on what reading changed, for the user."""
         ...
 
     @property
     def sha256(self) -> str:
-        """Identifies the contents."""
+        """The SHA-256 of the content."""
+        ...
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The locations of the files: absolute paths, names of corpora, or `-`."""
         ...
 
     @property
     def split(self) -> Split:
-        """The split asked for."""
+        """The shares of the parts."""
         ...
 
     @property
     def options(self) -> TextOptions:
-        """How the files were read."""
+        """How the bytes were decoded."""
         ...
 
     def record(self) -> dict[str, Any]:
-        """What a checkpoint says of it, as plain data."""
+        """The description that a checkpoint stores, as plain data."""
         ...
+
+
+def as_sources(files: SourceLike | Sequence[SourceLike]) -> list[Source]:
+    """One file or several as a list of sources."""
+    several = [files] if isinstance(files, Source | str | Path) else files
+    return [Source.of(file) for file in several]
+
+
+def part_files(**parts: SourceLike | None) -> dict[str, Source]:
+    """The parts that have a file of their own, by name."""
+    return {part: Source.of(file) for part, file in parts.items() if file is not None}
+
+
+def joint_name(sources: Sequence[Source]) -> str:
+    """How messages name several files: `a.txt and 2 more`."""
+    first, others = sources[0].name, len(sources) - 1
+    return f"{first} and {others} more" if others else first
+
+
+def locations(sources: Sequence[Source]) -> tuple[str, ...]:
+    """Where the sources are, without those that are bytes in memory."""
+    return tuple(source.location for source in sources if source.location)
+
+
+def origin(dataset: Dataset) -> dict[str, Any]:
+    """The part of `Dataset.record` that identifies the content."""
+    return {
+        "name": dataset.name, "sources": list(dataset.sources), "sha256": dataset.sha256
+    }  # fmt: skip

@@ -1,7 +1,8 @@
-"""From texts to numbers: one pass counts the symbols, a second numbers them.
+"""Texts to ids in two passes: the first counts the symbols, the second encodes them.
 
-Neither holds the text. Between the two the code points wait in a `TokenBuffer`; the ids of a long
-text go to the `store`, where the same text with the same options is found again.
+Neither pass holds the whole text in memory. Between the passes the code points are in a
+`TokenBuffer`. The ids of a long text are saved in the `store`, and loaded from there when the same
+text is read again with the same options.
 """
 
 from __future__ import annotations
@@ -25,20 +26,21 @@ from charrnn.nn.params import Array, Ids
 
 
 def encode(sources: Sequence[Source], options: TextOptions, name: str) -> Encoded:
-    """Texts as one row of numbers, with the vocabulary of all of them together.
+    """All texts as one array of ids, with their common vocabulary.
 
-    A CorpusError says why they cannot be read, or are nothing to learn from; `name` is what it
-    calls them.
+    Raises CorpusError if a text cannot be read, if all of them have fewer than two characters or
+    two distinct symbols, or if no symbol occurs `min_count` times. Messages call them `name`.
     """
     sizes = [source.size for source in sources]
     if None not in sizes and sum(filter(None, sizes)) > token_buffer.SMALL:
-        found = store.load(_identify(sources, options))
-        if found:
-            return found
+        stored = store.load(_identify(sources, options))
+        if stored:
+            return stored
     with TokenBuffer() as codes:
-        tally: _Tally = _WordTally() if options.unit == "word" else _Tally(options)
-        identity, ends = _count(sources, options, tally, codes)
-        vocabulary = _vocabulary(tally, options, name)
+        words = options.unit == "word"
+        counter = _WordCounter() if words else _SymbolCounter(options)
+        identity, ends = _count(sources, options, counter, codes)
+        vocabulary = _vocabulary(counter, options, name)
         pieces = (vocabulary.encode_code_points(piece) for piece in codes.pieces())
         if sum(identity.sizes) > token_buffer.SMALL:
             return store.save(identity, vocabulary, ends, pieces)
@@ -46,7 +48,7 @@ def encode(sources: Sequence[Source], options: TextOptions, name: str) -> Encode
 
 
 def _identify(sources: Sequence[Source], options: TextOptions) -> Identity:
-    """What tells these texts from all others, found out without decoding them."""
+    """The identity of the texts, without decoding them."""
     digest, sizes = hashlib.sha256(), []
     for source in sources:
         size = 0
@@ -57,15 +59,15 @@ def _identify(sources: Sequence[Source], options: TextOptions) -> Identity:
     return Identity(digest.hexdigest(), sizes, options)
 
 
-class _Tally:
-    """How often each symbol occurs. Symbols have numbers: here the codes themselves."""
+class _SymbolCounter:
+    """How often each symbol occurs. Here the number of a symbol is its code point or byte."""
 
     def __init__(self, options: TextOptions) -> None:
         self.options = options
         self.counts: Array = np.zeros(0, np.int64)
 
     def add(self, codes: Ids) -> int:
-        """Count the symbols of some text; returns how many there are."""
+        """Count the symbols of a piece of text; returns how many it has."""
         numbers = self._numbers(codes)
         before, self.counts = self.counts, np.bincount(numbers, minlength=len(self.counts))
         self.counts[: len(before)] += before
@@ -75,7 +77,7 @@ class _Tally:
         return codes
 
     def name(self, number: int) -> str:
-        """A symbol as an error message should name it."""
+        """A symbol as an error message names it."""
         return character_name(number, self.options.unit)
 
     def vocabulary(self, numbers: Ids, unknown: bool) -> Vocabulary:
@@ -83,8 +85,8 @@ class _Tally:
         return Vocabulary(numbers.tolist(), self.options.unit, unknown)
 
 
-class _WordTally(_Tally):
-    """How often each word occurs; they are numbered as they come."""
+class _WordCounter(_SymbolCounter):
+    """How often each word occurs. Words are numbered in the order of their first occurrence."""
 
     def __init__(self) -> None:
         super().__init__(TextOptions("word"))
@@ -102,35 +104,43 @@ class _WordTally(_Tally):
 
 
 def _count(
-    sources: Sequence[Source], options: TextOptions, tally: _Tally, into: TokenBuffer
+    sources: Sequence[Source], options: TextOptions, counter: _SymbolCounter, into: TokenBuffer
 ) -> tuple[Identity, list[int]]:
-    """Decode the texts and count their symbols: what the texts are, and where each ends."""
+    """Decode the texts into a buffer and count their symbols.
+
+    Returns the identity of the texts, and the number of symbols up to the end of each text.
+    """
     digest, sizes, ends, end = hashlib.sha256(), [], [], 0
     for source in sources:
         size = 0
         for block, codes in source.code_points(options):
             digest.update(block)
-            size, end = size + len(block), end + tally.add(codes)
+            size, end = size + len(block), end + counter.add(codes)
             into.write(codes)
         sizes.append(size)
         ends.append(end)
     return Identity(digest.hexdigest(), sizes, options), ends
 
 
-def _vocabulary(tally: _Tally, options: TextOptions, name: str) -> Vocabulary:
-    """The symbols that occur often enough."""
-    counts = tally.counts
-    total, found = counts.sum(), np.flatnonzero(counts)
+def _vocabulary(counter: _SymbolCounter, options: TextOptions, name: str) -> Vocabulary:
+    """The symbols that occur at least `min_count` times."""
+    occurring = np.flatnonzero(counter.counts)
+    total = counter.counts.sum()
     if total < 2:
+        raise CorpusError(f"{name} has {total} characters; training needs at least 2.")
+    if len(occurring) == 1:
+        only = counter.name(int(occurring[0]))
         raise CorpusError(
-            f"{name} has {total} characters; there is nothing to learn from fewer than 2."
+            f"{name} has nothing but {only}; a model needs at least two distinct symbols."
         )
-    if len(found) == 1:
-        only = tally.name(int(found[0]))
-        raise CorpusError(f"{name} is nothing but {only}; a model needs at least two symbols.")
-    frequent = found[counts[found] >= options.min_count]
+    frequent = occurring[counter.counts[occurring] >= options.min_count]
     if not len(frequent):
-        raise CorpusError(
-            f"No symbol of {name} occurs {options.min_count} times; lower --min-count."
-        )
-    return tally.vocabulary(frequent, len(frequent) < len(found))
+        raise too_rare(name, options)
+    return counter.vocabulary(frequent, len(frequent) < len(occurring))
+
+
+def too_rare(name: str, options: TextOptions) -> CorpusError:
+    """The error for a text in which no symbol occurs often enough."""
+    return CorpusError(
+        f"No symbol of {name} occurs {options.min_count:,} times; lower --min-count."
+    )

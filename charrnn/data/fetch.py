@@ -1,4 +1,4 @@
-"""Downloading a corpus: resumable, checked, and never half a file under its name."""
+"""Downloading a corpus: resumable, and verified before the file gets its name."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TIMEOUT = 30.0
 
 
 def fetch(entry: Entry) -> Iterator[int]:
-    """Download a corpus into the cache, yielding the bytes that are there so far.
+    """Download a corpus into the cache folder, yielding the number of bytes received so far.
 
-    What arrived before a cut stays in `NAME.txt.part`, where the next call goes on. A FetchError
-    says what went wrong; the file appears under its own name only when its SHA-256 is right.
+    An interrupted download stays in `NAME.txt.part`, and the next call resumes it. The file is
+    renamed to `NAME.txt` only if its SHA-256 is right. Raises FetchError if anything fails.
     """
     target = local_file(entry)
     part = target.with_name(target.name + ".part")
@@ -33,7 +33,7 @@ def fetch(entry: Entry) -> Iterator[int]:
         else:
             part.unlink()
     except urllib.error.HTTPError as error:
-        raise FetchError(f"{entry.url} answered {error.code} {error.reason}.") from None
+        raise FetchError(f"{entry.url} responded with {error.code} {error.reason}.") from None
     except (
         urllib.error.URLError,
         TimeoutError,
@@ -47,28 +47,28 @@ def fetch(entry: Entry) -> Iterator[int]:
         raise FetchError(f"Cannot write {part}: {os_reason(error)}.") from None
     if digest != entry.sha256:
         raise FetchError(
-            f"{entry.url} is not the text that charrnn knows as {entry.name} (its SHA-256 is "
-            f"{digest[:12]}..., not {entry.sha256[:12]}...); nothing was kept."
+            f"{entry.url} is not the expected text of {entry.name} (its SHA-256 is "
+            f"{digest[:12]}..., not {entry.sha256[:12]}...); the download was deleted."
         )
 
 
 def _download(entry: Entry, part: Path) -> Iterator[int]:
-    have = part.stat().st_size if part.exists() else 0
-    if have >= entry.bytes:
-        have = 0
+    received = part.stat().st_size if part.exists() else 0
+    if received >= entry.bytes:
+        received = 0
     request = urllib.request.Request(entry.url, headers={"User-Agent": "charrnn"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-        resumed = answer.status == http.client.PARTIAL_CONTENT
-        have = have if resumed else 0
+    if received:
+        request.add_header("Range", f"bytes={received}-")
+    with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
+        resumed = response.status == http.client.PARTIAL_CONTENT
+        received = received if resumed else 0
         with part.open("ab" if resumed else "wb") as file:
-            while block := answer.read(_BLOCK):
+            while block := response.read(_BLOCK):
                 file.write(block)
-                have += len(block)
-                yield have
-    if have < entry.bytes:
+                received += len(block)
+                yield received
+    if received < entry.bytes:
         raise FetchError(
-            f"The connection was cut after {have:,} of {entry.bytes:,} bytes of {entry.name}; "
-            f"run the same command again to go on from there."
+            f"The connection broke after {received:,} of {entry.bytes:,} bytes of {entry.name}; "
+            f"run the same command again to resume."
         )

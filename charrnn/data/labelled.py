@@ -1,8 +1,8 @@
-"""Labelled texts: lines, and the class that each belongs to, from files of two forms.
+"""Labelled texts: lines and the class of each, in files of two formats.
 
-A file whose first line has a tab, or that is called `.tsv`, has lines of a class, a tab and a text.
-Any other file is one class, named after it (`English.txt` is English), and each of its lines a text
-of that class. Space around a text is dropped, and so are empty lines.
+If a file is named `.tsv`, or its first text contains a tab, each line is a class, a tab and a text.
+Any other file is one class, named after the file (`English.txt` is English), with a text on each
+line. White space around texts is removed, and empty lines are skipped.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
+from charrnn.data.code_points import text_of
+from charrnn.data.lines import split_lines
 from charrnn.data.reading import Source, TextOptions
 from charrnn.errors import CorpusError
 
@@ -26,32 +26,32 @@ class Labelled(NamedTuple):
 
 
 def read_labelled(sources: Sequence[Source], options: TextOptions) -> list[Labelled]:
-    """All texts of these files, in order, decoded as `options` say.
+    """The texts of all files, in order.
 
-    A CorpusError where there is none, or where a line should name its class and does not.
+    Raises CorpusError if there are none, or if a line lacks its class.
     """
-    found = [each for source in sources for each in _of(source, options)]
-    if not found:
+    texts = [text for source in sources for text in _labelled(source, options)]
+    if not texts:
         raise CorpusError(f"{sources[0].name} has no lines of text.")
-    return found
+    return texts
 
 
 def lines_of(source: Source, options: TextOptions) -> dict[int, str]:
-    """The lines of a file that are not empty, by number from 1, without space around them."""
+    """The non-empty lines by number from 1, without the white space around them."""
     options = replace(options, unit="char", keep_newlines=False)
-    pieces = [codes.astype(np.uint32) for _, codes in source.code_points(options)]
-    text = b"".join(piece.tobytes() for piece in pieces).decode("utf-32-le", "surrogatepass")
-    return {n: line for n, each in enumerate(text.split("\n"), 1) if (line := each.strip())}
+    text = "".join(text_of(codes) for _, codes in source.code_points(options))
+    lines = enumerate(map(str.strip, split_lines(text)), 1)
+    return {number: line for number, line in lines if line}
 
 
-def _of(source: Source, options: TextOptions) -> Iterator[Labelled]:
+def _labelled(source: Source, options: TextOptions) -> Iterator[Labelled]:
     lines, path = lines_of(source, options), Path(source.name)
     if path.suffix != ".tsv" and "\t" not in next(iter(lines.values()), ""):
         return (Labelled(path.stem, line) for line in lines.values())
-    return (_cut(line, f"Line {n:,} of {source.name}") for n, line in lines.items())
+    return (_parse(line, f"Line {n:,} of {source.name}") for n, line in lines.items())
 
 
-def _cut(line: str, where: str) -> Labelled:
+def _parse(line: str, where: str) -> Labelled:
     label, _, text = (part.strip() for part in line.partition("\t"))
     if not label or not text:
         raise CorpusError(f"{where} is not a class, a tab and a text.")

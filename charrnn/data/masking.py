@@ -1,9 +1,9 @@
-"""Hiding symbols of a text, for a network to restore: in training, and to measure how well it does.
+"""Masking symbols of a text: for training a masked language model, and for evaluating it.
 
-Half of the hidden spans are single symbols, a quarter pairs, and so on: a span goes on with a
-chance of one half (a geometric length, 2 in the mean, as SpanBERT has longer ones; Joshi et al.
-2020). The spans of a stream lie anywhere in it, every symbol being as likely to be hidden; two may
-touch, and one may go on where the stream begins.
+Masked spans have a geometric length with mean 2: half of them are single symbols, a quarter pairs,
+and so on (as in SpanBERT, with longer spans; Joshi et al. 2020). Every symbol of a stream is
+equally likely to be masked. Two spans may touch, and a span may wrap around from the end of its
+stream to the beginning.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from numpy.typing import NDArray
 
 from charrnn.nn.params import Ids
 
-_GO_ON = 0.5
-_ROW = 100  # symbols of a text that are hidden by the share
+_CONTINUE = 0.5  # probability that a span continues
+_ROW = 100  # symbols of a text that are masked together
 
 
 def hidden_places(
     streams: int, length: int, share: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Which symbols to hide `(streams, length)`: the same number in every stream, at least one."""
+    """Which symbols to mask `(streams, length)`: the same number in every stream, at least one."""
     count = min(length, max(1, round(share * length)))
-    ends = np.cumsum(rng.geometric(1 - _GO_ON, (streams, count)), axis=1)
-    spans = np.diff(np.minimum(ends, count), axis=1, prepend=0)  # those beyond the count are empty
-    shown = np.full((streams, length - count), -1)
-    pieces = rng.permuted(np.concatenate([shown, spans], axis=1), axis=1).ravel()
+    ends = np.cumsum(rng.geometric(1 - _CONTINUE, (streams, count)), axis=1)
+    spans = np.diff(np.minimum(ends, count), axis=1, prepend=0)  # spans past the count are empty
+    visible = np.full((streams, length - count), -1)
+    pieces = rng.permuted(np.concatenate([visible, spans], axis=1), axis=1).ravel()
     places = np.repeat(pieces > 0, np.abs(pieces)).reshape(streams, length)
-    turned = (rng.integers(length, size=(streams, 1)) + np.arange(length)) % length
-    return np.take_along_axis(places, turned, axis=1)
+    rotated = (rng.integers(length, size=(streams, 1)) + np.arange(length)) % length
+    return np.take_along_axis(places, rotated, axis=1)
 
 
-def hide(ids: Ids, places: NDArray[np.bool_], gap: int) -> Ids:
-    """The same symbols with the number `gap` at these places."""
-    return np.where(places, gap, ids.astype(np.min_scalar_type(gap)))
+def hide(ids: Ids, places: NDArray[np.bool_], mask_id: int) -> Ids:
+    """A copy of the ids with `mask_id` at these places."""
+    return np.where(places, mask_id, ids.astype(np.min_scalar_type(mask_id)))
 
 
 def hidden_in_text(length: int, share: float, seed: int = 0) -> NDArray[np.bool_]:
-    """Which symbols of a text to hide `(length,)`: always the same for the same numbers."""
+    """Which symbols of a text to mask `(length,)`; the same arguments give the same places."""
     row = min(length, _ROW)
     rows = -(-length // row)
     return hidden_places(rows, row, share, np.random.default_rng([5, seed])).ravel()[:length]

@@ -1,4 +1,4 @@
-"""Reading text: bytes to code points, block by block, with errors that say where."""
+"""Reading text: bytes to code points, block by block; errors give the position of a bad byte."""
 
 from __future__ import annotations
 
@@ -12,47 +12,49 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.data.code_points import Unit, code_points
-from charrnn.data.words import last_border
+from charrnn.data.words import last_boundary
 from charrnn.errors import ConfigError, CorpusError, os_reason
 from charrnn.nn.params import Ids
 
 _BLOCK = 1 << 20  # bytes
-_SAMPLE = 1 << 15  # bytes on either side of a bad one that tell the encoding
+_SAMPLE = 1 << 15  # bytes before and after a bad one from which the encoding is guessed
 
 
 @dataclass(frozen=True)
 class TextOptions:
-    """How bytes become symbols."""
+    """How bytes are decoded into symbols."""
 
     unit: Unit = "char"
-    """`char`: decoded code points. `byte`: the file exactly as it is. `word`: see `words.cut`."""
+    """`char`: decoded code points. `byte`: the bytes of the file. `word`: see `words.cut`."""
     encoding: str = "utf-8"
     keep_newlines: bool = False
-    """Leave CRLF and CR as they are instead of turning them into LF."""
+    """Keep CRLF and CR instead of converting them to LF."""
     min_count: int = 1
-    """Symbols that occur less often are folded into one unknown symbol."""
+    """Symbols that occur less often become one unknown symbol."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where text comes from: a file, standard input, or bytes at hand."""
+    """Where text comes from: a file, standard input, or bytes in memory."""
 
     name: str
     content: bytes | Path | None
     """A path, the bytes themselves, or None for standard input."""
     location: str = ""
-    """Where to find it again: an absolute path, a corpus's name, or `-`; nothing for bytes."""
+    """An absolute path, the name of a corpus, or `-` for standard input; empty for bytes."""
 
     @classmethod
-    def of(cls, path: str | Path) -> Source:
-        """A file by its path; `-` is standard input."""
+    def of(cls, path: Source | str | Path) -> Source:
+        """A file by its path; `-` is standard input. A source stays as it is."""
+        if isinstance(path, Source):
+            return path
         if str(path) == "-":
             return cls("stdin", None, "-")
         return cls(str(path), Path(path), str(Path(path).resolve()))
 
     @property
     def size(self) -> int | None:
-        """How many bytes, None for what can be read only once, or not at all."""
+        """The number of bytes; None if the source is not a file, or cannot be read twice."""
         if isinstance(self.content, bytes):
             return len(self.content)
         if self.content is None or not self.content.is_file():
@@ -60,12 +62,12 @@ class Source:
         return self.content.stat().st_size
 
     def blocks(self) -> Iterator[bytes]:
-        """The bytes, a megabyte at a time. A CorpusError if the file cannot be read."""
+        """The bytes, a megabyte at a time. Raises CorpusError if the file cannot be read."""
         try:
             with self._open() as stream:
                 while block := stream.read(_BLOCK):
                     yield block
-                    if len(block) < _BLOCK and stream.isatty():  # do not ask for a second Ctrl-D
+                    if len(block) < _BLOCK and stream.isatty():  # do not wait for a second Ctrl-D
                         return
         except OSError as error:
             raise CorpusError(f"Cannot read {self.name}: {os_reason(error)}.") from None
@@ -80,22 +82,23 @@ class Source:
         return self.content.open("rb")
 
     def code_points(self, options: TextOptions) -> Iterator[tuple[bytes, Ids]]:
-        """Each block of bytes with the code points (or byte values) that it completes.
+        """Each block of bytes with the code points (or byte values) decoded from it.
 
-        If these are to be cut into words, what may be part of a longer one waits for the next.
+        For words, the end of a block that may be part of a longer word moves to the next block.
+        Raises CorpusError with the position of the first byte that cannot be decoded.
         """
         if options.unit == "byte":
             for block in self.blocks():
                 yield block, np.frombuffer(block, np.uint8)
             return
         decoder = _decoder(options)
-        done, held = 0, ""
+        done, rest = 0, ""
         for block in self.blocks():
-            text = held + self._decode(decoder, block, done, options)
-            end = last_border(text) if options.unit == "word" else len(text)
+            text = rest + self._decode(decoder, block, done, options)
+            end = last_boundary(text) if options.unit == "word" else len(text)
             yield block, code_points(text[:end])
-            done, held = done + len(block), text[end:]
-        yield b"", code_points(held + self._decode(decoder, b"", done, options, final=True))
+            done, rest = done + len(block), text[end:]
+        yield b"", code_points(rest + self._decode(decoder, b"", done, options, final=True))
 
     def _decode(
         self,
@@ -126,7 +129,7 @@ def _decoder(options: TextOptions) -> codecs.IncrementalDecoder | io.Incremental
     try:
         codec = codecs.lookup(options.encoding)
         make = codecs.getincrementaldecoder(codec.name)
-        "a".encode(codec.name)  # a codec between bytes, such as hex, takes no text
+        "a".encode(codec.name)  # codecs from bytes to bytes, such as hex, reject text
     except (LookupError, UnicodeError, ValueError):
         raise ConfigError(
             f"There is no text encoding {options.encoding!r}; try utf-8, gb18030, big5, cp1252."
@@ -140,19 +143,20 @@ _COMMON_CHINESE = set("的一是不了在人有我他这那之来以上大为和
 
 
 def _advice(near: bytes, encoding: str) -> str:
+    """What to do about bytes that cannot be decoded; the end of an error message."""
     decoded = near.decode("utf-8", "replace")
-    foreign = sum(c > "\x7f" for c in decoded)
-    if foreign > 4 * decoded.count("\ufffd"):
+    non_ascii = sum(c > "\x7f" for c in decoded)
+    if non_ascii > 4 * decoded.count("\ufffd"):
         if codecs.lookup(encoding).name == "utf-8":
             return "the text around it is UTF-8, so the file is damaged there."
         return "it looks like UTF-8: leave out --encoding."
     guess = guess_encoding(near)
     if guess:
         return f"it looks like {guess}: try --encoding {guess}."
-    return "name the right one with --encoding, or learn the bytes as they are with --unit byte."
+    return "set the right encoding with --encoding, or use the bytes themselves with --unit byte."
 
 
-_MARKS = (
+_BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -161,8 +165,8 @@ _MARKS = (
 
 
 def guess_encoding(data: bytes) -> str | None:
-    """The likely encoding of text that is not UTF-8, None where there is no telling."""
-    for mark, name in _MARKS:
+    """The likely encoding of text that is not UTF-8; None if it cannot be guessed."""
+    for mark, name in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return name
     sample = data[: 1 << 16]
@@ -188,7 +192,7 @@ def guess_encoding(data: bytes) -> str | None:
 
 
 def _decodes(sample: bytes, name: str) -> bool:
-    """Whether the sample is valid, a cut character at its end aside."""
+    """Whether the sample is valid apart from an incomplete character at its end."""
     try:
         sample.decode(name)
     except UnicodeDecodeError as error:

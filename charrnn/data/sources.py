@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from charrnn.data import catalogue
@@ -31,19 +31,6 @@ def find_source(
     raise CorpusError(
         f"There is no file '{str(name)[:80]}', nor a corpus of that name; see charrnn corpora."
     )
-
-
-def sources_of(names: Source | str | Path | Sequence[Source | str | Path]) -> list[Source]:
-    """The texts that one name or several mean."""
-    if isinstance(names, Source | str | Path):
-        names = [names]
-    return [find_source(name) for name in names]
-
-
-def names_of(sources: Sequence[Source]) -> str:
-    """The name of several texts together: `a.txt and 2 more`."""
-    first, *others = sources
-    return first.name + (f" and {len(others)} more" if others else "")
 
 
 def corpus_file(

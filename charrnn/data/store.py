@@ -1,8 +1,8 @@
-"""Encodings of long texts, kept on disk so that a second start need not encode them again.
+"""A disk cache of encoded long texts, so that each text is encoded only once.
 
-An entry is one file: a line of JSON that says of what it is and how to read it, the ids, and the
-CRC-32 of all that. It is written under another name and then renamed, so it is whole or not there;
-one that was damaged later is as good as none.
+An entry is one file: a line of JSON with the identity of the texts, the vocabulary and the ends of
+the texts; then the ids; then the CRC-32 of everything before. It is written under a temporary name
+and then renamed, so a crash leaves no partial entry. A damaged entry is ignored.
 """
 
 from __future__ import annotations
@@ -27,49 +27,49 @@ from charrnn.data.token_buffer import encoded_folder, mapped, writing
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.nn.params import Ids
 
-MOST = 1 << 32
-"""Bytes that all entries may have together; the newest one is kept whatever its size."""
+MAX_BYTES = 1 << 32
+"""The total size of all entries. The newest entry is kept whatever its size."""
 _FORMAT = 1
 _BLOCK = 1 << 20
-_ALIGNED = 64
-_ABANDONED = 86_400.0  # seconds
+_ALIGNED = 64  # bytes: the ids begin at a multiple of this
+_ABANDONED = 86_400.0  # seconds after which an unfinished file is removed
 
 
 @dataclass(frozen=True)
 class Identity:
-    """All that decides how texts are encoded: the same identity, the same encoding."""
+    """Everything that determines an encoding: equal identities have equal encodings."""
 
     sha256: str
-    """Of the bytes of all texts, in order."""
+    """The SHA-256 of the bytes of all texts, in order."""
     sizes: list[int]
-    """Bytes of each text."""
+    """The number of bytes of each text."""
     options: TextOptions
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """The identity as plain data."""
         return {"format": _FORMAT, **asdict(self)}
 
     @property
     def entry(self) -> Path:
-        """Where the encoding is kept."""
+        """The path of the entry."""
         digest = hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
         return encoded_folder() / f"{digest[:32]}.ids"
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Texts as one row of numbers."""
+    """Texts as one array of ids."""
 
     identity: Identity
     vocabulary: Vocabulary
     ids: Ids
-    """`(N,)`, in the smallest integer type; from the disk where they are many."""
+    """`(N,)`, in the smallest integer type; mapped from the disk if the texts are long."""
     ends: list[int]
-    """Where each text ends in `ids`."""
+    """The index in `ids` after the end of each text."""
 
 
 def load(identity: Identity) -> Encoded | None:
-    """The encoding that is kept, if it is there and whole."""
+    """The stored encoding, or None if it is missing or damaged."""
     path = identity.entry
     try:
         with path.open("rb") as file:
@@ -83,28 +83,29 @@ def load(identity: Identity) -> Encoded | None:
     except (OSError, ValueError, KeyError):
         return None
     with suppress(OSError):
-        os.utime(path)  # the time of its last use
+        os.utime(path)  # marks the entry as used
     return Encoded(identity, vocabulary, ids, ends)
 
 
 def save(
     identity: Identity, vocabulary: Vocabulary, ends: list[int], pieces: Iterable[Ids]
 ) -> Encoded:
-    """Write an encoding whose ids come in pieces, and read them from there from now on.
+    """Write an encoding whose ids come in pieces; the ids returned are mapped from the file.
 
-    Entries that were not used for the longest time make room. A CorpusError if the disk refuses.
+    Removes the least recently used entries if the total size exceeds `MAX_BYTES`. Raises
+    CorpusError if the file cannot be written.
     """
     path = identity.entry
     record = {"identity": identity.to_json(), "vocabulary": vocabulary.to_json(), "ends": ends}
-    head = json.dumps(record).encode()
-    head += b" " * (-(len(head) + 1) % _ALIGNED) + b"\n"
+    header = json.dumps(record).encode()
+    header += b" " * (-(len(header) + 1) % _ALIGNED) + b"\n"
     with writing() as folder:
         handle, name = tempfile.mkstemp(".part", dir=folder)
         part = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
                 check = 0
-                for piece in chain([np.frombuffer(head, np.uint8)], pieces):
+                for piece in chain([np.frombuffer(header, np.uint8)], pieces):
                     file.write(piece.data)
                     check = zlib.crc32(piece.data, check)
                 file.write(check.to_bytes(4, "little"))
@@ -113,13 +114,13 @@ def save(
             part.unlink(missing_ok=True)
             raise
         with path.open("rb") as file:
-            ids = mapped(file, vocabulary.dtype, ends[-1], len(head))
+            ids = mapped(file, vocabulary.dtype, ends[-1], len(header))
     _make_room(path)
     return Encoded(identity, vocabulary, ids, ends)
 
 
 def _is_whole(file: IO[bytes]) -> bool:
-    """Whether the last four bytes are the CRC-32 of all before; goes back to the beginning."""
+    """Whether the last four bytes are the CRC-32 of all before. Rewinds the file."""
     left, check = os.fstat(file.fileno()).st_size - 4, 0
     while left > 0 and (block := file.read(min(_BLOCK, left))):
         left, check = left - len(block), zlib.crc32(block, check)
@@ -129,12 +130,12 @@ def _is_whole(file: IO[bytes]) -> bool:
 
 
 def _make_room(newest: Path) -> None:
-    """Remove what was not used for the longest time, and what was never finished."""
+    """Remove the least recently used entries, and files that were never finished."""
     with suppress(OSError):  # another process may be doing the same
-        used = {p: p.stat() for p in newest.parent.iterdir()}
-        total = used.pop(newest).st_size
-        for path in sorted(used, key=lambda p: used[p].st_mtime, reverse=True):
-            age = time.time() - used[path].st_mtime
-            total += used[path].st_size * (path.suffix == ".ids")
-            if {".ids": total > MOST, ".part": age > _ABANDONED}.get(path.suffix):
+        stats = {path: path.stat() for path in newest.parent.iterdir()}
+        total = stats.pop(newest).st_size
+        for path in sorted(stats, key=lambda p: stats[p].st_mtime, reverse=True):
+            age = time.time() - stats[path].st_mtime
+            total += stats[path].st_size * (path.suffix == ".ids")
+            if {".ids": total > MAX_BYTES, ".part": age > _ABANDONED}.get(path.suffix):
                 path.unlink()

@@ -1,7 +1,7 @@
-"""Rows of numbers that may be too long for memory: short ones stay there, long ones go to a file.
+"""Arrays of ids that may be too long for memory: short ones stay in memory, long ones go to a file.
 
-A long row is read through a memory map: the system fetches the pages that are looked at, and takes
-them back when memory is wanted for something else.
+A long array is read through a memory map: the system loads a page when it is first accessed, and
+may drop it when memory is short.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from charrnn.errors import CorpusError, os_reason
 from charrnn.nn.params import Ids
 
 SMALL = 1 << 25
-"""Bytes of text, and numbers, of which the longest row that stays in memory is made."""
+"""The largest number of bytes of text, and of ids, that stays in memory."""
 
 
 def encoded_folder() -> Path:
-    """Where long rows are kept: in the folder of the corpora that were fetched."""
-    # Imported only now: to sample takes no cache.
+    """The folder of long arrays, inside the folder of downloaded corpora."""
+    # Imported here because sampling needs no catalogue, and start-up should stay fast.
     from charrnn.data.catalogue import cache_folder  # noqa: PLC0415
 
     return cache_folder() / "encoded"
@@ -33,7 +33,10 @@ def encoded_folder() -> Path:
 
 @contextmanager
 def writing() -> Iterator[Path]:
-    """The folder to write to, made if need be; a CorpusError if that or the writing fails."""
+    """Create the folder of long arrays and yield it.
+
+    Raises CorpusError if that fails, or if the body raises an OSError.
+    """
     folder = encoded_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -41,31 +44,33 @@ def writing() -> Iterator[Path]:
     except OSError as error:
         raise CorpusError(
             f"Cannot write the encoded text to {folder}: {os_reason(error)}; set CHARRNN_CACHE "
-            f"to a folder that has room for it."
+            f"to a folder with enough space."
         ) from None
 
 
 class TokenBuffer:
-    """A row that is written piece by piece and then read. Its file has no name and goes with it."""
+    """An array that is written piece by piece, then read. Its temporary file has no name and is
+    deleted with the buffer.
+    """
 
     def __init__(self) -> None:
         self._held: list[Ids] = []
         self._file: IO[bytes] | None = None
-        self._kinds: list[tuple[np.dtype[Any], int]] = []
+        self._pieces: list[tuple[np.dtype[Any], int]] = []
         self._count = 0
 
     def __enter__(self) -> TokenBuffer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """What `whole` returned stays."""
+        """Close the file. An array returned by `whole` stays valid."""
         if self._file:
             self._file.close()
 
     def write(self, piece: Ids) -> None:
-        """Append a piece `(n,)` of any type. A CorpusError if the disk refuses it."""
+        """Append a piece `(n,)` of any type. Raises CorpusError if it cannot be written."""
         self._held.append(piece)
-        self._kinds.append((piece.dtype, len(piece)))
+        self._pieces.append((piece.dtype, len(piece)))
         self._count += len(piece)
         if self._count <= SMALL:
             return
@@ -77,32 +82,32 @@ class TokenBuffer:
         self._held = []
 
     def pieces(self) -> Iterator[Ids]:
-        """The pieces one by one, each of its own type, in the order in which they were written."""
+        """The pieces in the order they were written, each with its own type."""
         if not self._file:
             yield from self._held
             return
         self._file.seek(0)
-        for kind, length in self._kinds:
-            yield np.frombuffer(self._file.read(length * kind.itemsize), kind)
+        for dtype, length in self._pieces:
+            yield np.frombuffer(self._file.read(length * dtype.itemsize), dtype)
 
     def whole(self, dtype: DTypeLike) -> Ids:
-        """The row `(N,)`, all pieces of which are of this one type."""
+        """The whole array `(N,)`; every piece must have this type."""
         if not self._file:
             return np.concatenate([np.zeros(0, dtype), *self._held])
         return mapped(self._file, dtype)
 
 
 def mapped(file: IO[bytes], dtype: DTypeLike, count: int = -1, offset: int = 0) -> Ids:
-    """`count` numbers of a file, -1 for all, from byte `offset` on, read only when looked at."""
+    """`count` numbers of a file (-1: all) from byte `offset` on, loaded when they are accessed."""
     memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return np.frombuffer(memory, dtype, count, offset)
 
 
 def drop_pages(ids: Ids) -> None:
-    """Give back the memory of the pages of a mapped row that were looked at.
+    """Release the loaded pages of a mapped array; they are loaded again when accessed.
 
-    They count as memory of this process until then, though the system may take them at any time.
-    Nothing is lost: they are fetched anew when looked at again.
+    Until then they count as memory of this process, although the system may drop them at any time.
+    Any other array is left alone.
     """
     base: Any = ids
     while isinstance(base, np.ndarray):

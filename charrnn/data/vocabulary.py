@@ -1,4 +1,4 @@
-"""The vocabulary: which symbols a text is made of, and which number each one has."""
+"""The vocabulary: the symbols of a text and their ids."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from charrnn.errors import VocabularyError
 from charrnn.nn.functional import one_hot
 from charrnn.nn.params import Array, Ids
 
-_BLOCK = 1 << 20  # ids looked at together
+_BLOCK = 1 << 20  # ids processed at a time
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-"""What the unknown symbol looks like in text."""
+"""The unknown symbol in decoded text."""
 
 
 class Vocabulary:
-    """Symbols in the order of their code points (or byte values), numbered from 0.
+    """Symbols in the order of their code points (or byte values), with ids from 0.
 
-    Text comes as codes: code points, or for a byte vocabulary bytes. Here each is a symbol; in
-    `Words` a symbol is several.
+    A text is given as codes: code points, or bytes for a byte vocabulary. Each code is a symbol; in
+    the subclass `Words` a symbol is several codes.
 
-    With `unknown`, one more symbol, the last, stands for every character that is not in the list;
-    it is read but never written.
+    With `unknown`, the last id stands for every symbol that the vocabulary lacks. A model reads it
+    but never generates it.
     """
 
     def __init__(self, codes: Iterable[int], unit: Unit = "char", unknown: bool = False) -> None:
@@ -37,7 +37,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, text: str) -> Vocabulary:
-        """The vocabulary of a text: its distinct characters."""
+        """The vocabulary of the distinct characters of a text."""
         return cls(map(ord, text))
 
     def __len__(self) -> int:
@@ -51,7 +51,7 @@ class Vocabulary:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The smallest integer type that holds every id."""
+        """The smallest integer type for all ids."""
         return np.min_scalar_type(max(len(self) - 1, 0))
 
     @property
@@ -61,85 +61,85 @@ class Vocabulary:
 
     @property
     def unknown_id(self) -> int | None:
-        """The id of the unknown symbol, None where there is none."""
+        """The id of the unknown symbol, or None."""
         return len(self.code_points) if self.unknown else None
 
     @property
     def unwritten(self) -> list[int]:
-        """The ids that stand for no symbol in particular."""
+        """The ids that are never generated: that of the unknown symbol, if there is one."""
         return [len(self.code_points)] * self.unknown
 
     @property
     def symbols(self) -> list[str]:
-        """Each symbol as a person reads it."""
-        shown = [chr(c) if self.unit == "char" else f"\\x{c:02x}" for c in self.code_points]
-        return [*shown, REPLACEMENT] if self.unknown else shown
+        """Each symbol as readable text."""
+        symbols = [chr(c) if self.unit == "char" else f"\\x{c:02x}" for c in self.code_points]
+        return [*symbols, REPLACEMENT] if self.unknown else symbols
 
     @cached_property
-    def _place_of(self) -> Ids:
-        """The id of each code plus 1; 0, which takes no memory here, where there is none."""
+    def _id_plus_1_of(self) -> Ids:
+        """The id plus 1 of every possible code; 0 if it has none. Pages of zeros take no memory."""
         size = 0x110000 if self.unit == "char" else 256
         table = np.zeros(size, np.min_scalar_type(len(self.code_points) + 1))
         table[self.code_points] = np.arange(1, len(self.code_points) + 1)
         return table
 
     def to_code_points(self, text: str) -> Ids:
-        """The code points, or for a byte vocabulary the UTF-8 bytes, of a text."""
+        """The code points of a text, or its UTF-8 bytes for a byte vocabulary."""
         if self.unit == "byte":
             return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
         return code_points(text)
 
-    def _places(self, codes: Ids) -> Ids:
-        """The id of each symbol of a text plus 1; 0 for one that has none."""
-        return self._place_of.take(codes)
+    def _ids_plus_1(self, codes: Ids) -> Ids:
+        """The id plus 1 of each symbol of a text; 0 if it has none."""
+        return self._id_plus_1_of.take(codes)
 
     def knows(self, codes: Ids) -> NDArray[np.bool_]:
-        """Which symbols of the codes `(N,)` of a text have an id of their own."""
-        return np.asarray(self._places(codes) > 0)
+        """Whether each symbol of a text, given as codes `(N,)`, is in the vocabulary."""
+        return np.asarray(self._ids_plus_1(codes) > 0)
 
     def chars(self, ids: Ids) -> int:
-        """How many characters (or bytes) these ids stand for; the unknown symbol is one."""
+        """The number of characters (or bytes) of these ids. The unknown symbol counts as one."""
         return len(ids)
 
     def ends(self, ids: Ids) -> NDArray[np.int64]:
-        """Where in the text each symbol ends `(N,)`: its characters, and all those before it."""
+        """The number of characters up to the end of each symbol `(N,)`."""
         return np.arange(1, len(ids) + 1)
 
     def up_to(self, ids: Ids, chars: int | None) -> Ids:
-        """The first of these ids, about as many as stand for so many characters; None is all."""
+        """The first of these ids, up to about `chars` characters; all of them for None."""
         return ids[:chars]
 
     def encode_code_points(
         self, codes: Ids, *, skip_unknown: bool = False, where: str = "the text", before: int = 0
     ) -> Ids:
-        """Code points (or byte values) to ids, in the smallest type that holds them.
+        """Code points (or byte values) to ids of type `dtype`.
 
-        A symbol that the vocabulary lacks becomes the unknown symbol if there is one, is left out
-        with `skip_unknown`, and is otherwise a VocabularyError that names it and its place in
-        `where`, of which `before` codes have been encoded before these.
+        A symbol that the vocabulary lacks is left out with `skip_unknown`; else it becomes the
+        unknown symbol, if there is one. Otherwise raises VocabularyError with the symbol and its
+        position in `where`, a text of which `before` codes precede these.
         """
-        places = self._places(codes)
-        if len(places) and not places.min():
-            missing = places == 0
+        ids = self._ids_plus_1(codes)  # unsigned, so 0 and not -1 marks a missing symbol
+        if len(ids) and not ids.min():
+            missing = ids == 0
             if skip_unknown:
-                places = places[~missing]
+                ids = ids[~missing]
             elif self.unknown:
-                places[missing] = len(self.code_points) + 1
+                ids[missing] = len(self.code_points) + 1
             else:
-                raise VocabularyError(self._complaint(codes, missing, where, before))
-        places -= 1
-        return places.astype(self.dtype, copy=False)
+                raise VocabularyError(self._unknown_message(codes, missing, where, before))
+        ids -= 1
+        return ids.astype(self.dtype, copy=False)
 
     def encode(self, text: str, *, skip_unknown: bool = False) -> Ids:
-        """The ids `(N,)` of a text. See `encode_code_points` for symbols that are not known."""
+        """The ids `(N,)` of a text. See `encode_code_points` for symbols the vocabulary lacks."""
         return self.encode_code_points(self.to_code_points(text), skip_unknown=skip_unknown)
 
     def decode(self, ids: Iterable[int] | Ids) -> str:
-        """The text of these ids; bytes are read as UTF-8, with U+FFFD for what is not."""
+        """The text of these ids. Bytes are decoded as UTF-8, with U+FFFD for invalid ones."""
         return self.decode_bytes(ids).decode("utf-8", "replace")
 
     def decode_bytes(self, ids: Iterable[int] | Ids) -> bytes:
-        """The text of these ids in UTF-8; for a byte vocabulary, exactly those bytes."""
+        """The text of these ids in UTF-8, or the bytes themselves for a byte vocabulary."""
         numbers = np.asarray(ids if isinstance(ids, np.ndarray) else list(ids), dtype=np.intp)
         if self.unit == "byte":
             return self.code_points[numbers].astype(np.uint8).tobytes()
@@ -148,11 +148,11 @@ class Vocabulary:
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
-        """What `decode_bytes` makes of each id alone."""
+        """The result of `decode_bytes` for each id alone."""
         return [self.decode_bytes([n]) for n in range(len(self))]
 
     def one_hot(self, ids: Ids, dtype: DTypeLike = np.float32) -> Array:
-        """Each id as a vector of V - 1 zeros and a single one: `(...)` to `(..., V)`."""
+        """One-hot vectors of ids: `(...)` to `(..., V)`."""
         return one_hot(ids, len(self), dtype)
 
     def to_json(self) -> dict[str, Any]:
@@ -166,26 +166,26 @@ class Vocabulary:
             return Words(data["words"], data["unknown"])
         return cls(data["codes"], data["unit"], data["unknown"])
 
-    def _complaint(self, codes: Ids, missing: Any, where: str, before: int) -> str:
-        places = np.flatnonzero(missing)
-        first = character_name(int(codes[places[0]]), self.unit)
-        others = len(np.unique(codes[places])) - 1
+    def _unknown_message(self, codes: Ids, missing: Any, where: str, before: int) -> str:
+        at = np.flatnonzero(missing)
+        first = character_name(int(codes[at[0]]), self.unit)
+        others = len(np.unique(codes[at])) - 1
         also = f" (and {others} other{'s' * (others > 1)} later)" if others else ""
-        number = before + places[0] + 1
+        number = before + at[0] + 1
         return f"The model has never seen {first}, number {number:,} of {where}{also}."
 
 
 class Words(Vocabulary):
-    """Pieces of text, as `words.cut` makes them, in the order of their code points."""
+    """Words and punctuation as `words.cut` splits them, in the order of their code points."""
 
     def __init__(self, words: Iterable[str], unknown: bool = False) -> None:
         self.words = sorted(set(words))
         super().__init__(range(len(self.words)), "word", unknown)
-        self._numbers = {word: n for n, word in enumerate(self.words, 1)}
+        self._word_ids = {word: n for n, word in enumerate(self.words, 1)}  # plus 1
 
     @classmethod
     def of(cls, text: str) -> Words:
-        """The vocabulary of a text: its distinct pieces."""
+        """The vocabulary of the distinct words of a text."""
         return cls(cut(text))
 
     @property
@@ -196,9 +196,9 @@ class Words(Vocabulary):
     def _lengths(self) -> Ids:
         return np.array([len(s) for s in self.symbols], np.int64)
 
-    def _places(self, codes: Ids) -> Ids:
+    def _ids_plus_1(self, codes: Ids) -> Ids:
         pieces = cut(text_of(codes))
-        return np.array([self._numbers.get(piece, 0) for piece in pieces], np.intp)
+        return np.array([self._word_ids.get(piece, 0) for piece in pieces], np.intp)
 
     def chars(self, ids: Ids) -> int:
         blocks = (ids[at : at + _BLOCK] for at in range(0, len(ids), _BLOCK))
@@ -222,7 +222,7 @@ class Words(Vocabulary):
     def to_json(self) -> dict[str, Any]:
         return {"unit": self.unit, "unknown": self.unknown, "words": self.words}
 
-    def _complaint(self, codes: Ids, missing: Any, where: str, before: int) -> str:
+    def _unknown_message(self, codes: Ids, missing: Any, where: str, before: int) -> str:
         pieces, places = cut(text_of(codes)), np.flatnonzero(missing)
         first = word_name(pieces[places[0]])
         others = len({pieces[n] for n in places}) - 1

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.data.lines import split_lines
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.language.evaluate import Loss, evaluate, surprisal
@@ -108,7 +109,7 @@ class TextModel:
         is not in the vocabulary.
         """
         if isinstance(lines, str):
-            lines = lines.removesuffix("\n").split("\n")
+            lines = split_lines(lines)
         codes = [self.vocabulary.to_code_points(line.removesuffix("\n")) for line in lines]
         return list(
             score(self.model, self.vocabulary, codes, context=context, skip_unknown=skip_unknown)

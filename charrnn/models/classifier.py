@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.data.batches import PAD
+from charrnn.data.padding import PAD
 from charrnn.errors import ConfigError
 from charrnn.models.network import Network, NetworkConfig, recurrent_layers
 from charrnn.nn.cells import CELLS

@@ -1,1 +1,1 @@
-"""."""
+"""Process settings: BLAS threads, the allocator, how the process was launched, bundled files."""

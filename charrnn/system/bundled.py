@@ -1,4 +1,4 @@
-"""Where the files that come with the package are, installed or in a checkout."""
+"""The files that come with the package."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def bundled(folder: str) -> Path | None:
-    """The folder `corpora` or `checkpoints` that ships: inside the package once installed, beside
-    it in a checkout.
+    """The bundled folder `corpora` or `checkpoints`: inside an installed package, next to the
+    package in a checkout. None if it is missing.
     """
-    for place in (_PACKAGE / "bundled" / folder, _PACKAGE.parent / folder):
-        if place.is_dir():
-            return place
+    for path in (_PACKAGE / "bundled" / folder, _PACKAGE.parent / folder):
+        if path.is_dir():
+            return path
     return None

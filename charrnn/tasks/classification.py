@@ -19,9 +19,10 @@ from charrnn.classification.text_classifier import (
 )
 from charrnn.config.fields import COUNT, POSITIVE, Range, option
 from charrnn.config.train_config import TrainConfig
-from charrnn.data.batches import PAD, Buckets
+from charrnn.data.batches import Buckets
 from charrnn.data.examples import Examples
 from charrnn.data.labelled import read_labelled
+from charrnn.data.padding import PAD
 from charrnn.data.reading import Source
 from charrnn.data.split import Split
 from charrnn.errors import CorpusError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ class Started:
     batch: int
     seq: int
     steps_per_epoch: int
-    chars: dict[str, int]
+    chars: Mapping[str, int]
     """Characters in each part."""
     step: int
     """Steps already done: above 0 if the run is resumed."""

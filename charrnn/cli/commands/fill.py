@@ -18,6 +18,7 @@ from charrnn.cli.inputs import (
 from charrnn.cli.views.display import echo_err
 from charrnn.cli.views.filled_text import print_alternatives, print_filled
 from charrnn.data.code_points import text_of
+from charrnn.data.lines import split_lines
 from charrnn.data.reading import Source
 from charrnn.errors import ConfigError
 from charrnn.filling.text_filler import Filled, TextFiller
@@ -90,7 +91,7 @@ def _lines(checkpoint: Checkpoint, encoding: str | None) -> list[str]:
         echo_err("Type lines; Ctrl-D ends them.")
     options = replace(text_options(checkpoint, encoding), unit="char")
     text = "".join(text_of(codes) for _, codes in Source.of("-").code_points(options))
-    return text.removesuffix("\n").split("\n")
+    return split_lines(text)
 
 
 def _to_json(filled: Filled, alternatives: int) -> dict[str, Any]:

@@ -25,10 +25,10 @@ from charrnn.cli.inputs import (
 from charrnn.cli.texts import corpus_source
 from charrnn.cli.views.display import cells, echo_err, units
 from charrnn.cli.views.shading import print_scores
+from charrnn.data.lines import split_code_lines
 from charrnn.errors import CorpusError
 from charrnn.language.evaluate import Loss
 from charrnn.language.score import Score, score
-from charrnn.nn.params import Ids
 from charrnn.runs.loaded import read_codes
 
 
@@ -74,9 +74,10 @@ def command(
     source = corpus_source(name)
     if source.content is None and stdin_is_tty():
         echo_err("Type lines; Ctrl-D ends them.")
-    lines = _lines(read_codes(models.checkpoint, source, encoding))
-    if not lines:
+    codes = read_codes(models.checkpoint, source, encoding)
+    if not len(codes):
         raise CorpusError(f"{source.name} has no lines to score.")
+    lines = split_code_lines(codes)
     started = time.perf_counter()
     total = _Total()
     scores: Iterable[Score] = total.over(
@@ -123,15 +124,6 @@ def _write_rows(scores: Iterable[Score]) -> None:
     for s in scores:
         nats, _, perplexity = cells(s.loss)
         sys.stdout.write(f"{nats}\t{perplexity}\t{s.line}\t{s.text}\n")
-
-
-def _lines(codes: Ids) -> list[Ids]:
-    """The lines of a text without their ends; the last line may lack one."""
-    newline = ord("\n")
-    lines = np.split(codes, np.flatnonzero(codes == newline) + 1)
-    if not len(lines[-1]):
-        lines.pop()
-    return [line[:-1] if line[-1] == newline else line for line in lines]
 
 
 class _Total:

@@ -14,7 +14,7 @@ from charrnn.cli.signals import signals
 from charrnn.cli.texts import corpus_source
 from charrnn.cli.training_options import config_file_option, given_options, task_option
 from charrnn.cli.views.training_reporter import Reporter, make_reporter
-from charrnn.system import machine
+from charrnn.system.allocator import keep_freed_memory
 from charrnn.tasks import TASKS, make_config
 from charrnn.training.parallel.group import init_group
 from charrnn.training.train import follow, located, read_dataset, resume, start
@@ -68,7 +68,7 @@ def command(
     model on each part of the text, in nats, bits and perplexity per character.
     """
     given = given_options(ctx, options, config_file)
-    machine.keep_freed_memory()
+    keep_freed_memory()
     group = init_group()
     reporter = make_reporter(quiet=quiet, as_json=as_json) if group.rank == 0 else Reporter()
     origin = str(config_file or "")

@@ -22,6 +22,7 @@ from charrnn.cli.views.display import (
     sparkline,
     units,
 )
+from charrnn.data.lines import split_lines
 from charrnn.data.split import PART_NAMES
 from charrnn.training.events import (
     Evaluated,
@@ -137,7 +138,7 @@ class LiveView(PlainLines):
         if self.step and self.trainer:
             lines += [self._progress(self.step), self._losses(self.step)]
         if self.sample:
-            shown = [line for line in clean(self.sample.text).splitlines() if line.strip()][:3]
+            shown = [line for line in split_lines(clean(self.sample.text)) if line.strip()][:3]
             lines += [
                 Text(f"│ {line}", style="cyan", no_wrap=True, overflow="ellipsis") for line in shown
             ]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from charrnn.errors import CharRNNError, ProcessGroupError
 from charrnn.nn.params import Array
-from charrnn.system.machine import launched_as
+from charrnn.system.launch import launched_as
 
 T = TypeVar("T")
 

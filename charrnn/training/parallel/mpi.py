@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from charrnn.errors import ProcessGroupError
 from charrnn.nn.params import Array
-from charrnn.system.machine import launched_as
+from charrnn.system.launch import launched_as
 from charrnn.training.parallel.group import ProcessGroup, available_cores, pairwise_sum
 
 T = TypeVar("T")
