@@ -82,7 +82,7 @@ def table(times: dict[str, list[float]]) -> str:
 @click.command(help=__doc__)
 @options.toy_option(rounds=1)
 @click.option("--checkpoint", type=click.Path(exists=True, path_type=Path),
-              help="For `sample`.  [default: an untrained network of the default size]")  # fmt: skip
+              help="For `sample`.  [default: an untrained network of default size]")  # fmt: skip
 @options.rounds_option(11)
 @options.json_option()
 def main(checkpoint: Path | None, rounds: int, json_file: Path | None) -> None:

@@ -27,7 +27,7 @@ _BEST = 1.394
 
 
 def interleaved(text: Path, out: Path) -> tuple[Path, dict[str, Any]]:
-    """Write the two files of char-rnn's split. The first has one more character, the last target."""
+    """Write the two files of char-rnn's split. The first ends with the last target."""
     read = text.read_text("utf-8")
     chunks = len(read) // (_LANES * _SEQ)
     length, kept = chunks * _SEQ, int(chunks * _TRAIN) * _SEQ
