@@ -1,1 +1,1 @@
-"""Benchmarks: charrnn against PyTorch, JAX and the time its bare matrix products take."""
+"""Benchmarks of charrnn against PyTorch, JAX and its own matrix products."""

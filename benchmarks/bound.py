@@ -1,9 +1,9 @@
-"""How much of charrnn's training step NumPy needs for the step's matrix products alone.
+"""The fraction of a training step of charrnn that its matrix products take.
 
     python -m benchmarks.bound [--row 2x128,50,50] [--cell lstm]
 
-Same shapes, same order, same threads and workers: what remains is all that better code around them
-could save.
+The products have the same shapes, order, threads and workers as in the step. The remaining time is
+the most that better code around them could save.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PRODUCTS = Contestant("products", "step_products", has_workers=True)
 def measure(
     shape: Shape, choices: list[Setting], rounds: int, seconds: float, trial: float
 ) -> dict[str, Any]:
-    """One row: the figures of the step and of its products, both with the step's best setting."""
+    """Time the step and its products, both with the fastest setting of the step."""
     setting = best_setting(STEP, shape, choices, trial)
     jobs = {c.name: partial(time_steps, c, shape, setting, seconds) for c in (STEP, PRODUCTS)}
     figures = interleaved(jobs, rounds)
@@ -43,13 +43,13 @@ def measure(
 
 
 def milliseconds(row: dict[str, Any], contestant: Contestant) -> Spread:
-    """The time of a step in every round."""
+    """The step time over the rounds."""
     return Spread.of([1000 * f["median"] for f in row["rounds"][contestant.name]])
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """All rows, and the geometric mean of the shares."""
-    head = ["Cell", "Network", "Batch", "Length", "Setting", "Products, ms", "Step, ms", "Share"]
+    """All rows, and the geometric mean of the fractions."""
+    head = ["Cell", "Network", "Batch", "Length", "Setting", "Products, ms", "Step, ms", "Fraction"]
     lines, shares = [], []
     for row in results:
         shape = Shape(**row["shape"])
@@ -104,7 +104,7 @@ def main(
             keep(json_file, "bound", asked, results)
     except ChildError as error:
         raise click.ClickException(str(error)) from None
-    notes = f"Medians (and range) of {rounds} rounds, a new process in each, by turns."
+    notes = f"Medians (and range) of {rounds} rounds, each in a new process, in turn."
     show("Matrix products in a training step", table(results), notes)
 
 

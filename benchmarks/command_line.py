@@ -1,4 +1,4 @@
-"""The options that several benchmarks have in common."""
+"""Command-line options that several benchmarks share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ShapeType(click.ParamType):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Shape:
-        """Read it; bad usage if it is something else."""
+        """Parse a shape; bad usage if the value is not one."""
         if isinstance(value, Shape):
             return value
         try:
@@ -32,14 +32,14 @@ class ShapeType(click.ParamType):
 
 
 class Numbers(click.ParamType):
-    """Positive numbers with commas between them."""
+    """Positive numbers, separated by commas."""
 
     name = "numbers"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        """Read them; bad usage if it is something else."""
+        """Parse the numbers; bad usage if the value is not such a list."""
         if isinstance(value, tuple):
             return value
         try:
@@ -52,7 +52,7 @@ class Numbers(click.ParamType):
 
 
 def toy_option(**defaults: Any) -> Decorator:
-    """`--toy` puts these in the place of the defaults; options that are given still count."""
+    """`--toy`: use these values as defaults. Explicit options take precedence."""
 
     def choose(ctx: click.Context, param: click.Parameter, toy: bool) -> None:
         if toy:
@@ -64,79 +64,79 @@ def toy_option(**defaults: Any) -> Decorator:
         is_eager=True,
         expose_value=False,
         callback=choose,
-        help="Sizes so small that it takes seconds: to see that it runs, not how fast.",
+        help="Use tiny sizes, to check in a few seconds that it runs.",
     )
 
 
 def json_option() -> Decorator:
-    """Where the raw figures go."""
+    """`--json`: the file for the raw measurements."""
     path = click.Path(dir_okay=False, path_type=Path)
-    return click.option("--json", "json_file", type=path, help="Write the raw figures there.")
+    return click.option("--json", "json_file", type=path, help="File for the raw measurements.")
 
 
 def rounds_option(default: int) -> Decorator:
-    """How often everything is measured."""
+    """`--rounds`: how often everything is measured."""
     return click.option(
         "--rounds", type=click.IntRange(min=1), default=default, show_default=True, help="Rounds."
     )
 
 
 def seconds_option(default: float = 3.0) -> Decorator:
-    """How long every measurement takes."""
+    """`--seconds`: how long each measurement takes."""
     return click.option(
         "--seconds",
         type=click.FloatRange(min=0, min_open=True),
         default=default,
         show_default=True,
-        help="Seconds of steps in each process, after warming up.",
+        help="Seconds of measured steps in each process, after warm-up.",
     )
 
 
 def threads_option() -> Decorator:
-    """Which thread numbers every contestant may choose from."""
+    """`--threads`: the numbers of threads to try."""
     return click.option(
         "--threads",
         type=Numbers(),
         default="1,2",
         show_default=True,
-        help="Thread numbers to choose from; one alone is used as it is.",
+        help="Numbers of threads to try; a single one is used without trials.",
     )
 
 
 def workers_option() -> Decorator:
-    """Which numbers of workers charrnn may choose from."""
+    """`--workers`: the numbers of workers to try for charrnn."""
     return click.option(
         "--workers",
         type=Numbers(),
         default="1,2",
         show_default=True,
-        help="Numbers of workers for charrnn to choose from.",
+        help="Numbers of workers to try for charrnn.",
     )
 
 
 def trial_option() -> Decorator:
-    """How long the choice of a setting takes."""
+    """`--trial-seconds`: how long each trial of a setting takes."""
     return click.option(
         "--trial-seconds",
         type=click.FloatRange(min=0, min_open=True),
         default=1.0,
         show_default=True,
-        help="Seconds of steps in each of three trials of a setting.",
+        help="Seconds of steps in each of the three trials of a setting.",
     )
 
 
 def variants_option() -> Decorator:
-    """Whether the way a contestant is written is up for choice too."""
+    """`--variants`: whether to try all implementations of a contestant."""
     return click.option(
         "--variants/--no-variants",
         default=True,
         show_default=True,
-        help="Try every way that a contestant is written in, or take the plain one.",
+        help="Try every implementation of a contestant, or only the plain one.",
     )
 
 
 def row_option() -> Decorator:
-    """Which networks and chunks."""
+    """`--row`: the networks and chunk sizes."""
     return click.option(
         "--row",
         "rows",
@@ -144,12 +144,12 @@ def row_option() -> Decorator:
         multiple=True,
         default=ROWS,
         show_default=True,
-        help="LAYERSxHIDDEN,BATCH,SEQ; may be given several times.",
+        help="LAYERSxHIDDEN,BATCH,SEQ. Repeatable.",
     )
 
 
 def cell_option() -> Decorator:
-    """Which cells."""
+    """`--cell`: the cells."""
     return click.option(
         "--cell",
         "cells",
@@ -157,5 +157,5 @@ def cell_option() -> Decorator:
         multiple=True,
         default=CELL_NAMES,
         show_default=True,
-        help="May be given several times.",
+        help="Cell. Repeatable.",
     )

@@ -1,9 +1,9 @@
-"""How many hidden characters are restored: a network that reads both ways, against language models.
+"""Accuracy on masked characters: a masked language model against language models.
 
     python -m benchmarks.filling [--minutes 3] [--chars 20000]
 
-All learn the training part of one text and restore the same hidden characters of its test part. The
-networks get as many updates as take the same processor time.
+All models are trained on the training part of one text and restore the same masked characters of
+its test part. The networks are trained for the same processor time.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from charrnn.tasks import TASKS, LanguageModelConfig, make_task
 from charrnn.training.network_trainer import NetworkTrainer
 from charrnn.training.train import make_trainer
 
-_TRIAL = 20  # updates that tell how long one takes
+_TRIAL = 20  # updates that measure the time of one
 Fillings = Iterator[tuple[int, int]]
 
 
 def trained(corpus: Corpus, config: TrainConfig, seconds: float) -> Any:
-    """A network after as many updates as take `seconds` of the processor, or a counted model."""
+    """A network trained for about `seconds` of processor time, or an n-gram model."""
     if config.cell != "ngram":
         step = NetworkTrainer(make_task(corpus, config)).step
         step.update(0.0)
@@ -54,21 +54,21 @@ def trained(corpus: Corpus, config: TrainConfig, seconds: float) -> Any:
 
 
 def at_once(model: Any, holed: NDArray[Any]) -> Fillings:
-    """The likeliest symbol of each gap, all others being open."""
+    """Fill each gap with its most probable symbol while all other gaps are masked."""
     for places, _, log_p in predict_gaps(model, holed):
         yield from zip(places.tolist(), log_p.argmax(axis=1).tolist(), strict=True)
 
 
 def one_by_one(way: Callable[..., Any], model: Any, holed: NDArray[Any]) -> Fillings:
-    """As `charrnn fill` does it."""
+    """Fill the gaps one at a time, as `charrnn fill` does."""
     for guess in way(model, holed):
         yield guess.at, guess.symbol
 
 
 def ways(models: dict[str, Any]) -> Iterator[tuple[str, Any, Callable[..., Fillings]]]:
-    """Every row of the table: what is said of it, the model, and how it fills."""
-    yield "both ways, all gaps at once", models["fill"], at_once
-    yield "both ways, the most certain first", models["fill"], partial(one_by_one, fill)
+    """Each row of the table: its label, the model, and the function that fills."""
+    yield "both sides, all gaps at once", models["fill"], at_once
+    yield "both sides, the most certain gap first", models["fill"], partial(one_by_one, fill)
     for name in ("lm", "ngram"):
         for what, ahead in (("left context", 0), ("left context and 30 characters ahead", 30)):
             way = partial(one_by_one, partial(fill_left_to_right, ahead=ahead))
@@ -76,14 +76,14 @@ def ways(models: dict[str, Any]) -> Iterator[tuple[str, Any, Callable[..., Filli
 
 
 def alone(places: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which of the hidden characters have neighbours that are not hidden."""
+    """Which masked characters are isolated: neither neighbour is masked."""
     beside = np.pad(places, 1)
     return ~(beside[:-2] | beside[2:])[places]
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """A row for every model and way."""
-    head = ["Model", "Parameters", "Looks at", "All", "Alone", "In longer gaps", "Gaps/s"]
+    """A row for each model and method."""
+    head = ["Model", "Parameters", "Context", "All", "Isolated", "In longer gaps", "Gaps/s"]
     rows = []
     for r in results:
         shares = [f"{r[k]:.1%}" for k in ("accuracy", "alone", "beside")]
@@ -98,12 +98,12 @@ def table(results: list[dict[str, Any]]) -> str:
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), default=3.0,
               show_default=True, help="Processor time for each network.")  # fmt: skip
 @click.option("--chars", type=click.IntRange(min=1), default=20000, show_default=True,
-              help="Characters of the test part that are read.")  # fmt: skip
-@click.option("--mask", default=0.15, show_default=True, help="Share of them that is hidden.")
+              help="Characters of the test part to read.")  # fmt: skip
+@click.option("--mask", default=0.15, show_default=True, help="Fraction of them to mask.")
 @click.option("--fill", "fill_shape", default="2x96", show_default=True, metavar="LAYERSxHIDDEN",
-              help="The GRU that reads both ways.")  # fmt: skip
+              help="Size of the bidirectional GRU.")  # fmt: skip
 @click.option("--lm", "lm_shape", default="2x160", show_default=True, metavar="LAYERSxHIDDEN",
-              help="The GRU that reads forwards.")  # fmt: skip
+              help="Size of the GRU language model.")  # fmt: skip
 @click.option("--seq", default=50, show_default=True, help="Characters in a chunk.")
 @options.json_option()
 def main(
@@ -116,7 +116,7 @@ def main(
     seq: int,
     json_file: Path | None,
 ) -> None:
-    """Train, hide, restore, and print the table."""
+    """Train, mask, fill, and print the table."""
     corpus = Corpus.read([corpus_source(text)])
     models: dict[str, Any] = {}
     for name, shape in (("fill", fill_shape), ("lm", lm_shape)):
@@ -151,7 +151,7 @@ def main(
         keep(json_file, "filling", {"text": text, "minutes": minutes, "mask": mask}, results)
     notes = (
         f"{int(places.sum()):,} of the first {len(truth):,} characters of the test part are "
-        f"hidden, {int(single.sum()):,} of them alone. Processor time for each network: "
+        f"masked; {int(single.sum()):,} of them are isolated. Processor time for each network: "
         f"{minutes:g} minutes."
     )
     show("Filling gaps", table(results), notes)

@@ -1,8 +1,8 @@
-"""Memory and reading speed on large files, and how a step grows with the sizes of the network.
+"""Memory and reading speed on large files, and the step time as sizes grow.
 
     python -m benchmarks.memory [--megabytes 1,100,1000] [--chinese] [--base 2x128,50,50]
 
-Text is made up for the purpose; every measurement has a process of its own.
+The text is synthetic. Each measurement has its own process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def read_files(
     steps: int,
     rounds: int,
 ) -> dict[str, Any]:
-    """The figures of every round for every file size: of a first start and of a second one."""
+    """For each file size and round, measure a first start and a second one."""
     with TemporaryDirectory(dir=folder) as made:
         jobs = {}
         for size in megabytes:
@@ -44,14 +44,14 @@ def read_files(
 
 
 def start_twice(path: Path, shape: Shape, steps: int) -> dict[str, Any]:
-    """Read a file and train on it, in one process with an empty cache and in another after it."""
+    """Read a file and train on it in two processes: with an empty cache, then with a full one."""
     with TemporaryDirectory(dir=path.parent) as cache:
         job = {"file": str(path), "cache": cache, "shape": shape.to_json(), "steps": steps}
         return {n: run_child("benchmarks.reading_child", job) for n in ("first", "second")}
 
 
 def reading_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Speed and memory by file size. Every peak is less what the process had at the start."""
+    """Speed and memory by file size. Peaks are relative to the memory at the start."""
     head = ["File, MB", "Decoding, MB/s", "First start, MB/s", "Second start, MB/s"]
     head += ["Peak in first, MB", "Peak in second, MB", "Peak with training, MB", "Step, ms"]
     lines = []
@@ -70,7 +70,7 @@ def reading_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 
 def risen(rounds: Sequence[Mapping[str, Any]], when: str) -> str:
-    """By how much a peak is above the start: of anonymous memory, and in brackets of all."""
+    """A peak relative to the start: of anonymous memory and, in brackets, of all memory."""
     anonymous, everything = (
         Spread.of([f[kind][when] - f[kind]["start"] for f in rounds]).median
         for kind in ("anonymous_mb", "peak_mb")
@@ -79,7 +79,7 @@ def risen(rounds: Sequence[Mapping[str, Any]], when: str) -> str:
 
 
 def neighbours(base: Shape, sizes: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, Shape]]:
-    """Shapes that differ from the base in one size, with the name of that size."""
+    """Shapes that differ from the base in one size, each with the name of that size."""
     for axis in AXES:
         for value in sizes[axis]:
             yield axis, Shape(**{**base.to_json(), axis: value})
@@ -88,7 +88,7 @@ def neighbours(base: Shape, sizes: Mapping[str, Sequence[int]]) -> Iterator[tupl
 def grow(
     base: Shape, sizes: Mapping[str, Sequence[int]], rounds: int, seconds: float
 ) -> list[dict[str, Any]]:
-    """The figures of every round for every neighbour of the base, on one thread."""
+    """Time each neighbour of the base in every round, on one thread."""
     shapes = list(neighbours(base, sizes))
     jobs = {
         str(n): partial(time_steps, STEP, shape, Setting(), seconds)
@@ -102,7 +102,7 @@ def grow(
 
 
 def growth_table(results: Sequence[Mapping[str, Any]]) -> str:
-    """Step time by what is varied, relative to the first value of each kind."""
+    """Step time by the size that varies, relative to its first value."""
     head = ["Varied", "Value", "Step, ms", "Ratio to the first", "Chars/s", "Peak, MB"]
     lines: list[list[str]] = []
     first: dict[str, float] = {}
@@ -122,13 +122,13 @@ def growth_table(results: Sequence[Mapping[str, Any]]) -> str:
                     batch="2,4", seq="5,10", vocab_size="65,400", steps=2)  # fmt: skip
 @click.option("--megabytes", type=options.Numbers(), default="1,100,1000", show_default=True,
               help="Sizes of the files.")  # fmt: skip
-@click.option("--chinese", is_flag=True, help="Chinese text, not English.")
+@click.option("--chinese", is_flag=True, help="Use Chinese text instead of English.")
 @click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="Where to make them.  [default: the system's temporary folder]")  # fmt: skip
+              help="Folder for the files.  [default: the system's temporary folder]")  # fmt: skip
 @click.option("--steps", type=click.IntRange(min=1), default=5, show_default=True,
               help="Training steps on each file.")  # fmt: skip
 @click.option("--base", type=options.ShapeType(), default="2x128,50,50", show_default=True,
-              help="The network that learns, and that the growth starts from.")  # fmt: skip
+              help="The network to train, and the base of the varied sizes.")  # fmt: skip
 @click.option("--cell", type=click.Choice(CELL_NAMES), default="lstm", show_default=True)
 @click.option("--hidden", type=options.Numbers(), default="64,128,256,512", show_default=True)
 @click.option("--batch", type=options.Numbers(), default="10,25,50,100,200", show_default=True)
@@ -149,7 +149,7 @@ def main(
     json_file: Path | None,
     **sizes: tuple[int, ...],
 ) -> None:
-    """Measure both and print the two tables."""
+    """Measure both, and print the two tables."""
     base = base.with_cell(cell)
     asked = {"rounds": rounds, "seconds": seconds, "base": base.to_json(), "steps": steps}
     asked["chinese"] = chinese
@@ -163,8 +163,8 @@ def main(
         keep(json_file, "memory", asked, results)
     except ChildError as error:
         raise click.ClickException(str(error)) from None
-    notes = f"Medians (and range) of {rounds} rounds, a new process in each, by turns."
-    peaks = "Peaks are of anonymous memory (in brackets: of all), less that of the program itself."
+    notes = f"Medians (and range) of {rounds} rounds, each in a new process, in turn."
+    peaks = "Peaks are of anonymous memory (in brackets: of all), relative to the start."
     show("Reading a file", reading_table(results["reading"]), f"{notes} {peaks}")
     show(f"Growth of a step from {cell} {base}", growth_table(results["growth"]), notes)
 

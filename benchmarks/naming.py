@@ -1,11 +1,11 @@
-"""Naming the class of short texts: a network, beside one n-gram model for each class.
+"""Classification of short texts: a network against one n-gram model per class.
 
     python -m benchmarks.naming names/*.txt [--seeds 1,2,3] [--hidden 64 --epochs 5]
 
-Both learn the same texts and are measured on the same others; every seed splits anew. The n-gram
-classifier names the class k with the largest P(k) P(text | k), where P(k) is the share of the class
-and P(text | k) what n-grams, counted over the texts of the class, say of the text and of its end.
-The length of the n-grams is the one that is most often right about the validation part.
+Both have the same training and test texts; each seed has its own split. The n-gram classifier
+predicts the class k with the largest P(k) P(text | k). P(k) is the frequency of the class, and
+P(text | k) is the probability of the text and its end under n-grams counted on that class. The
+order of the n-grams is the one with the best accuracy on the validation part.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class NGrams:
     """One n-gram model for each class of the training part."""
 
     def __init__(self, examples: Examples, order: int) -> None:
-        self.end = np.array([len(examples.vocabulary)])  # of a text: a symbol of its own
+        self.end = np.array([len(examples.vocabulary)])  # an extra symbol that ends each text
         train = examples.parts["train"]
         labels = examples.labels[train]
         self.log_prior = np.log(np.bincount(labels) / len(labels))
@@ -52,7 +52,7 @@ class NGrams:
         ]
 
     def classify(self, texts: Sequence[Ids]) -> Ids:
-        """The likeliest class of each text."""
+        """The most probable class of each text."""
         lines = [np.append(text, self.end) for text in texts]
         nats = [[each.sum() for each in alone(model, lines, self.end)] for model in self.models]
         found: Ids = (self.log_prior[:, None] - np.array(nats)).argmax(axis=0)
@@ -63,7 +63,7 @@ class NGrams:
 
 
 def ngrams(files: Sequence[Path], seed: int) -> Figures:
-    """The figures of the n-gram classifier on the test part."""
+    """The metrics of the n-gram classifier on the test part."""
     split = Split.parse(ClassifyConfig().split)
     examples = Examples.read(files, seed=seed, split=split)
 
@@ -79,7 +79,7 @@ def ngrams(files: Sequence[Path], seed: int) -> Figures:
 
 
 def network(files: Sequence[Path], seed: int, more: Sequence[str]) -> Figures:
-    """The figures of `charrnn train --task classify` on the test part."""
+    """The metrics of `charrnn train --task classify` on the test part."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "charrnn", "train", *map(str, files), "--json", "--task",
                    "classify", "--seed", str(seed), "--out", folder, *more]  # fmt: skip
@@ -104,7 +104,7 @@ def table(results: dict[str, list[Figures]]) -> str:
 
 
 def compose(folder: Path) -> list[Path]:
-    """Files of made-up words, a class each, for `--toy`."""
+    """Files of made-up words, one per class, for `--toy`."""
     rng = np.random.default_rng(1)
     for name, letters in TOY.items():
         words = {"".join(rng.choice(list(letters), rng.integers(4, 9))) for _ in range(60)}
@@ -116,8 +116,8 @@ def compose(folder: Path) -> list[Path]:
 @options.toy_option(seeds="1,2", epochs="20", hidden="16")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--seeds", type=options.Numbers(), default="1,2,3", show_default=True)
-@click.option("--epochs", help="As for charrnn train.")
-@click.option("--hidden", help="As for charrnn train.")
+@click.option("--epochs", help="As in charrnn train.")
+@click.option("--hidden", help="As in charrnn train.")
 @options.json_option()
 @click.pass_context
 def main(
@@ -133,7 +133,7 @@ def main(
     more = [word for name, value in given.items() if value for word in (name, value)]
     with tempfile.TemporaryDirectory() as folder:
         if not files and not ctx.default_map:
-            raise click.UsageError("Name the files: one for each class, or one of labelled lines.")
+            raise click.UsageError("Name the files: one per class, or one with labelled lines.")
         paths = [path.resolve() for path in files] or compose(Path(folder))
         results: dict[str, list[Figures]] = {"network": [], "n-grams": []}
         for seed in seeds:
@@ -141,8 +141,8 @@ def main(
             results["network"].append(network(paths, seed, more))
             results["n-grams"].append(ngrams(paths, seed))
             keep(json_file, "naming", {"seeds": seeds, **given}, results)
-    notes = f"Mean and standard deviation over {len(seeds)} seeds, each a split of its own."
-    show("Naming classes", table(results), notes)
+    notes = f"Mean and standard deviation over {len(seeds)} seeds, each with its own split."
+    show("Classification", table(results), notes)
 
 
 if __name__ == "__main__":

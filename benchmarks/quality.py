@@ -1,9 +1,9 @@
-"""Validation loss against wall clock: charrnn's recipe here and in PyTorch, one after the other.
+"""Validation loss against time: the same recipe in charrnn and in PyTorch.
 
     python -m benchmarks.quality TEXT [--minutes 3] [--points 6] [--cell gru] [--hidden 192]
 
-Both train on the first 90 % of the text with the same options, the learning rate following the
-clock, and are measured on the rest. The better of one and two threads is tried by both.
+Both train on the first 90 % of the text with the same options and a learning rate that follows the
+clock, and are measured on the rest. They run one after the other.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from benchmarks.rounds import ROOT, environment
 from benchmarks.tables import keep, markdown, show
 
 CONTESTANTS = {"charrnn": "quality_charrnn", "torch": "quality_torch"}
-"""Their modules, by the name of the package each needs."""
+"""The module of each contestant, by the package that it needs."""
 
 
 def train(name: str, job: dict[str, Any]) -> list[dict[str, float]]:
-    """The curve of one run in a process of its own."""
-    threads = 1 if name == "charrnn" else job["threads"]  # charrnn has workers in place of threads
+    """The learning curve of one run, in its own process."""
+    threads = 1 if name == "charrnn" else job["threads"]  # charrnn uses workers instead
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{CONTESTANTS[name]}", json.dumps(job)],
         cwd=ROOT, env=environment(threads), capture_output=True, text=True, check=False,
@@ -41,7 +41,7 @@ def train(name: str, job: dict[str, Any]) -> list[dict[str, float]]:
 
 
 def table(curves: dict[str, list[dict[str, float]]]) -> str:
-    """A row for every point of time."""
+    """A row for each evaluation."""
     names = list(curves)
     lines = []
     for points in zip(*curves.values(), strict=False):
@@ -55,13 +55,13 @@ def table(curves: dict[str, list[dict[str, float]]]) -> str:
 @click.command(help=__doc__)
 @options.toy_option(minutes=0.01, points=2, hidden=8)
 @click.argument("text", required=False, type=click.Path(exists=True, dir_okay=False))
-@click.option("--minutes", type=float, default=3.0, show_default=True, help="Of each contestant.")
+@click.option("--minutes", type=float, default=3.0, show_default=True, help="Minutes for each.")
 @click.option("--points", type=int, default=6, show_default=True, help="Evaluations.")
 @click.option("--cell", type=click.Choice(["gru", "lstm", "rnn"]), default="gru",
               show_default=True, help="Cell.")  # fmt: skip
 @click.option("--hidden", type=int, default=192, show_default=True, help="Hidden size, 2 layers.")
 @click.option("--threads", type=int, default=os.cpu_count() or 1, show_default=True,
-              help="Threads, or workers, of each.")  # fmt: skip
+              help="Threads (or workers) of each.")  # fmt: skip
 @options.json_option()
 def main(
     text: str | None,

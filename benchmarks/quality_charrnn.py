@@ -1,4 +1,4 @@
-"""`charrnn train` for the benchmark of quality: one job in JSON, one line of JSON an evaluation."""
+"""charrnn for `benchmarks.quality`: reads a job in JSON, prints a line of JSON per evaluation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from charrnn.training.training_step import TrainingStep
 
 
 def main(job: dict[str, Any]) -> None:
-    """Train by the clock, which stands still while the model is evaluated."""
+    """Train for a fixed time, which does not include evaluation."""
     corpus = Corpus.read([Path(job["text"])], split=Split.parse(job["config"]["split"]))
     config = LanguageModelConfig(**job["config"], minutes=job["minutes"], workers=job["threads"])
     learner, budget = TrainingStep(make_task(corpus, config)), 60 * job["minutes"]

@@ -1,4 +1,4 @@
-"""The PyTorch twin of `charrnn train`: one job in JSON as argument, one line of JSON an evaluation.
+"""A PyTorch twin of `charrnn train`: reads a job in JSON, prints a line of JSON per evaluation.
 
 The same recipe with what PyTorch brings: `nn.GRU` and the like with their own first weights,
 dropout between layers and before the output, fused Adam on a cosine by the clock, clipping, carried
@@ -48,7 +48,7 @@ class Network(torch.nn.Module):
 
 
 def main(job: dict[str, Any]) -> None:
-    """Train by the clock, which stands still while the model is evaluated."""
+    """Train for a fixed time, which does not include evaluation."""
     torch.set_num_threads(job["threads"])
     torch.manual_seed(job["config"]["seed"])
     corpus = Corpus.read([Path(job["text"])], split=Split.parse(job["config"]["split"]))

@@ -1,9 +1,9 @@
-"""The child process of a memory measurement: read a file as a corpus, then train a few steps on it.
+"""The child process of `benchmarks.memory`: read a file as a corpus and train a few steps.
 
     python -m benchmarks.reading_child JOB
 
-JOB is `{"file": ..., "cache": ..., "shape": ..., "steps": ...}` in JSON, as are the figures it
-prints. What the cache holds decides whether it is a first start or a second one.
+JOB is `{"file": ..., "cache": ..., "shape": ..., "steps": ...}` in JSON. The output is JSON too.
+With an empty cache it is a first start, otherwise a second one.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ from charrnn.data.reading import Source, TextOptions
 from charrnn.tasks import make_task
 from charrnn.training.training_step import TrainingStep
 
-_PAUSE = 0.002  # seconds between two looks at the memory
+_PAUSE = 0.002  # seconds between two readings of the memory
 
 
 class AnonymousPeak(threading.Thread):
-    """Watches the memory that only this process has: that which no file on disk backs, and which
-    the system cannot take back. The kernel keeps no record of its peak.
+    """Records the peak of anonymous memory, which no file backs and the system cannot reclaim.
+
+    The kernel does not record this peak.
     """
 
     def __init__(self) -> None:
@@ -45,20 +46,20 @@ class AnonymousPeak(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Look again and again."""
+        """Read the memory at short intervals."""
         while True:
             self.look()
             time.sleep(_PAUSE)
 
     def look(self) -> float:
-        """The peak so far; where the system does not tell, that of all memory."""
+        """The peak so far; of all memory where the system reports no anonymous memory."""
         now = status_mb("RssAnon")
         self.mb = max(self.mb, peak_mb() if now is None else now)
         return self.mb
 
 
 def main(job: dict[str, Any]) -> None:
-    """Do the job and print its figures. Peaks only ever rise, so their order is that of events."""
+    """Do the job and print the measurements, in the order of events, since peaks only rise."""
     os.environ["CHARRNN_CACHE"] = job["cache"]
     anonymous = AnonymousPeak()
     peaks = {"start": (anonymous.look(), peak_mb())}

@@ -1,4 +1,4 @@
-"""Fair timing: every measurement in a process of its own, the contestants taking turns."""
+"""Fair timing: each measurement has its own process, and contestants run in turn."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ChildTimeoutError(ChildError):
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of the rounds, with the lowest and the highest."""
+    """The median, lowest and highest value over the rounds."""
 
     median: float
     low: float
@@ -46,25 +46,25 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of at least one value."""
+        """The spread of at least one value."""
         return cls(median(values), min(values), max(values))
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """Who is timed: a module with a function `build(shape, setting)` that returns one step."""
+    """A program to time: a module whose function `build(shape, setting)` returns one step."""
 
     name: str
     module: str
     variants: tuple[str, ...] = ("",)
-    """The plain way to write it, and others; the names are the module's own."""
+    """The implementations that the module offers, the plain one first."""
     has_workers: bool = False
 
     def settings(
         self, threads: Sequence[int], workers: Sequence[int] = (1,), variants: bool = True
     ) -> list[Setting]:
-        """What it may choose from. BLAS threads inside workers are left out where the two would
-        be more than either alone may be, unless nothing else is asked for.
+        """The settings to try. Combinations with more threads in total than the largest number of
+        threads or workers are left out, unless there are no others.
         """
         own = workers if self.has_workers else (1,)
         pairs = [(t, w) for w in own for t in threads]
@@ -76,7 +76,7 @@ class Contestant:
 
 
 def interleaved(jobs: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
-    """A B C A B C ...: what slows the machine for a while then slows all of them."""
+    """Run the jobs in the order A B C A B C ..., so that a slow phase affects all of them."""
     results: dict[str, list[T]] = {name: [] for name in jobs}
     for _ in range(rounds):
         for name, job in jobs.items():
@@ -91,7 +91,7 @@ def time_steps(
     seconds: float,
     limit: float | None = None,
 ) -> dict[str, Any]:
-    """The figures of one contestant in a fresh process. See `timed_child`."""
+    """Time one contestant in a new process. See `timed_child`."""
     job = {
         "module": f"benchmarks.{contestant.module}",
         "shape": shape.to_json(),
@@ -104,7 +104,7 @@ def time_steps(
 def run_child(
     module: str, job: Mapping[str, Any], threads: int = 1, limit: float | None = None
 ) -> dict[str, Any]:
-    """Run a module of this package on a job; the last line it prints is its answer in JSON.
+    """Run a module of this package on a job. Returns the last line that it prints, parsed as JSON.
 
     A ChildError if it fails, a ChildTimeoutError if it is not done after `limit` seconds.
     """
@@ -128,8 +128,8 @@ def run_child(
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Our own environment with a thread number, under every name a library may read it by, and
-    without a word on which kernels to use: each library chooses what suits the processor.
+    """The environment with the number of threads set in every variable that a library may read, and
+    without variables that select kernels, so that each library chooses those for the processor.
     """
     changed = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads))
     for name in _KERNEL_VARIABLES:
@@ -147,13 +147,14 @@ def best_setting(
     seconds: float,
     trials: int = 3,
 ) -> Setting:
-    """The setting with the fastest step in the median of a few short trials. Not in the best of
-    them: on a busy machine threads are fast once in a while and slow as a rule.
+    """The setting with the lowest median step time over a few short trials.
+
+    The minimum would mislead: on a busy machine, threads are usually slow and sometimes fast.
     """
     if len(settings) == 1:
         return settings[0]
-    # Threads that wait for each other on a busy machine can be a hundred times too slow; such a
-    # trial is given up.
+    # On a busy machine, threads that wait for each other can be a hundred times slower. Such a
+    # trial is stopped.
     limit = 60 + 30 * seconds
 
     def trial(setting: Setting) -> Callable[[], float]:
@@ -170,12 +171,12 @@ def best_setting(
 
 
 def geometric_mean(ratios: Sequence[float]) -> float:
-    """Of at least one positive number."""
+    """The geometric mean of at least one positive number."""
     return exp(sum(map(log, ratios)) / len(ratios))
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages compared, and how many processors there are."""
+    """The versions of Python and of the packages compared, and the number of processors."""
     found = {"python": sys.version.split()[0], "processors": str(os.cpu_count())}
     for package in ("numpy", "torch", "jax", "charrnn"):
         try:

@@ -1,8 +1,8 @@
-"""How fast text is written: charrnn's `write` against a loop in PyTorch.
+"""Sampling speed: charrnn's `write` against a loop in PyTorch.
 
     python -m benchmarks.sampling [--network 2x128] [--streams 1,64] [--length 200]
 
-Both draw one symbol at a time for all streams side by side.
+Both draw one symbol at a time for all streams in parallel.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ CONTESTANTS = {
     "charrnn": Contestant("charrnn", "write_charrnn"),
     "torch": Contestant("PyTorch", "write_torch", ("", "LSTMCell")),
 }
-"""By the name of the package each needs."""
+"""The contestants, by the package that each needs."""
 
 
 def measure(
     shape: Shape, choices: dict[str, list[Setting]], rounds: int, seconds: float, trial: float
 ) -> dict[str, Any]:
-    """One row: for every contestant its best setting and the figures of every round."""
+    """One row: the fastest setting of each contestant, and its times in each round."""
     settings, jobs = {}, {}
     for name, own in choices.items():
         contestant = CONTESTANTS[name]
@@ -48,7 +48,7 @@ def measure(
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """Speed and time per character of both, and their ratio."""
+    """Speed and time per character of both, and the ratio of the speeds."""
     names = list(results[0]["contestants"])
     head = ["Network", "Streams"]
     for name in names:
@@ -73,11 +73,11 @@ def table(results: list[dict[str, Any]]) -> str:
 @options.toy_option(networks=["2x16"], streams="1,3", length=5, rounds=1, seconds=0.05,
                     threads="1", variants=False)  # fmt: skip
 @click.option("--network", "networks", multiple=True, default=("2x128", "2x512"),
-              show_default=True, metavar="LAYERSxHIDDEN", help="Of LSTM cells.")  # fmt: skip
+              show_default=True, metavar="LAYERSxHIDDEN", help="Size of the LSTM.")  # fmt: skip
 @click.option("--streams", type=options.Numbers(), default="1,64", show_default=True,
-              help="How many texts are written side by side.")  # fmt: skip
+              help="Numbers of texts to write in parallel.")  # fmt: skip
 @click.option("--length", type=click.IntRange(min=1), default=200, show_default=True,
-              help="Characters that are timed together.")  # fmt: skip
+              help="Characters in each timed step.")  # fmt: skip
 @options.rounds_option(5)
 @options.seconds_option()
 @options.threads_option()
@@ -111,9 +111,9 @@ def main(
     except ChildError as error:
         raise click.ClickException(str(error)) from None
     notes = (
-        f"Medians (and range) of {rounds} rounds, a new process in each, by turns; "
-        "the time per character is that of all streams together. "
-        "A ratio above 1: charrnn is faster."
+        f"Medians (and range) of {rounds} rounds, each in a new process, in turn; "
+        "the time per character counts the characters of all streams. "
+        "Above 1, charrnn is faster."
     )
     show("Sampling", table(results), notes)
 

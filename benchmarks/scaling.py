@@ -1,14 +1,14 @@
-"""How far several machines go: a model of a training step, from step times measured on this one.
+"""How much several machines gain: a model of the step time, fitted to times on this machine.
 
     python -m benchmarks.scaling [--row 2x128,50,50] [--cell lstm]
 
-With p ranks a step takes
+With p ranks, a step takes
 
     T(p) = t(B / p) + 2 (p - 1) / p * bytes / bandwidth + 2 (p - 1) * latency
 
-t(b) = a + c b is the step of one machine over b streams, a straight line through two measured
-points: all B streams, and an eighth of them. The rest is the cost of a ring that sums 4 bytes a
-parameter.
+t(b) = a + c b is the time of a step over b streams on one machine: a straight line through two
+measured points, all B streams and an eighth of them. The other terms are the cost of a ring
+all-reduce of 4 bytes per parameter.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from charrnn.models import CharRNN, NetworkConfig
 
 STEP = Contestant("charrnn", "step_charrnn", has_workers=True)
 NETWORKS = {1: 50e-6, 10: 20e-6, 100: 5e-6}
-"""Gbit/s, and the latency of a message in seconds that is assumed with them."""
+"""Bandwidths in Gbit/s, and the latency of a message in seconds assumed for each."""
 RANKS = (2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One row: what a step sums, and how long it takes without summing."""
+    """One row: the bytes that a step sums, and its time without the sum."""
 
     shape: Shape
     bytes: int
     all_lanes: float
     """Seconds of a step over the whole batch on one machine."""
     few_lanes: float
-    """Over an eighth of it, at least one stream."""
+    """Seconds of a step over an eighth of the batch, but at least one stream."""
 
     def alone(self, streams: float) -> float:
-        """Seconds over `streams` streams, t(b)."""
+        """Seconds of a step over `streams` streams, t(b)."""
         few = eighth(self.shape).batch
         if few == self.shape.batch:
             return self.all_lanes
@@ -55,35 +55,35 @@ class Step:
         return self.all_lanes - slope * (self.shape.batch - streams)
 
     def summing(self, ranks: int, gigabits: float) -> float:
-        """Seconds that `ranks` ranks take to sum, over a network of `gigabits` Gbit/s."""
+        """Seconds of an all-reduce over `ranks` ranks at `gigabits` Gbit/s."""
         share = 2 * (ranks - 1) / ranks * self.bytes
         return share / (gigabits * 1e9 / 8) + 2 * (ranks - 1) * NETWORKS[int(gigabits)]
 
     def gain(self, ranks: int, gigabits: float) -> float:
-        """How many times as fast `ranks` ranks go through the same batch, T(1) / T(p)."""
+        """The speed-up of `ranks` ranks on the same batch, T(1) / T(p)."""
         streams = self.shape.batch / ranks
         return self.all_lanes / (self.alone(streams) + self.summing(ranks, gigabits))
 
     def break_even(self) -> float:
-        """The Gbit/s above which two ranks are faster than one, with a latency of 20 us; infinity
-        if none is enough.
+        """The bandwidth in Gbit/s above which two ranks are faster than one, with a latency of
+        20 microseconds; infinity if there is none.
         """
         saved = self.all_lanes - self.alone(self.shape.batch / 2) - 2 * NETWORKS[10]
         return 8e-9 * self.bytes / saved if self.shape.batch > 1 and saved > 0 else inf
 
     def efficiency(self, ranks: int, gigabits: float) -> float:
-        """The share of its time that a rank learns, where each brings a whole batch of its own."""
+        """The fraction of its time that a rank computes if every rank has a whole batch."""
         return self.all_lanes / (self.all_lanes + self.summing(ranks, gigabits))
 
 
 def eighth(shape: Shape) -> Shape:
-    """The same network over an eighth of the streams."""
+    """The same network with an eighth of the streams."""
     return replace(shape, batch=max(1, shape.batch // 8))
 
 
 def measure(shape: Shape, workers: int, rounds: int, seconds: float) -> Step:
-    """Time the step over all streams and over few, by turns. The fastest counts: a straight line
-    through two points that other programs have disturbed says nothing.
+    """Time the step over all streams and over an eighth, in turn, and take the fastest of each,
+    which other programs disturb least.
     """
     jobs = {
         name: partial(time_steps, STEP, each, Setting(workers=min(workers, each.batch)), seconds)
@@ -96,14 +96,14 @@ def measure(shape: Shape, workers: int, rounds: int, seconds: float) -> Step:
 
 
 def row(shape: Shape) -> list[str]:
-    """The first cells of each table."""
+    """The first cells of a row."""
     return [f"{shape.cell} {shape.layers} × {shape.hidden}", str(shape.batch), str(shape.seq)]
 
 
 def table_of_steps(steps: list[Step]) -> str:
-    """What was measured, and what follows from the sizes alone."""
+    """The measured times, and the numbers that follow from the sizes."""
     head = ["Network", "Batch", "Length", "MB summed", "GFLOP", "Step, ms",
-            "With 1/8 of the streams", "GFLOP/s", "Two ranks pay above, Gbit/s"]  # fmt: skip
+            "With 1/8 of the streams, ms", "GFLOP/s", "Two ranks pay above, Gbit/s"]  # fmt: skip
     lines = []
     for step in steps:
         work = operations(step.shape) / 1e9
@@ -116,7 +116,7 @@ def table_of_steps(steps: list[Step]) -> str:
 
 
 def table_of_gains(steps: list[Step]) -> str:
-    """The same batch shared out among more and more ranks."""
+    """Speed-ups when the ranks divide one batch."""
     head = ["Network", "Batch", "Gbit/s", *(f"{p} ranks" for p in RANKS), "Most", "at ranks"]
     lines = []
     for step in steps:
@@ -131,7 +131,7 @@ def table_of_gains(steps: list[Step]) -> str:
 
 
 def table_of_batches(steps: list[Step]) -> str:
-    """A whole batch for every rank: how much of its time it learns."""
+    """Efficiency when every rank has a whole batch."""
     pairs = [(p, g) for g in NETWORKS for p in (2, 16)]
     heads = [f"{p} ranks, {g} Gbit/s" for p, g in pairs]
     lines = [[*row(s.shape), *(f"{s.efficiency(p, g):.0%}" for p, g in pairs)] for s in steps]
@@ -155,7 +155,7 @@ def main(
     workers: int,
     json_file: Path | None,
 ) -> None:
-    """Measure row by row, then print what the model makes of it."""
+    """Measure row by row, then print the predictions of the model."""
     asked: dict[str, Any] = {"rounds": rounds, "seconds": seconds, "workers": workers}
     steps: list[Step] = []
     try:
@@ -168,8 +168,8 @@ def main(
         raise click.ClickException(str(error)) from None
     notes = f"The fastest step of {rounds} rounds, {workers} threads."
     show("A step on one machine", table_of_steps(steps), notes)
-    show("How many times as fast, the batch shared out", table_of_gains(steps))
-    show("Share of the time spent learning, a batch for every rank", table_of_batches(steps))
+    show("Speed-up, the same batch divided", table_of_gains(steps))
+    show("Fraction of the time spent computing, a batch for every rank", table_of_batches(steps))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is run in a benchmark, a network and chunks of text of some size, and how: the setting."""
+"""What a benchmark runs (the sizes of network and chunks) and how (the setting)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 CELL_NAMES = ("lstm", "gru", "rnn")
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 RATE, BETAS, EPSILON, CLIP = 2e-3, (0.9, 0.99), 1e-8, 1.0
-"""Adam's constants and the longest gradient, the same for every contestant."""
-_CHUNKS = 16  # different chunks that a contestant goes through again and again
+"""The constants of Adam and of clipping, the same for every contestant."""
+_CHUNKS = 16  # different chunks, used in a cycle
 
 
 @dataclass(frozen=True)
 class Shape:
-    """One row of a table: a network, and `batch` streams of `seq` symbols for it."""
+    """One row of a table: a network, and its chunks of `batch` streams of `seq` symbols."""
 
     layers: int
     hidden: int
@@ -30,7 +30,7 @@ class Shape:
 
     @classmethod
     def parse(cls, text: str) -> Shape:
-        """Read `2x128,50,50`: layers x hidden, batch, sequence. A ValueError if it is not that."""
+        """Parse `2x128,50,50`: layers x hidden, batch, sequence. A ValueError if malformed."""
         size, batch, seq = text.split(",")
         layers, hidden = size.split("x")
         shape = cls(int(layers), int(hidden), int(batch), int(seq))
@@ -43,7 +43,7 @@ class Shape:
 
     @property
     def chars(self) -> int:
-        """Characters that one step goes through."""
+        """Characters per step."""
         return self.batch * self.seq
 
     def with_cell(self, cell: str) -> Shape:
@@ -51,19 +51,19 @@ class Shape:
         return replace(self, cell=cell)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, from which `Shape(**data)` makes it again."""
+        """Plain data: `Shape(**data)` is the inverse."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How a contestant is run: what it may choose for itself."""
+    """How a contestant is run."""
 
     threads: int = 1
     workers: int = 1
-    """Workers that share the streams of a batch, which only charrnn has."""
+    """Workers that divide the streams of a batch; only charrnn has them."""
     variant: str = ""
-    """One of several ways to write the same thing, by a name of the contestant's own."""
+    """The implementation, by a name that the contestant defines."""
 
     def __str__(self) -> str:
         parts = [f"{self.threads} thread{'s' * (self.threads > 1)}"]
@@ -73,7 +73,7 @@ class Setting:
 
 
 def text_of(shape: Shape) -> NDArray[np.int64]:
-    """Random symbol numbers, just enough for whole chunks and the last target."""
+    """Random symbol numbers: whole chunks and the last target."""
     length = shape.chars * _CHUNKS + 1
     ids = np.random.default_rng(1).integers(0, shape.symbols, length)
     ids[: shape.symbols] = np.arange(shape.symbols)[:length]  # so that every symbol occurs
@@ -81,7 +81,7 @@ def text_of(shape: Shape) -> NDArray[np.int64]:
 
 
 def chunks_of(shape: Shape) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Inputs and targets `(T, B)` without end, cut from the text as charrnn cuts it."""
+    """An endless iterator of inputs and targets `(T, B)`, cut from the text as charrnn cuts it."""
     ids = text_of(shape)
     inputs, targets = (part.reshape(shape.batch, -1) for part in (ids[:-1], ids[1:]))
     pairs = []

@@ -1,9 +1,9 @@
-"""How long the command takes to start, against the imports that it cannot do without.
+"""Start-up time of the command, against that of the imports it needs.
 
     python -m benchmarks.startup [--rounds 11]
 
-The thread variables are left as they are found: this is what a user waits for. Modules are compiled
-before the first round, as they are once a package is installed.
+The thread variables are not changed, so the times are those that a user sees. Modules are compiled
+before the first round, as in an installed package.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from charrnn.tasks import LanguageModelConfig
 
 IMPORTS = "import numpy, click, rich"
 ONE_THREAD = f"import os; os.environ['OPENBLAS_NUM_THREADS'] = '1'; {IMPORTS}"
-"""As the command has it: on a busy machine the threads that NumPy starts can wait for long."""
+"""The setting of the command. On a busy machine, threads that NumPy starts can wait long."""
 
 
 def command() -> list[str]:
-    """`charrnn` as it is installed beside this Python, or else as a module."""
+    """The `charrnn` script installed with this Python, or else the module."""
     script = shutil.which("charrnn", path=str(Path(sys.executable).parent))
     return [script] if script else [sys.executable, "-m", "charrnn"]
 
 
 def commands(checkpoint: Path) -> dict[str, list[str]]:
-    """What is timed, by what a reader would type."""
+    """The commands to time, by the text shown in the table."""
     return {
         f'python -c "{IMPORTS}"': [sys.executable, "-c", IMPORTS],
         "the same with one BLAS thread": [sys.executable, "-c", ONE_THREAD],
@@ -53,14 +53,14 @@ def commands(checkpoint: Path) -> dict[str, list[str]]:
 
 
 def untrained(path: Path) -> None:
-    """A checkpoint of the default network, which loads like any other."""
+    """Save a checkpoint of an untrained network of the default size."""
     vocabulary = Vocabulary([10, *range(32, 96)])
     shape = resolve_for_length(LanguageModelConfig(), 1_000_000).network(len(vocabulary))
     save(Checkpoint(CharRNN.initialised(shape, np.random.default_rng(1)), vocabulary), path)
 
 
 def timer(arguments: list[str]) -> Callable[[], float]:
-    """Runs a command once and says how long that took, in seconds."""
+    """A function that runs a command once and returns the seconds it took."""
     compiling = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
 
     def run() -> float:
@@ -72,7 +72,7 @@ def timer(arguments: list[str]) -> Callable[[], float]:
 
 
 def table(times: dict[str, list[float]]) -> str:
-    """Medians in milliseconds, and the ratio to the imports."""
+    """Medians in milliseconds, and their ratio to the imports."""
     spreads = {name: Spread.of([1000 * t for t in each]) for name, each in times.items()}
     imports = next(iter(spreads.values())).median
     lines = [[f"`{n}`", spread(s), f"{s.median / imports:.2f}"] for n, s in spreads.items()]
@@ -86,19 +86,19 @@ def table(times: dict[str, list[float]]) -> str:
 @options.rounds_option(11)
 @options.json_option()
 def main(checkpoint: Path | None, rounds: int, json_file: Path | None) -> None:
-    """Time every command by turns and print the table."""
+    """Time the commands in turn and print the table."""
     with TemporaryDirectory() as folder:
         if checkpoint is None:
             checkpoint = Path(folder) / "best.npz"
             untrained(checkpoint)
         jobs = {name: timer(arguments) for name, arguments in commands(checkpoint).items()}
         try:
-            interleaved(jobs, 1)  # not counted: reads the files and compiles the modules
+            interleaved(jobs, 1)  # not counted: fills the page cache and compiles the modules
             times = interleaved(jobs, rounds)
         except subprocess.CalledProcessError as error:
             raise click.ClickException(f"{error.cmd} failed: {error.stderr.decode()}") from None
     keep(json_file, "startup", {"rounds": rounds}, times)
-    show("Startup", table(times), f"Medians (and range) of {rounds} rounds, by turns.")
+    show("Startup", table(times), f"Medians (and range) of {rounds} rounds, in turn.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""charrnn's training step, as `charrnn train` takes it."""
+"""The training step of `charrnn train`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from charrnn.training.training_step import TrainingStep
 
 
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:
-    """One whole step; BLAS took its thread number from the environment when it was loaded."""
+    """One whole step. BLAS has read its number of threads from the environment."""
     learner = TrainingStep(make_task(corpus_of(shape), config_of(shape, setting.workers)))
     assert learner.batches.chunk(0)[0].shape == (shape.seq, shape.batch)
     return lambda: learner.update(RATE)[0]
 
 
 def corpus_of(shape: Shape) -> Corpus:
-    """A random text of exactly the shape's vocabulary, all of it to train on."""
+    """A random text with exactly the shape's vocabulary, all of it for training."""
     vocabulary = Vocabulary(range(0x4E00, 0x4E00 + shape.symbols))
     ids = text_of(shape).astype(vocabulary.dtype)
     return Corpus("random", vocabulary, ids, ids[:0], ids[:0], "")
 
 
 def config_of(shape: Shape, workers: int = 1) -> TrainConfig:
-    """The options that make charrnn's step that of the other contestants."""
+    """Options that give charrnn the same step as the other contestants."""
     return LanguageModelConfig(
         cell=shape.cell,
         hidden=shape.hidden,
@@ -35,7 +35,7 @@ def config_of(shape: Shape, workers: int = 1) -> TrainConfig:
         batch=shape.batch,
         seq=shape.seq,
         workers=workers,
-        steps=1_000_000,  # the budget, which is never used up
+        steps=1_000_000,  # a budget that is never reached
         dropout=0.0,  # the others have neither dropout nor resets
         reset=0.0,
         clip=CLIP,

@@ -17,13 +17,13 @@ Tree = Any
 
 
 VARIANTS = {"": 1, "unroll 5": 5}
-"""How many time steps the compiler writes out at a time; either may be the faster."""
+"""How many time steps the compiler unrolls. Which is faster depends on the shape."""
 
 
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:
-    """One whole step. JAX took its thread number from the environment."""
+    """One whole step. JAX has read its number of threads from the environment."""
     params = initialised(shape)
-    # Buffers are given up to the call, so none may be in two places.
+    # The call donates its buffers, so no two arguments may share one.
     moments = tuple(jax.tree.map(jnp.zeros_like, params) for _ in range(2))
     state = start(shape)
     unroll = VARIANTS[setting.variant]
@@ -37,15 +37,15 @@ def build(shape: Shape, setting: Setting) -> Callable[[], float]:
         count += 1
         before = loss
         params, moments, state, loss = train(params, moments, state, ids, targets, count)
-        # Waiting for the last step, not for this one, leaves JAX its asynchronous calls, and in
-        # the long run there is still one step a call.
+        # Waiting for the previous step keeps JAX's calls asynchronous. On average there is still
+        # one step per call.
         return float(before)
 
     return step
 
 
 def initialised(shape: Shape) -> Tree:
-    """Fresh parameters by the names of charrnn's equations."""
+    """Random parameters, with the names of charrnn's equations."""
     rng = np.random.default_rng(1)
     wide, bound = GATES[shape.cell] * shape.hidden, shape.hidden**-0.5
 

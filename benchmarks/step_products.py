@@ -1,4 +1,4 @@
-"""The matrix products of charrnn's training step and nothing else, in its order."""
+"""Only the matrix products of charrnn's training step, in the same order."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ from charrnn.nn.params import Params
 from charrnn.training.parallel.workers import ProcessWorker, ThreadWorker
 
 ONE_HOT_LIMIT = 350
-"""Above this vocabulary charrnn adds up the rows of dW without a product."""
+"""Above this vocab size, charrnn sums the rows of dW without a product."""
 
 Array = NDArray[np.float32]
 Product = tuple[Array, Array, Array]
-"""The two factors and where their product goes."""
+"""Two factors and the array for their product."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """The arrays of one recurrent layer that enter or leave its products."""
+    """The products of one recurrent layer."""
 
     forward: list[Product]
     backward: list[Product]
 
 
 class Share:
-    """The products of some streams, for a worker, which thinks that they are a model."""
+    """The products of some streams, with the interface of a model, for a worker."""
 
     def __init__(self, shape: Shape) -> None:
         self.params = Params({}, _empty(0))
         self.products = [callable_of(*product) for product in products_of(shape)]
 
     def gradient(self, *job: Any) -> tuple[float, tuple[Array, ...]]:
-        """Each product, in order."""
+        """Compute all products, in order."""
         for multiply in self.products:
             multiply()
         return 0.0, ()
 
 
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:
-    """All products of one step; BLAS took its thread number from the environment.
+    """All products of one step. BLAS has read its number of threads from the environment.
 
-    Workers share the streams as charrnn's do, each with products of its own.
+    Workers divide the streams as in charrnn; each computes its own products.
     """
     workers = min(setting.workers, shape.batch)
     edges = [n * shape.batch // workers for n in range(workers + 1)]
     first, *rest = (Share(replace(shape, batch=b - a)) for a, b in pairwise(edges))
     worker: Any = ProcessWorker if sys.platform == "linux" else ThreadWorker
-    others = [worker(share) for share in rest]  # a share has the methods that a worker calls
+    others = [worker(share) for share in rest]
     job = (None, None, (), 1.0, None)
 
     def step() -> float:
@@ -71,14 +71,14 @@ def build(shape: Shape, setting: Setting) -> Callable[[], float]:
 
 
 def callable_of(a: Array, b: Array, out: Array) -> Callable[[], object]:
-    """A product to be made again and again, the way charrnn makes it."""
+    """A function that computes the product in the same way as charrnn."""
     if a.flags.c_contiguous and b.flags.c_contiguous:
         return partial(product(b, out), a)
     return partial(np.matmul, a, b, out)
 
 
 def products_of(shape: Shape) -> Iterator[Product]:
-    """Layer by layer up, the output layer, and layer by layer down again."""
+    """The layers from the bottom up, the output layer, and the layers from the top down."""
     layers = [_layer(shape, first=n == 0) for n in range(shape.layers)]
     rows, hidden, symbols = shape.chars, shape.hidden, shape.symbols
     y, V, dlogits = _random(rows, hidden), _random(hidden, symbols), _random(rows, symbols)
@@ -92,14 +92,14 @@ def products_of(shape: Shape) -> Iterator[Product]:
 
 
 def operations(shape: Shape) -> int:
-    """Multiplications and additions in them."""
+    """The number of multiplications and additions."""
     return sum(2 * a.shape[0] * a.shape[1] * b.shape[1] for a, b, _ in products_of(shape))
 
 
 def _layer(shape: Shape, *, first: bool) -> Layer:
     steps, batch, hidden = shape.seq, shape.batch, shape.hidden
     wide, rows = GATES[shape.cell] * hidden, shape.chars
-    # Every step has its own piece of h and z, as in training, where they pass through the caches.
+    # Each step has its own slice of h and z, as in training, so that caches behave alike.
     h, z = _random(steps, batch, hidden), _random(steps, batch, wide)
     flat_h, flat_z = h.reshape(rows, hidden), z.reshape(rows, wide)
     U, u, dh = _random(hidden, wide), _empty(batch, wide), _empty(batch, hidden)

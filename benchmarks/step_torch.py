@@ -20,7 +20,7 @@ class Network(torch.nn.Module):
         super().__init__()
         self.recurrent = LAYERS[shape.cell](shape.symbols, shape.hidden, shape.layers)
         self.output = torch.nn.Linear(shape.hidden, shape.symbols)
-        # Rows of a unit matrix are the cheapest way to one-hot vectors in float32.
+        # Gathering rows of a unit matrix is the fastest way to make one-hot vectors.
         self.register_buffer("unit", torch.eye(shape.symbols))
 
     def forward(self, ids: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
@@ -55,5 +55,5 @@ def build(shape: Shape, setting: Setting) -> Callable[[], float]:
 
 
 def detached(state: Any) -> Any:
-    """The state as the start of the next chunk: nothing flows back through it."""
+    """The initial state of the next chunk, detached from the graph."""
     return tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()

@@ -1,4 +1,4 @@
-"""Results as people and programs read them: Markdown tables and JSON files."""
+"""Results as Markdown tables and JSON files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.rounds import Spread, versions
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for GitHub, its first column to the left, the others to the right."""
+    """A Markdown table; the first column is left-aligned, the others right-aligned."""
     rule = [":--", *["--:"] * (len(head) - 1)]
     return "".join(f"| {' | '.join(row)} |\n" for row in (head, rule, *rows))
 
@@ -23,21 +23,21 @@ def spread(values: Spread) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits that count, or all those before the point."""
+    """Format with three significant digits, or with all digits before the point."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
 
 
 def show(title: str, table: str, notes: str = "") -> None:
-    """Print a table with what it was measured on."""
+    """Print a table and the versions that it was measured with."""
     used = ", ".join(f"{name} {what}" for name, what in versions().items())
     sys.stdout.write(f"### {title}\n\n{table}\n{notes}{' ' * bool(notes)}Measured with {used}.\n\n")
 
 
 def keep(path: Path | None, name: str, options: dict[str, Any], results: Any) -> None:
-    """Write the raw figures, when a file is wanted; called after every row, so that a run that is
-    stopped has not been for nothing.
+    """Write the raw measurements if there is a path. Call it after each row, so that an interrupted
+    benchmark keeps its results.
     """
     if path is None:
         return

@@ -1,8 +1,8 @@
-"""The child process of a round: build one contestant, warm it up, time its steps, print figures.
+"""The child process of a round: build one contestant, warm it up and time its steps.
 
     python -m benchmarks.timed_child JOB
 
-JOB is what `rounds.time_steps` writes; the last line of the output is the figures, in JSON.
+JOB is the JSON that `rounds.time_steps` writes. The last line of the output has the times, in JSON.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if __name__ == "__main__" and "charrnn" in json.loads(sys.argv[1])["module"]:
 
 from benchmarks.shapes import Setting, Shape
 
-_WARM_UP_STEPS = 2  # the least: a compiler works in the first, an allocator settles in the second
+_WARM_UP_STEPS = 2  # at least: the first compiles, the second settles the allocator
 _STEPS = 3
 
 
 def main(job: dict[str, Any]) -> None:
-    """Do the job and print its figures."""
+    """Do the job and print the measurements."""
     build = import_module(job["module"]).build
     step = build(Shape(**job["shape"]), Setting(**job["setting"]))
     timed(step, _WARM_UP_STEPS, job["seconds"] / 6)
@@ -51,7 +51,7 @@ def main(job: dict[str, Any]) -> None:
 
 
 def timed(step: Callable[[], float], least: int, seconds: float) -> list[float]:
-    """The time of each step, for so many seconds and `least` steps at any rate."""
+    """The time of each step, for `seconds` seconds and at least `least` steps."""
     times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < least or time.perf_counter() < end:
@@ -62,16 +62,16 @@ def timed(step: Callable[[], float], least: int, seconds: float) -> list[float]:
 
 
 def peak_mb() -> float:
-    """The most memory this process has held, in units of 10^6 bytes."""
+    """The peak memory of this process, in units of 10^6 bytes."""
     peak = status_mb("VmHWM")
-    if peak is not None:  # on Linux getrusage starts from the memory of the parent process
+    if peak is not None:  # on Linux, getrusage includes the memory of the parent process
         return peak
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def status_mb(name: str) -> float | None:
-    """What Linux says of the memory of this process, in units of 10^6 bytes; None elsewhere."""
+    """A memory field of /proc/self/status, in units of 10^6 bytes; None outside Linux."""
     status = Path("/proc/self/status")
     if not status.exists():
         return None

@@ -33,18 +33,18 @@ CONTESTANTS = {
     "torch": Contestant("PyTorch", "step_torch"),
     "jax": Contestant("JAX", "step_jax", ("", "unroll 5")),
 }
-"""By the name of the package each needs."""
+"""The contestants, by the package that each needs."""
 
 
 def installed() -> list[str]:
-    """The contestants that can run here."""
+    """The contestants whose package is installed."""
     return [name for name in CONTESTANTS if find_spec(name)]
 
 
 def measure(
     shape: Shape, choices: dict[str, list[Setting]], rounds: int, seconds: float, trial: float
 ) -> dict[str, Any]:
-    """One row: for every contestant its best setting and the figures of every round."""
+    """One row: the fastest setting of each contestant, and its times in each round."""
     best = {
         name: best_setting(CONTESTANTS[name], shape, settings, trial)
         for name, settings in choices.items()
@@ -61,7 +61,7 @@ def measure(
 
 
 def speed(row: dict[str, Any], name: str) -> Spread:
-    """Characters per second, from the median step of every round."""
+    """Characters per second, from the median step time of each round."""
     chars = Shape(**row["shape"]).chars
     return Spread.of([chars / f["median"] for f in row["contestants"][name]["rounds"]])
 
@@ -94,7 +94,7 @@ def table(results: list[dict[str, Any]], names: Sequence[str]) -> str:
 @options.row_option()
 @options.cell_option()
 @click.option("--contestant", "names", type=click.Choice(tuple(CONTESTANTS)), multiple=True,
-              help="May be given several times.  [default: all that are installed]")  # fmt: skip
+              help="Program to time. Repeatable.  [default: all installed]")  # fmt: skip
 @options.rounds_option(5)
 @options.seconds_option()
 @options.threads_option()
@@ -130,9 +130,9 @@ def main(
     except ChildError as error:
         raise click.ClickException(str(error)) from None
     notes = (
-        f"Medians (and range) of {rounds} rounds, a new process in each, by turns; "
-        "every contestant with the setting that was its fastest in a trial. "
-        "A ratio above 1: charrnn is faster."
+        f"Medians (and range) of {rounds} rounds, each in a new process, in turn; "
+        "every contestant uses its fastest setting. "
+        "Above 1, charrnn is faster."
     )
     show("Training, characters per second", table(results, names), notes)
 

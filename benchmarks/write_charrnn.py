@@ -1,4 +1,4 @@
-"""charrnn writing text: `write`, symbol by symbol."""
+"""Sampling with charrnn's `write`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from charrnn.models import CharRNN, NetworkConfig
 
 
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:
-    """`shape.batch` streams of `shape.seq` symbols, side by side."""
+    """Sample `shape.batch` streams of `shape.seq` symbols in parallel."""
     config = NetworkConfig(shape.symbols, shape.cell, shape.hidden, shape.layers)
     model = CharRNN.initialised(config, np.random.default_rng(1))
     rngs = [np.random.default_rng(n) for n in range(shape.batch)]

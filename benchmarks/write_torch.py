@@ -1,4 +1,4 @@
-"""PyTorch writing text: one symbol at a time, drawn by `torch.multinomial`."""
+"""Sampling with PyTorch, one symbol at a time, with `torch.multinomial`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.step_torch import Network
 
 
 class CellByCell(torch.nn.Module):
-    """The same network from `LSTMCell`s, which do less around one step than `LSTM` does."""
+    """The same network made of `LSTMCell`s, which have less overhead per step than `LSTM`."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -35,11 +35,11 @@ class CellByCell(torch.nn.Module):
 
 
 VARIANTS: dict[str, Callable[[Shape], torch.nn.Module]] = {"": Network, "LSTMCell": CellByCell}
-"""Ways to write the network."""
+"""Implementations of the network."""
 
 
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:
-    """`shape.batch` streams of `shape.seq` symbols, side by side."""
+    """Sample `shape.batch` streams of `shape.seq` symbols in parallel."""
     torch.set_num_threads(setting.threads)
     torch.manual_seed(1)
     model = VARIANTS[setting.variant](shape).eval()
@@ -53,7 +53,7 @@ def build(shape: Shape, setting: Setting) -> Callable[[], float]:
 
 @torch.inference_mode()
 def written(model: torch.nn.Module, ids: torch.Tensor, length: int) -> list[Any]:
-    """The symbols drawn after ids `(B,)`, as NumPy arrays, which cost nothing here."""
+    """The symbols drawn after ids `(B,)`, as NumPy arrays (a conversion without a copy)."""
     state, drawn = None, []
     for _ in range(length):
         logits, state = model(ids[None], state)

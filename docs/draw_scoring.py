@@ -1,4 +1,4 @@
-"""Draw docs/scoring.svg: lines of which all but the first have something wrong with them.
+"""Draw docs/scoring.svg: `charrnn score --show` on five lines, four of which have an error.
 
 python docs/draw_scoring.py
 """
@@ -19,7 +19,7 @@ I shall not go with thee to
 
 
 def main() -> None:
-    """Score the lines with the model that ships."""
+    """Score the lines with the bundled model."""
     shipped = Path(__file__).parent.parent / "checkpoints" / "shakespeare"
     with TemporaryDirectory() as folder:
         shutil.copytree(shipped, Path(folder, "checkpoints", "shakespeare"))

@@ -1,8 +1,8 @@
-"""Draw docs/training.svg: what a terminal shows while `charrnn train` runs, and the end of it.
+"""Draw docs/training.svg: a terminal in which `charrnn train` has run.
 
     python docs/draw_training.py [arguments of charrnn train]
 
-Runs the command in a terminal of 80 columns and keeps the last screen it drew.
+Runs the command in a terminal of 80 columns and draws the last screen.
 """
 
 import io
@@ -20,8 +20,8 @@ WIDTH = 80
 
 
 def main(arguments: list[str]) -> None:
-    """Run, keep the last screen, draw it."""
-    draw("training", ["train", *(arguments or ["tinyshakespeare", "--minutes", "3"])])
+    """Run the command and draw its last screen."""
+    draw("training", ["train", *(arguments or ["elizabethan", "--epochs", "8"])])
 
 
 def draw(picture: str, arguments: Sequence[str], cwd: Path | None = None) -> None:

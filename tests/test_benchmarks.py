@@ -184,7 +184,7 @@ def test_a_run_with_other_options_or_text_is_not_reused_for_a_row(tmp_path: Path
     other.write_text("men and doors. " * 900, "utf-8")
     done = run("published.war_and_peace", str(other), "--toy", "--row", "gru-1x76", *out[:2])
     assert done.returncode == 1
-    assert f"has learned {text}" in done.stderr
+    assert f"was trained on {text}" in done.stderr
 
 
 def _figures(table: str) -> list[str]:

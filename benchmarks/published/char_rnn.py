@@ -1,13 +1,13 @@
-"""Tiny Shakespeare on the split of char-rnn (Karpathy 2015), by its recipe and by this program's.
+"""Tiny Shakespeare with the split of char-rnn (Karpathy 2015): its recipe, and charrnn's own.
 
     python -m benchmarks.published.char_rnn tinyshakespeare.txt [--row recipe] [--out runs]
 
-char-rnn cuts the text into 50 streams and each stream into chunks of 50 characters, of which the
-first 95 % are trained on and the rest are validation: every stream, and so every play, is in both.
-Two files are written to `--out`, the parts of all streams to train on and those to validate on;
-with 50 streams each stream of the first file is the part of one of the text. The published figure
-is the validation loss of the best epoch. Here a stream's part is read after that of the stream
-before, there from the start state.
+char-rnn cuts the text into 50 streams and each stream into chunks of 50 characters. The first 95 %
+of the chunks of a stream are for training, the rest for validation, so every stream is in both
+parts. The script writes the two parts as files to `--out`. Training on the first file with 50
+streams uses the same streams as char-rnn. The published loss is the validation loss of the best
+epoch. charrnn reads the validation parts of the streams one after another with carried state;
+char-rnn reads each from the start state.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BEST = 1.394
 
 
 def interleaved(text: Path, out: Path) -> tuple[Path, dict[str, Any]]:
-    """The two files of char-rnn's split. One character more ends the first, the last target."""
+    """Write the two files of char-rnn's split. The first ends with the last target."""
     read = text.read_text("utf-8")
     chunks = len(read) // (_LANES * _SEQ)
     length, kept = chunks * _SEQ, int(chunks * _TRAIN) * _SEQ
@@ -44,7 +44,7 @@ main = script(
         [
             Row("recipe", "char-rnn's recipe", {**_SIZE, **_RECIPE}, _BEST, "valid"),
             Row("own", "own recipe", {**_SIZE, "dropout": 0.1}, _BEST, "valid"),
-            Row("own-gru", "own recipe, gru of as many parameters",
+            Row("own-gru", "own recipe, gru with as many parameters",
                 {**_SIZE, "cell": "gru", "hidden": 149, "dropout": 0.1}, _BEST, "valid"),
         ],
         "Nats per character of the validation part.",

@@ -1,4 +1,4 @@
-"""Published results beside our own: each row of a table is a run of `charrnn train`."""
+"""Tables of published and reproduced results: each row is a run of `charrnn train`."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ from charrnn.tasks import make_config
 HEAD = ("", "published", "nats", "bits", "perplexity", "parameters", "best epoch", "seconds")
 _TOY = {"hidden": 8, "batch": 4, "seq": 8, "steps": 4, "workers": 1}
 Figures = dict[str, dict[str, Any]]
-"""The last record of each run, by the name of the run."""
+"""The last log record of each run, by the name of the run."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is trained, and what others reported of the same."""
+    """A run to train, and the published loss to compare it with."""
 
     name: str
-    """Of the run."""
+    """The name of the run."""
     what: str
-    """In the table."""
+    """Its label in the table."""
     options: Mapping[str, Any]
-    """Of `charrnn train`."""
+    """Its options of `charrnn train`."""
     published: float | None = None
-    """In nats per character."""
+    """The published loss, in nats per character."""
     part: str = "test"
-    """Which part is looked at; `valid` where the published figure is of the part that the best
-    epoch was chosen on.
+    """The part to report: `valid` if the published loss is of the part that selected the best
+    epoch.
     """
 
     @property
     def arguments(self) -> list[str]:
-        """The options as they are typed."""
+        """The options as command-line arguments."""
         flags = ((f"--{name.replace('_', '-')}", value) for name, value in self.options.items())
         return [part for flag, value in flags for part in (flag, str(value))]
 
     @property
     def toy(self) -> Row:
-        """The same in a second."""
+        """The same row with tiny sizes, which takes a second."""
         if self.options.get("cell") == "ngram":
             return self
         kept = {name: value for name, value in self.options.items() if name not in BUDGETS}
@@ -62,7 +62,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows that are trained on the same text."""
+    """Rows with the same text."""
 
     title: str
     rows: Sequence[Row]
@@ -70,14 +70,14 @@ class Table:
     prepare: Callable[[Path, Path], tuple[Path, dict[str, Any]]] = field(
         default=lambda text, out: (text, {})
     )
-    """From the text and the folder of runs to the text that is trained on, and more options."""
+    """Maps the text and the folder of runs to the training text and further options."""
     after: Callable[[Path, Path, Figures], None] | None = None
-    """What else is measured, from the text, the folder of runs and the figures."""
+    """Called at the end with the text, the folder of runs and the results: further measurements."""
 
 
 def charrnn(*arguments: str | Path) -> str:
-    """Run the program; its standard output. Where it fails or is interrupted so does the script,
-    with the same exit code.
+    """Run charrnn and return its standard output. If it fails or is interrupted, the script exits
+    with the same code.
     """
     command = [sys.executable, "-m", "charrnn", *map(str, arguments)]
     wanted = {**environment(1), "PYTHONPATH": str(ROOT)}
@@ -91,7 +91,7 @@ def charrnn(*arguments: str | Path) -> str:
 
 
 def learn(row: Row, text: Path, out: Path) -> dict[str, Any]:
-    """The last record of the row's run, which is trained, or trained to its end, if it is not."""
+    """Train the run of a row, or resume it if it is unfinished. Returns its last log record."""
     run = Run(out / row.name)
     if run.best.exists():
         _check(row, text, run)
@@ -99,7 +99,7 @@ def learn(row: Row, text: Path, out: Path) -> dict[str, Any]:
         if run.last.exists():
             charrnn("train", text, "--resume", run.path)
         else:
-            if run.path.exists():  # cut off before anything was saved
+            if run.path.exists():  # interrupted before anything was saved
                 shutil.rmtree(run.path)
             charrnn("train", text, *row.arguments, "--name", row.name, "--out", out)
         done = _finished(run)
@@ -108,12 +108,12 @@ def learn(row: Row, text: Path, out: Path) -> dict[str, Any]:
 
 
 def _check(row: Row, text: Path, run: Run) -> None:
-    """End here if the run was begun with another text or other options."""
+    """Stop with an error if the run has another text or other options."""
     meta = read_meta(run.best)
     learned = [Path(place).resolve() for place in meta["corpus"]["sources"]]
     if learned != [text.resolve()]:
         raise click.ClickException(
-            f"{run.path} has learned {', '.join(map(str, learned))}; remove it, or give another "
+            f"{run.path} was trained on {', '.join(map(str, learned))}; remove it, or give another "
             "--out."
         )
     stored = make_config(meta["config"], str(run.best))
@@ -144,7 +144,7 @@ def cells(row: Row, done: dict[str, Any], run: Run) -> list[str]:
 
 
 def reproduce(table: Table, rows: Sequence[Row], text: Path, out: Path) -> None:
-    """Train what is missing and print the table."""
+    """Train the missing runs and print the table."""
     out.mkdir(parents=True, exist_ok=True)
     used, more = table.prepare(text, out)
     shown, results, commands = [], Figures(), []
@@ -164,15 +164,15 @@ def reproduce(table: Table, rows: Sequence[Row], text: Path, out: Path) -> None:
 
 
 def script(table: Table, doc: str | None) -> click.Command:
-    """A command that takes the path of the text, where runs go, and which rows are wanted."""
+    """A command with the path of the text, the folder of runs and the rows as arguments."""
 
     @click.command(help=doc)
     @click.argument("text", type=click.Path(exists=True, dir_okay=False, path_type=Path))
     @click.option("--out", type=click.Path(path_type=Path), default="runs", show_default=True,
-                  help="Where the runs are.")  # fmt: skip
+                  help="Folder of the runs.")  # fmt: skip
     @click.option("--row", "chosen", multiple=True, type=click.Choice([r.name for r in table.rows]),
-                  help="Only this row; may be given several times.")  # fmt: skip
-    @click.option("--toy", is_flag=True, help="Four updates a row, to see that it runs.")
+                  help="Run only this row. Repeatable.")  # fmt: skip
+    @click.option("--toy", is_flag=True, help="Four updates per row, to check that it runs.")
     def main(text: Path, out: Path, chosen: tuple[str, ...], toy: bool) -> None:
         rows = [row for row in table.rows if not chosen or row.name in chosen]
         reproduce(table, [row.toy for row in rows] if toy else rows, text, out)

@@ -1,10 +1,10 @@
-"""Poems of the Tang, one couplet a line, 90/5/5: networks beside n-grams, and couplets they write.
+"""Tang poems, one couplet per line, 90/5/5: networks against n-grams.
 
     python -m benchmarks.published.tang_poems tang_poetry.txt [--row gru] [--out runs]
 
-Nothing comparable was published; the n-grams are the measure. Ten couplets of the best network are
-printed, and how many of 500 have the form: two halves of five or of seven characters, the first
-ended by a comma, the second by a full stop.
+No comparable result is published, so n-grams are the baseline. The script prints ten couplets of
+the best network, and how many of 500 have the right form: two halves of five or of seven
+characters, the first followed by a comma, the second by a full stop.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WRITTEN, _SHOWN = 500, 10
 
 
 def write(text: Path, out: Path, figures: Figures) -> None:
-    """Couplets of the network with the lowest test loss."""
+    """Sample couplets from the network with the lowest test loss."""
     networks = {
         n: f["losses"]["test"]["nats_per_char"] for n, f in figures.items() if "gram" not in n
     }
@@ -38,7 +38,7 @@ def write(text: Path, out: Path, figures: Figures) -> None:
     read = set(text.read_text("utf-8").splitlines())
     copied = sum(couplet in read for couplet in couplets)
     click.echo("".join(f"    {couplet}\n" for couplet in couplets[:_SHOWN]))
-    click.echo(f"{formed} of {_WRITTEN} couplets of {best} have the form; {copied} are copied.")
+    click.echo(f"{formed} of {_WRITTEN} couplets of {best} are well formed; {copied} are copied.")
 
 
 main = script(
@@ -52,7 +52,7 @@ main = script(
                 for n in range(1, 8)
             ),
         ],
-        "Nats per character of the test part; 5,387 kinds of characters.",
+        "Nats per character of the test part; 5,387 distinct characters.",
         after=write,
     ),
     __doc__,

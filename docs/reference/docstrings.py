@@ -1,6 +1,6 @@
-"""How docstrings become reference pages.
+"""Convert docstrings to Markdown for the reference pages.
 
-They are prose and equations, and Markdown would run the lines of equations together.
+Docstrings are prose and equations; plain Markdown would join the lines of equations.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _EQUATION = re.compile(r"[^\s.,;:][^.,;:]{0,29}? = ")
 
 
 def _is_equations(paragraph: str) -> bool:
-    """Every line says what something equals, and it is no sentence that happens to begin so."""
+    """Whether every line is an equation, rather than a sentence that happens to start like one."""
     spaced = "    " in paragraph or not paragraph.endswith(".")
     return spaced and all(_EQUATION.match(line) for line in paragraph.splitlines())
 
@@ -31,10 +31,10 @@ def _paragraph(text: str) -> str:
 
 
 class Docstrings(griffe.Extension):
-    """Equations keep their lines; an option of `TrainConfig` is documented by its help."""
+    """Keeps the lines of equations, and documents an option by its help text."""
 
     def on_attribute_instance(self, *, attr: griffe.Attribute, **kwargs: Any) -> None:
-        """`name: int = option(50, "Help.")` becomes `name: int = 50` and a docstring."""
+        """Turn `name: int = option(50, "Help.")` into `name: int = 50` and a docstring."""
         value = attr.value
         if isinstance(value, griffe.ExprCall) and str(value.function) == "option":
             default, text = value.arguments[:2]
@@ -44,9 +44,9 @@ class Docstrings(griffe.Extension):
             )
 
     def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
-        """Each paragraph of a docstring, as Markdown that looks like the docstring.
+        """Convert each paragraph of a docstring to Markdown.
 
-        What a package exports is shown once, in the module that defines it.
+        A name that a package re-exports is shown once, in the module that defines it.
         """
         if isinstance(obj, griffe.Module) and obj.is_subpackage:
             obj.exports = None

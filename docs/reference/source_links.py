@@ -1,6 +1,6 @@
-"""Links from a page to a source file.
+"""Remove links from pages to source files.
 
-They work where the repository is browsed. The site holds no sources: there, only the name is left.
+They work in the repository. The site holds no sources, so only the name is left there.
 """
 
 import re
@@ -10,7 +10,7 @@ _SOURCE_LINK = re.compile(r"\[([^\]]+)\]\(\.\./[^)]*\)")
 
 
 def on_page_markdown(markdown: str, *, page: Any, **kwargs: Any) -> str:
-    """The page with links out of `docs/` as plain text."""
+    """Replace links out of `docs/` by their text."""
     if page.file.src_uri.startswith("reference/"):
         return markdown
     return _SOURCE_LINK.sub(r"\1", markdown)
