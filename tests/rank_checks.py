@@ -90,7 +90,7 @@ def an_error_on_one_rank_is_raised_on_all() -> None:
 def different_options_are_refused() -> None:
     error = error_of(lambda: make_trainer(lr=0.1 if init_group().rank == 1 else 0.2))
     assert isinstance(error, ProcessGroupError)
-    assert "Rank 1 was started with other options" in str(error)
+    assert "Rank 1 was started with different options" in str(error)
 
 
 def a_stop_on_one_rank_stops_all_after_the_same_step() -> None:
@@ -132,7 +132,7 @@ def all_ranks_recover_from_divergence_together() -> None:
 def ranks_whose_parameters_differ_are_an_error() -> None:
     trainer = make_trainer()
     trainer.model.params.flat[0] += trainer.group.rank
-    assert "other parameters" in str(error_of(lambda: list(trainer.events())))
+    assert "different parameters" in str(error_of(lambda: list(trainer.events())))
 
 
 def ranks_on_one_machine_divide_its_cores() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from charrnn.data.sources import path_exists
 from charrnn.runs.loaded import LoadedModels
+from charrnn.system.paths import path_exists
 
 CHECKPOINT_HELP = (
     "CHECKPOINT is a run directory or a file; without it, the newest run under ./checkpoints that "

@@ -15,7 +15,8 @@ from charrnn.compare.results import ModelSummary, Result, rank
 from charrnn.data.reading import Source
 from charrnn.errors import CheckpointError, CorpusError, VocabularyError
 from charrnn.language.evaluate import Loss
-from charrnn.runs.loaded import LoadedModels, encode_source
+from charrnn.runs.loaded import LoadedModels
+from charrnn.runs.reading import encode_source
 from charrnn.runs.run import Run
 
 

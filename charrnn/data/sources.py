@@ -9,6 +9,7 @@ from pathlib import Path
 from charrnn.data import catalogue
 from charrnn.data.reading import Source
 from charrnn.errors import CorpusError
+from charrnn.system.paths import path_exists
 
 
 def find_source(
@@ -40,14 +41,6 @@ def corpus_file(
     if not catalogue.is_here(entry):
         (download or _fetch)(entry)
     return Source(f"{entry.name}.txt", catalogue.local_file(entry), entry.name)
-
-
-def path_exists(path: Path) -> bool:
-    """Whether the file exists; False for a name that no file can have."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _fetch(entry: catalogue.Entry) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from charrnn.data.sources import path_exists
 from charrnn.errors import CheckpointError
 from charrnn.models import CharRNN
 from charrnn.runs.checkpoint import task_of
 from charrnn.system.bundled import bundled
+from charrnn.system.paths import path_exists
 
 RUNS = Path("checkpoints")
 """Where runs are kept."""

@@ -29,7 +29,8 @@ from charrnn.errors import CorpusError
 from charrnn.language.evaluate import Loss
 from charrnn.models import Classifier, ClassifierConfig, Model
 from charrnn.nn.params import Ids
-from charrnn.runs.loaded import LoadedModels, text_options
+from charrnn.runs.loaded import LoadedModels
+from charrnn.runs.reading import text_options
 from charrnn.tasks.base import Measurement, Task
 
 CLASS_WEIGHTS = {"none": 0.0, "root": 0.5, "balanced": 1.0}

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from charrnn.data.reading import Source
 from charrnn.errors import CorpusError
 from charrnn.nn.params import Ids
-from charrnn.runs.loaded import LoadedModels, encode_source
+from charrnn.runs.loaded import LoadedModels
+from charrnn.runs.reading import encode_source
 
 
 def encode_text(

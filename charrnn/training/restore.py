@@ -24,6 +24,7 @@ def restore(
     like `model`.
     """
     last = load(run.last)
+    flat = best = _parameters(run, last, model)
     record = last.record
     if record.corpus is None or not isinstance(record.position, TrainingState):
         raise CheckpointError(f"{run.last} has no training state; it cannot be resumed.")
@@ -35,7 +36,6 @@ def restore(
         raise CheckpointError(
             f"{run.path} was trained with another vocabulary than {dataset.name}'s."
         )
-    flat = best = _parameters(run, last, model)
     if run.best.exists():
         best = _parameters(run, load(run.best), model)
     log.rewind(run.log_file, record.position.step)

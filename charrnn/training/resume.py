@@ -8,12 +8,12 @@ from typing import Any
 
 from charrnn.config.fields import flags, underscored
 from charrnn.config.train_config import BUDGETS, TrainConfig
-from charrnn.data.sources import path_exists
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.models import NGram
 from charrnn.runs import checkpoint
 from charrnn.runs.record import CorpusRecord
 from charrnn.runs.run import Run
+from charrnn.system.paths import path_exists
 from charrnn.tasks import make_config
 
 _ADJUSTABLE = {*BUDGETS, "valid", "test", "workers", "eval_every", "eval_chars", "sample_every"}

@@ -24,6 +24,7 @@ from charrnn.training.ngram_trainer import NGramTrainer
 from charrnn.training.parallel.group import ProcessGroup
 from charrnn.training.resume import stored_run
 from charrnn.training.trainer import Trainer
+from charrnn.training.training_step import check_ranks
 
 Config = TypeVar("Config", bound=TrainConfig)
 Find = Callable[[str | Path | Source], Source]
@@ -72,7 +73,6 @@ def train(
 def make_trainer(
     dataset: Dataset,
     config: TrainConfig | None = None,
-    *,
     run: Run | None = None,
     group: ProcessGroup | None = None,
     **options: Any,
@@ -94,6 +94,7 @@ def start(
     task, group = make_task(dataset, config), group or ProcessGroup()
     if out is None:
         return _trainer(task, None, group)
+    check_ranks(task, group)  # before a directory is made
     name = name or f"{dataset.name}-{task.model_name.replace(' ', '-')}"
     run = group.run_on_root(lambda: Run.create(out, name))
     try:

@@ -45,9 +45,7 @@ class TrainingStep:
     def __init__(self, task: Task, group: ProcessGroup | None = None) -> None:
         """A ProcessGroupError if the ranks of `group` do not have the same text and options."""
         self.group = group or ProcessGroup()
-        self.group.check_equal(task.dataset.sha256, _DIFFERENT_TEXT)
-        options = replace(task.config, valid=None, test=None)  # paths, which may differ
-        self.group.check_equal(options, "was started with different options from rank 0")
+        check_ranks(task, self.group)
         self.task, self.config = task, task.config
         rng = np.random.default_rng([0, self.config.seed])
         self.model = task.model(rng)
@@ -205,3 +203,10 @@ class TrainingStep:
             slot[:] = arrays[f"optimizer/{name}"]
         streams = self.parallel.rank_streams
         self.state = tuple(arrays[f"state/{n}"][streams].copy() for n in range(len(self.state)))
+
+
+def check_ranks(task: Task, group: ProcessGroup) -> None:
+    """A ProcessGroupError if the ranks of `group` do not have the same text and options."""
+    group.check_equal(task.dataset.sha256, _DIFFERENT_TEXT)
+    options = replace(task.config, valid=None, test=None)  # paths, which may differ
+    group.check_equal(options, "was started with different options from rank 0")

@@ -25,11 +25,11 @@ from charrnn.compare.experiment import Plan
 from charrnn.compare.pool import WorkerPool, kill, worker_pool
 from charrnn.compare.results import ModelSummary, rank
 from charrnn.compare.trained_runs import measure_runs
-from charrnn.data.sources import path_exists
 from charrnn.errors import ConfigError
 from charrnn.language.evaluate import Loss
 from charrnn.models import NGram
 from charrnn.plots.picture import Picture
+from charrnn.system.paths import path_exists
 from charrnn.tasks import LanguageModelConfig, make_config
 from charrnn.training.parallel.group import available_cores
 from charrnn.training.train import located, named_text

@@ -22,8 +22,8 @@ from charrnn.cli.texts import corpus_source
 from charrnn.cli.views.confusion_matrix import print_confusion
 from charrnn.cli.views.display import echo_err, print_losses
 from charrnn.data import catalogue
-from charrnn.data.sources import path_exists
 from charrnn.runs.loaded import LoadedModels
+from charrnn.system.paths import path_exists
 from charrnn.tasks import TASKS, Measurement
 from charrnn.tasks.language_modeling import LanguageModeling, adaptable
 

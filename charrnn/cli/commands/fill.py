@@ -23,7 +23,7 @@ from charrnn.data.reading import Source
 from charrnn.errors import ConfigError
 from charrnn.filling.text_filler import Filled, TextFiller
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.runs.loaded import text_options
+from charrnn.runs.reading import text_options
 
 
 @click.command(

@@ -20,7 +20,7 @@ from charrnn.diagnostics.gradient_norms import gradient_flow, windows
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.models import NETWORKS, CharRNN
 from charrnn.plots.picture import Line, Picture
-from charrnn.runs.loaded import encode_source
+from charrnn.runs.reading import encode_source
 from charrnn.tasks import LanguageModelConfig
 from charrnn.training.events import Stepped
 from charrnn.training.train import make_trainer

@@ -19,12 +19,10 @@ from charrnn.cli.inputs import (
     write_bytes,
 )
 from charrnn.cli.options import record_options
-from charrnn.cli.texts import corpus_source
 from charrnn.language.sampling import SamplingConfig
 from charrnn.language.text_model import TextModel
 from charrnn.nn.params import Ids
-from charrnn.runs.loaded import LoadedModels, encode_source
-from charrnn.tasks import LanguageModeling
+from charrnn.runs.loaded import LoadedModels
 
 
 @click.command(
@@ -73,7 +71,7 @@ def command(
     if novelty == seed_file == "-":
         raise click.UsageError("--seed-file and --novelty cannot both read standard input.")
     models = open_models(checkpoint, ensemble)
-    model = LanguageModeling.text_model(models)
+    model = TextModel(models.language_model, models.vocabulary)
     context, shown = _seed(models, model, seed_text, seed_file, encoding, unknown == "skip")
     report = None
     if novelty:
@@ -115,6 +113,10 @@ def _seed(
     """The ids that the model reads before the first draw, and the seed text as it is shown."""
     vocabulary = models.vocabulary
     if seed_file:
+        # Imported only here, as above.
+        from charrnn.cli.texts import corpus_source  # noqa: PLC0415
+        from charrnn.runs.reading import encode_source  # noqa: PLC0415
+
         source = corpus_source(seed_file)
         ids, _ = encode_source(models.checkpoint, source, encoding, skip_unknown=skip_unknown)
         context = ids if len(ids) else model.beginning("")

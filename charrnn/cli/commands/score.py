@@ -29,7 +29,7 @@ from charrnn.data.lines import split_code_lines
 from charrnn.errors import CorpusError
 from charrnn.language.evaluate import Loss
 from charrnn.language.score import Score, score
-from charrnn.runs.loaded import read_codes
+from charrnn.runs.reading import read_codes
 
 
 @click.command(

@@ -15,7 +15,7 @@ from charrnn.data.code_points import code_points, text_of
 from charrnn.language.novelty import Novelty, novelty
 from charrnn.nn.params import Ids
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.runs.loaded import code_blocks
+from charrnn.runs.reading import code_blocks
 
 _SHOWN = 60  # symbols shown of a longer run: half from its beginning, half from its end
 
