@@ -1,0 +1,59 @@
+"""Texts read for a trained model, as its training text was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from charrnn.data.reading import Source, TextOptions
+from charrnn.data.token_buffer import TokenBuffer
+from charrnn.nn.params import Ids
+from charrnn.runs.checkpoint import Checkpoint
+
+
+def text_options(checkpoint: Checkpoint, encoding: str | None = None) -> TextOptions:
+    """How the training text was read; `encoding` replaces its encoding."""
+    config = checkpoint.record.config
+    return TextOptions(
+        checkpoint.vocabulary.unit,
+        encoding or config.get("encoding", "utf-8"),
+        config.get("keep_newlines", False),
+    )
+
+
+def encode_source(
+    checkpoint: Checkpoint,
+    source: Source,
+    encoding: str | None = None,
+    *,
+    skip_unknown: bool = False,
+) -> tuple[Ids, int]:
+    """Read a text as the training text was read. Returns its ids `(N,)`, and how many symbols were
+    skipped because the model has never seen them. A VocabularyError if there are any and they are
+    not to be skipped.
+    """
+    vocabulary, read, skipped = checkpoint.vocabulary, 0, 0
+    with TokenBuffer() as buffer:
+        for codes in code_blocks(checkpoint, source, encoding):
+            if skip_unknown:
+                skipped += int((~vocabulary.knows(codes)).sum())
+            buffer.write(
+                vocabulary.encode_code_points(codes, skip_unknown=skip_unknown, before=read)
+            )
+            read += len(codes)
+        ids = buffer.whole(vocabulary.dtype)
+    return ids, skipped
+
+
+def read_codes(checkpoint: Checkpoint, source: Source, encoding: str | None = None) -> Ids:
+    """The code points (or byte values) of a text, read as the training text was read."""
+    blocks = code_blocks(checkpoint, source, encoding)
+    return np.concatenate([np.zeros(0, np.uint32), *blocks]).astype(np.uint32)
+
+
+def code_blocks(
+    checkpoint: Checkpoint, source: Source, encoding: str | None = None
+) -> Iterator[Ids]:
+    """The same, a few megabytes at a time."""
+    return (codes for _, codes in source.code_points(text_options(checkpoint, encoding)))
