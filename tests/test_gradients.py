@@ -39,10 +39,10 @@ def assert_agree(agreements):
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_of_a_recurrent_layer(cell, kind, rng):
-    found = check_layer(Recurrent(CELLS[cell], V, H), inputs(kind, rng), rng)
-    assert {"W", "b", "state"} | ({"U"} if CELLS[cell].recurrent else set()) <= set(found)
-    assert ("x" in found) == (kind == "dense")
-    assert_agree(found)
+    agreements = check_layer(Recurrent(CELLS[cell], V, H), inputs(kind, rng), rng)
+    assert {"W", "b", "state"} | ({"U"} if CELLS[cell].recurrent else set()) <= set(agreements)
+    assert ("x" in agreements) == (kind == "dense")
+    assert_agree(agreements)
 
 
 @pytest.mark.parametrize("kind", ["one-hot", "dense"])
@@ -79,10 +79,10 @@ def test_gradients_of_a_residual_layer(cell, rng):
 
 
 def test_gradients_of_a_dense_layer_that_carries_its_input(rng):
-    found = check_layer(Dense(V, H, carry=True), inputs("dense", rng), rng)
-    assert found["state"].analytic == found["state"].numeric == 0
-    del found["state"]
-    assert_agree(found)
+    agreements = check_layer(Dense(V, H, carry=True), inputs("dense", rng), rng)
+    assert agreements["state"].analytic == agreements["state"].numeric == 0
+    del agreements["state"]
+    assert_agree(agreements)
 
 
 def test_a_carried_input_predicts_the_newest_output(rng):
@@ -96,10 +96,10 @@ def test_a_carried_input_predicts_the_newest_output(rng):
 @pytest.mark.parametrize("name", JORDAN)
 def test_gradients_of_a_jordan_layer(name, kind, rng):
     context = Context(ids=rng.integers(0, V, (T, B)))
-    found = check_layer(JORDAN[name](V, H, V), inputs(kind, rng), rng, context=context)
+    agreements = check_layer(JORDAN[name](V, H, V), inputs(kind, rng), rng, context=context)
     if name == "jordan-forced":
-        del found["state"]  # teacher forcing replaces the state
-    assert_agree(found)
+        del agreements["state"]  # teacher forcing replaces the state
+    assert_agree(agreements)
 
 
 def test_gradients_of_the_last_steps_of_padded_sequences(rng):
@@ -125,9 +125,9 @@ def test_gradients_of_selected_steps(rng):
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_of_a_stateless_layer(cell, rng):
     layer = Recurrent(CELLS[cell], V, H)
-    found = check_layer(Stateless(layer), inputs("dense", rng), rng)
-    assert "state" not in found
-    assert_agree(found)
+    agreements = check_layer(Stateless(layer), inputs("dense", rng), rng)
+    assert "state" not in agreements
+    assert_agree(agreements)
 
 
 @pytest.mark.parametrize("cell", CELLS)
