@@ -59,7 +59,7 @@ def test_training_reports_accuracy(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
     assert lines[0].startswith("words: gru 1x24 both ways, ")
-    assert "96 training, 12 validation, 12 test texts of 3 classes" in lines[0]
+    assert "96 training, 12 validation, 12 test texts in 3 classes" in lines[0]
     assert re.fullmatch(
         r"epoch 4\.00 step 40 train [\d.]+ nats valid [\d.]+ nats macro F1 [\d.]+ accuracy "
         r"[\d.]+%( best)? lr [\de.-]+ [\d,]+ char/s [\d:]+",

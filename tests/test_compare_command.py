@@ -91,7 +91,7 @@ def test_runs_of_a_comparison_can_be_used_and_compared_again(
     of = {r["checkpoint"]: r["nats_per_char"] for m in now["models"] for r in m["runs"]}
     assert of["done/gru-1x8-seed1"] == pytest.approx(reported["nats_per_char"], abs=1e-9)
     assert run(["compare", "done", "--on", "verse.txt"]) == 0
-    assert "6 of these runs learned from this very text" in capsys.readouterr().err
+    assert "6 of these runs were trained on this very text" in capsys.readouterr().err
 
 
 @pytest.mark.slow

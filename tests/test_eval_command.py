@@ -150,7 +150,7 @@ def test_an_ensemble_can_be_sampled(folder: Path) -> None:
         (
             ["eval", "checkpoints/counts", "verse.txt", "--dynamic"],
             1,
-            "(ngram 6) is no network that",
+            "(ngram 6) is not a recurrent language model",
         ),
         (["eval", "checkpoints/gaps", "verse.txt", "--dynamic"], 1, "Leave out --dynamic."),
         (["eval", "checkpoints/classes", "words.tsv", "--dynamic"], 1, "Leave out --dynamic."),
@@ -165,8 +165,12 @@ def test_an_ensemble_can_be_sampled(folder: Path) -> None:
             1,
             "gaps/best.npz: This",
         ),
-        (["eval", "checkpoints/classes", "-", "--ensemble", "checkpoints/b"], 1, "names the class"),
-        (["score", "checkpoints/a", "--ensemble", "checkpoints/classes"], 1, "names the class"),
+        (
+            ["eval", "checkpoints/classes", "-", "--ensemble", "checkpoints/b"],
+            1,
+            "classifies texts",
+        ),
+        (["score", "checkpoints/a", "--ensemble", "checkpoints/classes"], 1, "classifies texts"),
         (["sample", "checkpoints/a", "--ensemble", "checkpoints/words"], 1, "words, not "),
         (
             ["score", "verse.txt", "--ensemble", "checkpoints/words"],

@@ -133,7 +133,9 @@ def test_invalid_files_are_refused_with_the_line_number(name: str, text: str, me
 
 
 def test_a_test_class_absent_from_training_is_refused() -> None:
-    with pytest.raises(CorpusError, match=r"of the class 'dog', which words\.tsv lacks"):
+    with pytest.raises(
+        CorpusError, match=r"has the class 'dog', which does not occur in words\.tsv"
+    ):
         some_examples(test=source("dog\twuff\n"))
 
 

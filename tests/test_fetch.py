@@ -112,7 +112,7 @@ def test_a_server_without_ranges_is_read_from_the_start(server: Server, cache: P
 
 
 def test_a_wrong_hash_leaves_nothing(server: Server, cache: Path) -> None:
-    with pytest.raises(FetchError, match="not the text that charrnn knows"):
+    with pytest.raises(FetchError, match="is not the expected text of play"):
         list(fetch(entry(server, sha256="0" * 64)))
     assert files_in(cache) == []
 

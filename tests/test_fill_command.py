@@ -120,7 +120,7 @@ BAD = [
     (["checkpoints/verse", "wh_n", "--gap", "__"], 2, "Error: A gap is marked by one character"),
     (["checkpoints/verse", "wh_n", "--gap", ""], 2, "Error: A gap is marked by one character"),
     (["checkpoints/verse", "wh_né"], 1, "Error: The model has never seen the character 'é'"),
-    (["checkpoints/verse", "a_", "b_"], 2, "no more"),
+    (["checkpoints/verse", "a_", "b_"], 2, "at most a checkpoint and a text"),
     (["nowhere.npz", "a_"], 1, "Error: There is no checkpoint nowhere.npz."),
 ]
 
@@ -168,7 +168,10 @@ def test_eval_reports_the_accuracy_of_restored_characters(folder: Path) -> None:
     assert 0 <= first["accuracy"] < 0.5
     assert first["nats_per_char"] == again["nats_per_char"]
     shown = run_eval().stdout
-    assert "of the hidden characters are restored: 20% of the text, chosen with the seed 0" in shown
+    assert (
+        "of the hidden characters are restored: 20% of the text is hidden, chosen with seed 0"
+        in shown
+    )
     assert f"{first['nats_per_char']:.4f}" in shown
 
 

@@ -117,7 +117,7 @@ def test_in_context_a_line_depends_on_those_before_it(folder: Path) -> None:
 
 BAD = [
     (["nowhere.txt"], "", 1, "There is no file 'nowhere.txt'"),
-    (["a", "b", "c"], "", 2, "no more"),
+    (["a", "b", "c"], "", 2, "at most a checkpoint and a text"),
     (["--json", "--show", "-"], "a", 2, "Give --show or --json"),
     (["--top", "0", "-"], "a", 2, "x>=1"),
     ([BUNDLED], "", 1, "stdin has no lines to score"),

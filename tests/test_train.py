@@ -342,8 +342,8 @@ def test_a_run_can_resume_with_another_number_of_workers(
 def test_the_number_of_workers_is_saved_with_the_run(small_corpus: Corpus, tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
     trainer, _ = train(small_corpus, run, workers=0)
-    assert trainer.config.workers >= 1
-    assert checkpoint.read_meta(run.last)["config"]["workers"] == trainer.config.workers
+    assert trainer.step.workers >= 1
+    assert checkpoint.read_meta(run.last)["config"]["workers"] == trainer.step.workers
 
 
 def test_a_diverged_model_is_never_saved(

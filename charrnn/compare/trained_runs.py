@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +25,21 @@ from charrnn.runs.run import Run
 class TrainedRuns:
     """Trained runs that were measured on one text."""
 
-    summaries: list[ModelSummary]
-    """The models, ranked."""
+    results: tuple[Result, ...]
     trained_on_text: int
     """How many of the runs were trained on this very text."""
     unknown: dict[Path, int]
     """How many symbols were read as the unknown one, whose letters cost nothing, if any."""
-    repeated: int
-    """Runs left out because another has the same options and seed."""
+
+    @cached_property
+    def summaries(self) -> list[ModelSummary]:
+        """The models, ranked. A CorpusError if the runs read the text as different lengths."""
+        return rank(by_model(self.results))
+
+    @property
+    def repeated(self) -> int:
+        """How many runs are left out because another has the same options and seed."""
+        return len(self.results) - sum(len(summary.results) for summary in self.summaries)
 
 
 def measure_runs(
@@ -64,6 +72,4 @@ def measure_runs(
         if count := int(np.count_nonzero(ids == checkpoint.vocabulary.unknown_id)):
             unknown[path] = count
     same = sum(result.sha256 == digest.hexdigest() for result in results.values())
-    summaries = by_model(results.values())
-    repeated = len(results) - sum(len(summary.results) for summary in summaries)
-    return TrainedRuns(rank(summaries), same, unknown, repeated)
+    return TrainedRuns(tuple(results.values()), same, unknown)

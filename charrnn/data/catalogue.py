@@ -100,12 +100,12 @@ def entries() -> list[Entry]:
     The environment variable CHARRNN_CATALOGUE may name a JSON file with a list of more entries
     (name, title, bytes, licence, sha256, url). Raises CorpusError if that file is invalid.
     """
-    shipped = [
+    bundled_entries = [
         Entry(name, title, path.stat().st_size, "CC0-1.0")
         for name, title in _BUNDLED_TITLES.items()
         if (path := _bundled_file(name))
     ]
-    return [*shipped, *_user_entries(), *FETCHED]
+    return [*bundled_entries, *_user_entries(), *FETCHED]
 
 
 def _user_entries() -> list[Entry]:

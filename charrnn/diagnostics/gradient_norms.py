@@ -5,7 +5,7 @@ last prediction alone. If dLoss(T)/dh(T-k) vanishes, no update can teach the net
 character it read k steps before. If it explodes, it dominates every update (Hochreiter 1991;
 Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013).
 
-The text is read one character at a time and every backward pass is kept. Each of them then takes
+The text is read one character at a time and every backward pass is stored. Each then takes
 the gradient one step back:
 
     dstate(T-k-1) = backward(T-k)(dstate(T-k))

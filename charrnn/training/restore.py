@@ -24,8 +24,9 @@ def restore(
     like `model`.
     """
     last = load(run.last)
-    flat = best = _parameters(run, last, model)
     record = last.record
+    if last.model.kind != model.kind:
+        raise CheckpointError(f"{run.path} holds no network to train, but: {last.model.name}.")
     if record.corpus is None or not isinstance(record.position, TrainingState):
         raise CheckpointError(f"{run.last} has no training state; it cannot be resumed.")
     if record.corpus.sha256 != dataset.sha256:
@@ -36,6 +37,7 @@ def restore(
         raise CheckpointError(
             f"{run.path} was trained with another vocabulary than {dataset.name}'s."
         )
+    flat = best = _parameters(run, last, model)
     if run.best.exists():
         best = _parameters(run, load(run.best), model)
     log.rewind(run.log_file, record.position.step)
@@ -44,10 +46,8 @@ def restore(
 
 
 def _parameters(run: Run, checkpoint: Checkpoint, like: Trainable) -> Array:
-    """The parameters of a checkpoint whose network has the same kind and shape."""
+    """The parameters of a checkpoint whose network has the same shape as `like`."""
     model: Any = checkpoint.model
-    if model.kind != like.kind:
-        raise CheckpointError(f"{run.path} holds no network to train, but: {model.name}.")
     if model.config_json() != like.config_json():
         raise ConfigError(f"{run.path} holds another network than these options ask for.")
     flat: Array = model.params.flat
