@@ -18,7 +18,8 @@ from charrnn.tasks import LanguageModelConfig
 from charrnn.training.events import Recovered
 from charrnn.training.network_trainer import NetworkTrainer
 from charrnn.training.parallel.data_parallel import DataParallel, default_workers
-from charrnn.training.parallel.group import init_group, pairwise_sum
+from charrnn.training.parallel.group import pairwise_sum
+from charrnn.training.parallel.launch import init_group
 from tests.conftest import VERSE, last_event, network_trainer
 
 CONFIG = LanguageModelConfig(hidden=8, layers=1, batch=7, seq=16, steps=12, eval_every=5, workers=2)

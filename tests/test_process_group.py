@@ -12,7 +12,8 @@ from charrnn.models import CharRNN, NetworkConfig
 from charrnn.system.launch import launched_as
 from charrnn.tasks import LanguageModelConfig
 from charrnn.training.parallel.data_parallel import DataParallel
-from charrnn.training.parallel.group import ProcessGroup, init_group, pairwise_sum
+from charrnn.training.parallel.group import ProcessGroup, pairwise_sum
+from charrnn.training.parallel.launch import init_group
 from charrnn.training.train import read_dataset
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from charrnn.errors import ConfigError
 from charrnn.system.allocator import keep_freed_memory
 from charrnn.system.blas import limit_blas_threads
-from charrnn.training.parallel.group import init_group
+from charrnn.training.parallel.launch import init_group
 
 
 @dataclass(frozen=True)

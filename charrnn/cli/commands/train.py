@@ -16,7 +16,7 @@ from charrnn.cli.training_options import config_file_option, given_options, task
 from charrnn.cli.views.training_reporter import Reporter, make_reporter
 from charrnn.system.allocator import keep_freed_memory
 from charrnn.tasks import TASKS, make_config
-from charrnn.training.parallel.group import init_group
+from charrnn.training.parallel.launch import init_group
 from charrnn.training.train import follow, located, read_dataset, resume, start
 from charrnn.training.trainer import Trainer
 

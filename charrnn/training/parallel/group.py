@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,7 +21,6 @@ from numpy.typing import NDArray
 
 from charrnn.errors import CharRNNError, ProcessGroupError
 from charrnn.nn.params import Array
-from charrnn.system.launch import launched_as
 
 T = TypeVar("T")
 
@@ -117,26 +115,6 @@ class ProcessGroup:
         for rank, rank_value in enumerate(values):
             if rank_value != values[0]:
                 raise ProcessGroupError(f"Rank {rank} {problem}.")
-
-
-def init_group() -> ProcessGroup:
-    """The group of this process: all ranks under `mpiexec`, otherwise this process alone.
-
-    Imports mpi4py only under `mpiexec`. Raises ProcessGroupError if mpi4py or the MPI library is
-    missing.
-    """
-    if launched_as().size == 1:
-        return ProcessGroup()
-    try:
-        mpi = import_module("charrnn.training.parallel.mpi")
-    except ModuleNotFoundError:
-        raise ProcessGroupError(
-            "Training under mpiexec needs an extra: pip install 'charrnn[mpi]'."
-        ) from None
-    except (ImportError, RuntimeError) as error:
-        raise ProcessGroupError(f"mpi4py cannot load an MPI library: {error}.") from None
-    group: ProcessGroup = mpi.init_group()
-    return group
 
 
 def available_cores() -> set[int]:
