@@ -15,7 +15,8 @@ import click
 
 from charrnn.config.fields import Options
 
-GROUPS = ("Text", "Network", "Budget", "Optimizer", "Evaluation", "Output", "Options")
+OTHER = "Other options"
+GROUPS = ("Comparison", "Text", "Network", "Budget", "Optimizer", "Evaluation", "Output", OTHER)
 """The headings of the help, in their order."""
 Fields = dict[type[Options], "Field[Any]"]
 
@@ -23,7 +24,7 @@ Fields = dict[type[Options], "Field[Any]"]
 class GroupedOption(click.Option):
     """An option that stands under the heading `group` in the help."""
 
-    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, group: str = OTHER, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.group = group
 
@@ -35,8 +36,9 @@ class GroupedCommand(click.Command):
         """Write the groups, see `GROUPS`."""
         records: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
         for parameter in self.get_params(ctx):
-            if record := parameter.get_help_record(ctx):
-                records[getattr(parameter, "group", "Options")].append(record)
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                records[getattr(parameter, "group", OTHER)].append(record)
         for group, lines in records.items():
             if lines:
                 with formatter.section(group):
@@ -46,9 +48,8 @@ class GroupedCommand(click.Command):
 def record_options(*records: type[Options], without: Container[str] = ()) -> Callable[[Any], Any]:
     """Add one option for every field of these dataclasses except those in `without`.
 
-    A field that several have is one option, whose help shows the defaults of each. An option that
-    is not given has the default of the first, or None if the defaults differ or the default has no
-    meaning on the command line.
+    A field that several have is one option. Its help says where the others differ from the first,
+    and which have it if not all do. An option that is not given has the default of the first.
     """
     variants: dict[str, Fields] = {}
     for record in records:
@@ -58,13 +59,13 @@ def record_options(*records: type[Options], without: Container[str] = ()) -> Cal
 
     def decorate(function: Any) -> Any:
         for name, by_record in reversed(variants.items()):
-            function = _option(name, by_record)(function)
+            function = _option(name, by_record, len(by_record) == len(records))(function)
         return function
 
     return decorate
 
 
-def _option(name: str, by_record: Fields) -> Callable[[Any], Any]:
+def _option(name: str, by_record: Fields, shared: bool) -> Callable[[Any], Any]:
     record, f = next(iter(by_record.items()))
     hint = typing.get_type_hints(record)[name]
     kind = next(t for t in (*typing.get_args(hint), hint) if t is not type(None))
@@ -78,11 +79,18 @@ def _option(name: str, by_record: Fields) -> Callable[[Any], Any]:
         flag += f"/--no-{flag}" * default
     if "metavar" in metadata:
         settings["metavar"] = metadata["metavar"]
-    shown = _defaults({r.variant: r.default_text(f) for r, f in by_record.items()})
+    text = metadata["help"]
+    if not shared:
+        text += f" Only with {' or '.join(r.variant for r in by_record)}."
+    for r, other in by_record.items():
+        if other.metadata["help"] != metadata["help"]:
+            text += f" With {r.variant}: {other.metadata['help']}"
+    if shown := _defaults({r.variant: r.default_text(other) for r, other in by_record.items()}):
+        text += f"  [default: {shown}]"
     return click.option(
         f"--{flag}", name, default=default, cls=GroupedOption,
-        group=metadata.get("group", "Options"),
-        help=metadata["help"] + (f"  [default: {shown}]" if shown else ""), **settings,
+        group=metadata.get("group", OTHER),
+        help=text, **settings,
     )  # fmt: skip
 
 

@@ -60,6 +60,13 @@ def option(default: Any, help: str, **metadata: Any) -> Any:  # noqa: A002
     return field(default=default, metadata={"help": help, **metadata})
 
 
+def changed(record: Any, name: str, default: Any, **metadata: Any) -> Any:
+    """The field `name` of a record, for a subclass: with another default or other metadata."""
+    return field(
+        default=default, metadata={**record.__dataclass_fields__[name].metadata, **metadata}
+    )
+
+
 class Options:
     """Base class of frozen dataclasses whose fields are made by `option`."""
 

@@ -55,7 +55,10 @@ class TrainConfig(Options):
     usual: ClassVar[Mapping[str, float]] = {}
     """Values that the task gives to open options, where the text does not decide."""
 
-    cell: str = option("gru", "Recurrent cell.", choices=CELLS, ngrams=True, **_NETWORK)
+    cell: str = option(
+        "gru", "Recurrent cell. Language models may also use jordan, jordan-forced and ngram, an "
+        "n-gram model.", choices=CELLS, ngrams=True, **_NETWORK,
+    )  # fmt: skip
     hidden: int | None = option(
         None, "Hidden size: units per layer.", range=POSITIVE, open=BY_TEXT, **_NETWORK
     )
@@ -140,8 +143,7 @@ class TrainConfig(Options):
         1, "Fold symbols that occur less often into one unknown symbol.", range=COUNT, **_TEXT
     )
     split: str = option(
-        "0.9,0.05,0.05", "Shares for training, validation and test, in this order; with --task "
-        "classify, of each class.", **_TEXT,
+        "0.9,0.05,0.05", "Shares for training, validation and test, in this order.", **_TEXT,
     )  # fmt: skip
     valid: str | None = option(
         None, "A file to validate on, in place of a share.", metavar="FILE", **_TEXT

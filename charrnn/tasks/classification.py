@@ -17,7 +17,7 @@ from charrnn.classification.text_classifier import (
     evaluate_classifier,
     log_probabilities,
 )
-from charrnn.config.fields import COUNT, POSITIVE, Range, option
+from charrnn.config.fields import changed, option
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.batches import Buckets
 from charrnn.data.examples import Examples
@@ -46,30 +46,20 @@ class ClassifyConfig(TrainConfig):
     variant: ClassVar[str] = "--task classify"
     usual: ClassVar[Mapping[str, float]] = {"epochs": 15}
 
-    hidden: int | None = option(
-        128, "Hidden size: units per layer.", range=POSITIVE, group="Network"
+    hidden: int | None = changed(TrainConfig, "hidden", 128)
+    layers: int | None = changed(TrainConfig, "layers", 1)
+    bidirectional: bool = option(True, "Read the text in both directions.", group="Network")
+    dropout: float | None = changed(TrainConfig, "dropout", 0.3)
+    seq: int = changed(
+        TrainConfig, "seq", 256, help="symbols of a text that are read, from its beginning."
     )
-    layers: int | None = option(1, "Number of recurrent layers.", range=COUNT, group="Network")
-    bidirectional: bool = option(
-        True, "With --task classify, read the text in both directions.", group="Network"
-    )
-    dropout: float | None = option(
-        0.3, "Dropout: share of a layer's outputs dropped in training.",
-        range=Range(least=0, below=1), group="Network",
-    )  # fmt: skip
-    seq: int = option(
-        256, "With --task classify: symbols of a text that are read, from its beginning.",
-        range=COUNT, group="Optimizer",
-    )  # fmt: skip
-    weight_decay: float | None = option(
-        0.0, "Decoupled weight decay.", range=Range(least=0), group="Optimizer"
-    )
+    weight_decay: float | None = changed(TrainConfig, "weight_decay", 0.0)
     class_weights: str = option(
-        "none", "With --task classify: balanced gives every class the same weight, root is "
-        "halfway.", choices=CLASS_WEIGHTS, group="Optimizer",
+        "none", "Weights of the classes in the loss: balanced gives every class the same weight, "
+        "root is halfway.", choices=CLASS_WEIGHTS, group="Optimizer",
     )  # fmt: skip
-    split: str = option(
-        "0.8,0.1,0.1", "Shares of each class for training, validation and test.", group="Text"
+    split: str = changed(
+        TrainConfig, "split", "0.8,0.1,0.1", help="shares of each class, chosen at random."
     )
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from charrnn.config.fields import COUNT, NOT_NEGATIVE, POSITIVE, Range, option
+from charrnn.config.fields import Range, changed, option
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.batches import Windows
 from charrnn.data.corpus import Corpus
@@ -36,19 +36,12 @@ class FillConfig(TrainConfig):
     variant: ClassVar[str] = "--task fill"
     usual: ClassVar[Mapping[str, float]] = {"epochs": 20}
 
-    hidden: int | None = option(
-        192, "Hidden size: units per layer.", range=POSITIVE, group="Network"
-    )
-    layers: int | None = option(2, "Number of recurrent layers.", range=COUNT, group="Network")
-    dropout: float | None = option(
-        0.1, "Dropout: share of a layer's outputs dropped in training.",
-        range=Range(least=0, below=1), group="Network",
-    )  # fmt: skip
-    weight_decay: float | None = option(
-        0.0, "Decoupled weight decay.", range=NOT_NEGATIVE, group="Optimizer"
-    )
+    hidden: int | None = changed(TrainConfig, "hidden", 192)
+    layers: int | None = changed(TrainConfig, "layers", 2)
+    dropout: float | None = changed(TrainConfig, "dropout", 0.1)
+    weight_decay: float | None = changed(TrainConfig, "weight_decay", 0.0)
     mask: float = option(
-        0.15, "Share of the characters to hide, with --task fill.", range=Range(above=0, most=1),
+        0.15, "Share of the characters to hide.", range=Range(above=0, most=1),
         group="Optimizer",
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from charrnn.config.fields import Range, option
+from charrnn.config.fields import Range, changed, option
 from charrnn.config.train_config import ALL_CELLS, TrainConfig
 from charrnn.data.batches import Streams
 from charrnn.data.corpus import Corpus
@@ -36,10 +36,7 @@ class LanguageModelConfig(TrainConfig):
     variant: ClassVar[str] = "--task lm"
     cells: ClassVar[tuple[str, ...]] = ALL_CELLS
 
-    cell: str = option(
-        "gru", "Recurrent cell; or ngram, an n-gram model.", choices=ALL_CELLS, group="Network",
-        ngrams=True,
-    )  # fmt: skip
+    cell: str = changed(TrainConfig, "cell", "gru", choices=ALL_CELLS)
     order: int = option(
         6, "Length of the n-grams, 1 to 12, with --cell ngram.", range=Range(least=1, most=12),
         group="Network", networks=False, ngrams=True,

@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from charrnn.cli.inputs import json_option
-from charrnn.cli.options import record_options
+from charrnn.cli.options import GroupedCommand, GroupedOption, record_options
 from charrnn.cli.signals import signals
 from charrnn.cli.texts import corpus_source, rereadable
 from charrnn.cli.training_options import config_file_option, given_options
@@ -35,6 +36,7 @@ from charrnn.training.parallel.group import available_cores
 from charrnn.training.train import located, named_text
 
 _PARAMS = 130_000
+_option = partial(click.option, cls=GroupedOption, group="Comparison")
 _NOT_COMMON = ("cell", "order", "workers", "sample_every")
 _FOR_TRAINED = {"arguments", "on", "encoding", "csv_file", "plot", "quiet", "as_json"}
 """Parameters allowed with --on, which trains nothing."""
@@ -42,6 +44,7 @@ _FOR_TRAINED = {"arguments", "on", "encoding", "csv_file", "plot", "quiet", "as_
 
 @click.command(
     "compare",
+    cls=GroupedCommand,
     help="Train several models on the same text (files, `-`, or names from `charrnn corpora`) "
     "with the same split, options and budget, with several seeds each. Then rank them by their "
     "loss on the test part, and test whether the differences are significant.\n\n"
@@ -56,29 +59,29 @@ Examples:
   charrnn compare quatrains --cells rnn --hidden 16 --layers 1 --steps 20 --ngram 1,4 --json""",
 )
 @click.argument("arguments", nargs=-1, required=True, metavar="CORPUS... | RUN...")
-@click.option(
+@_option(
     "--cells",
     default="rnn,gru,lstm",
     show_default=True,
     metavar="NAMES",
     help="Cells, separated by commas.",
 )
-@click.option(
+@_option(
     "--params",
     type=click.IntRange(1),
     metavar="N",
     help="Approximate parameters of each network; determines its hidden size.  "
     f"[default: {_PARAMS}]",
 )
-@click.option("--hidden", type=int, help="Hidden size of all networks, instead of --params.")
-@click.option(
+@_option("--hidden", type=int, help="Hidden size of all networks, instead of --params.")
+@_option(
     "--seeds",
     type=click.IntRange(1),
     default=3,
     show_default=True,
     help="Runs per cell, with the seeds --seed, --seed + 1 and so on.",
 )
-@click.option(
+@_option(
     "--ngram",
     default="1,3,5,7",
     show_default=True,
@@ -88,25 +91,23 @@ Examples:
 )
 @record_options(LanguageModelConfig, without=("hidden", *_NOT_COMMON))
 @config_file_option
-@click.option(
+@_option(
     "--workers",
     type=click.IntRange(1),
     help="Simultaneous runs, on one core each.  [default: one per core; 1 with --minutes]",
 )
-@click.option(
+@_option(
     "--out", type=Path, help="Folder for the runs.  [default: checkpoints/compare-TEXT, -2, -3 ...]"
 )
-@click.option("--on", metavar="TEXT", help="Test trained runs on this text.")
-@click.option(
-    "--csv", "csv_file", type=Path, metavar="FILE", help="Write a table with a line per run."
-)
-@click.option(
+@_option("--on", metavar="TEXT", help="Test trained runs on this text.")
+@_option("--csv", "csv_file", type=Path, metavar="FILE", help="Write a table with a line per run.")
+@_option(
     "--plot",
     type=Path,
     metavar="FILE",
     help="Draw learning curves to a .png, .svg or .pdf file; needs the extra charrnn[plots].",
 )
-@click.option("--quiet", is_flag=True, help="Show no progress.")
+@_option("--quiet", is_flag=True, help="Show no progress.")
 @json_option
 @click.pass_context
 def command(
