@@ -119,7 +119,7 @@ def growth_table(results: Sequence[Mapping[str, Any]]) -> str:
 
 @click.command(help=__doc__)
 @options.toy_option(megabytes="1,2", base="1x16,2,5", rounds=1, seconds=0.05, hidden="16,32",
-                    batch="2,4", seq="5,10", vocab_size="65,400", steps=2)  # fmt: skip
+                    batch="2,4", seq="5,10", symbols="65,400", steps=2)  # fmt: skip
 @click.option("--megabytes", type=options.Numbers(), default="1,100,1000", show_default=True,
               help="Sizes of the files.")  # fmt: skip
 @click.option("--chinese", is_flag=True, help="Use Chinese text instead of English.")

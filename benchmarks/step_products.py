@@ -40,7 +40,7 @@ class Share:
         self.params = Params({}, _empty(0))
         self.products = [callable_of(*product) for product in products_of(shape)]
 
-    def gradient(self, *job: Any) -> tuple[float, tuple[Array, ...]]:
+    def loss_and_gradient(self, *job: Any) -> tuple[float, tuple[Array, ...]]:
         """Compute all products, in order."""
         for multiply in self.products:
             multiply()
@@ -62,7 +62,7 @@ def build(shape: Shape, setting: Setting) -> Callable[[], float]:
     def step() -> float:
         for other in others:
             other.start(*job)
-        first.gradient()
+        first.loss_and_gradient()
         for other in others:
             other.result()
         return 0.0
