@@ -3,10 +3,14 @@
 import hashlib
 import json
 import os
+import re
+import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,7 +19,7 @@ import pytest
 from charrnn.data import catalogue
 from charrnn.data.catalogue import Entry
 from charrnn.data.fetch import fetch
-from charrnn.errors import FetchError
+from charrnn.errors import CorpusError, FetchError
 
 TEXT = ("How now, good fellow? 何事？ " * 9000).encode()
 SHA256 = hashlib.sha256(TEXT).hexdigest()
@@ -31,7 +35,9 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves TEXT at /text. /cut ends the first response halfway; /plain ignores ranges."""
+    """Serves TEXT at /text. /cut ends the first response halfway; /plain ignores ranges; /endless
+    never stops; /drip sends a byte at a time; /range refuses ranges; /file redirects to a file.
+    """
 
     server: Server
 
@@ -39,7 +45,18 @@ class Handler(BaseHTTPRequestHandler):
         start = 0
         byte_range = self.headers.get("Range")
         self.server.requests.append((self.path, byte_range))
-        if self.path not in ("/text", "/cut", "/plain"):
+        if self.path in ("/endless", "/drip"):
+            self._keep_sending()
+            return
+        if self.path == "/file":
+            self.send_response(302)
+            self.send_header("Location", "file:///etc/hostname")
+            self.end_headers()
+            return
+        if self.path == "/range" and byte_range:
+            self.send_error(416, "Range Not Satisfiable")
+            return
+        if self.path not in ("/text", "/cut", "/plain", "/range"):
             self.send_error(404, "Not Found")
             return
         if byte_range and self.path != "/plain":
@@ -56,6 +73,15 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/cut" and not byte_range:
             body = body[: len(body) // 2]
         self.wfile.write(body)
+
+    def _keep_sending(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):  # until the client hangs up
+            while True:
+                self.wfile.write(TEXT if self.path == "/endless" else b"x")
+                if self.path == "/drip":
+                    time.sleep(0.05)
 
     def log_message(self, *args: object) -> None:
         pass
@@ -174,3 +200,123 @@ def test_every_entry_is_complete() -> None:
         assert e.bytes > 10_000
         assert e.licence
         assert not e.url or len(bytes.fromhex(e.sha256)) == 32
+
+
+def test_a_server_that_sends_too_much_is_cut_off(server: Server, cache: Path) -> None:
+    with pytest.raises(FetchError, match=f"sends more than the {len(TEXT):,} bytes of play"):
+        list(fetch(entry(server, "/endless")))
+    assert files_in(cache) == []
+
+
+def test_a_server_that_sends_too_slowly_is_given_up(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.data.fetch._GRACE", 0.3)
+    monkeypatch.setattr("charrnn.data.fetch._MIN_SPEED", 1e9)
+    with pytest.raises(FetchError, match=r"is too slow: .* Run the same command again"):
+        list(fetch(entry(server, "/drip")))
+    assert files_in(cache) == ["play.txt.part"]
+
+
+def test_a_refused_range_starts_the_download_again(server: Server, cache: Path) -> None:
+    cache.mkdir()
+    (cache / "play.txt.part").write_bytes(TEXT[:1000])
+    list(fetch(entry(server, "/range")))
+    assert (cache / "play.txt").read_bytes() == TEXT
+
+
+def test_a_second_process_waits_for_the_first(server: Server, cache: Path) -> None:
+    first, second = fetch(entry(server)), fetch(entry(server))
+    next(first)
+    assert next(second) <= len(TEXT)
+    list(first)
+    list(second)
+    assert (cache / "play.txt").read_bytes() == TEXT
+    assert len(server.requests) == 1
+
+
+def test_a_redirect_to_a_file_is_not_followed(server: Server, cache: Path) -> None:
+    with pytest.raises(FetchError, match="302"):
+        list(fetch(entry(server, "/file")))
+    assert files_in(cache) == []
+
+
+def test_a_planted_link_is_not_written_through(server: Server, cache: Path, tmp_path: Path) -> None:
+    cache.mkdir()
+    (tmp_path / "mine").write_text("precious")
+    (cache / "play.txt.part").symlink_to(tmp_path / "mine")
+    with pytest.raises(FetchError, match="Cannot write"):
+        list(fetch(entry(server)))
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+def test_an_untrusted_certificate_is_refused(cache: Path, tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    made = subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=localhost", "-keyout", key, "-out", tmp_path / "certificate.pem"],
+        capture_output=True, check=False,
+    )  # fmt: skip
+    if made.returncode:
+        pytest.skip("openssl cannot make a certificate")
+    with Server() as secure:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "certificate.pem", key)
+        secure.socket = context.wrap_socket(secure.socket, server_side=True)
+        thread = threading.Thread(target=secure.serve_forever, daemon=True)
+        thread.start()
+        url = f"https://localhost:{secure.server_port}/text"
+        with pytest.raises(FetchError, match="CERTIFICATE_VERIFY_FAILED"):
+            list(fetch(Entry("play", "", len(TEXT), "", SHA256, url)))
+        secure.shutdown()
+        thread.join()
+    assert files_in(cache) == []
+
+
+GOOD = {"name": "play", "title": "A play", "bytes": 9, "licence": "CC0-1.0", "sha256": "A" * 64,
+        "url": "https://example.org/play"}  # fmt: skip
+
+
+def user_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: object) -> None:
+    (tmp_path / "catalogue.json").write_text(json.dumps(content))
+    monkeypatch.setenv("CHARRNN_CATALOGUE", str(tmp_path / "catalogue.json"))
+
+
+def test_a_sha256_may_be_upper_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user_catalogue(tmp_path, monkeypatch, [GOOD])
+    found = catalogue.find("play")
+    assert found
+    assert found.sha256 == "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "../../x"}, "is not a name"),
+        ({"name": "/tmp/x"}, "is not a name"),
+        ({"name": "a\x1b[31m"}, "is not a name"),
+        ({"name": 3}, "name is '3'; it must be str"),
+        ({"bytes": "many"}, "bytes is 'many'; it must be int"),
+        ({"bytes": True}, "bytes is 'True'; it must be int"),
+        ({"bytes": -1}, "bytes of play is -1"),
+        ({"sha256": "abc"}, "not 64 hexadecimal digits"),
+        ({"url": "file:///etc/passwd"}, "not http or https"),
+        ({"url": "ftp://example.org/"}, "not http or https"),
+        ({"colour": "red"}, "unknown field 'colour'"),
+    ],
+)
+def test_a_bad_catalogue_entry_is_refused(
+    change: dict[str, object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_catalogue(tmp_path, monkeypatch, [{**GOOD, **change}])
+    with pytest.raises(CorpusError, match=re.escape(message)):
+        catalogue.entries()
+
+
+@pytest.mark.parametrize("content", [3, "x", {"name": "play"}, [3], [None], [[]]])
+def test_a_catalogue_that_is_no_list_of_entries_is_refused(
+    content: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_catalogue(tmp_path, monkeypatch, content)
+    with pytest.raises(CorpusError, match="not a valid catalogue"):
+        catalogue.entries()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_type_hints
+from urllib.parse import urlsplit
 
 from charrnn.errors import CorpusError
 from charrnn.system.bundled import bundled
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MAX_BYTES = 1 << 40
 PUBLIC_DOMAIN = "public domain"
 
 
@@ -113,11 +119,42 @@ def _user_entries() -> list[Entry]:
     if not file:
         return []
     try:
-        return [Entry(**entry) for entry in json.loads(Path(file).read_text("utf-8"))]
-    except (OSError, ValueError, TypeError) as error:
+        listed = json.loads(Path(file).read_text("utf-8"))
+        if not isinstance(listed, list):
+            raise TypeError("it is not a list")
+        return [_checked(entry) for entry in listed]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CorpusError(
             f"CHARRNN_CATALOGUE names {file}, which is not a valid catalogue: {error}."
         ) from None
+
+
+def _checked(entry: object) -> Entry:
+    """An entry of the user's catalogue. A ValueError or TypeError says what is wrong with it.
+
+    The name becomes the name of a file and is shown in terminals, so it has only letters, digits
+    and `._-`; the URL is http or https.
+    """
+    if not isinstance(entry, dict):
+        raise TypeError(f"{str(entry)[:40]!r} is not an entry")
+    types = get_type_hints(Entry)
+    if unknown := set(entry) - set(types):
+        raise ValueError(f"an entry has an unknown field {min(map(str, unknown))[:40]!r}")
+    for name, value in entry.items():
+        if type(value) is not types[name]:
+            raise TypeError(f"{name} is {str(value)[:40]!r}; it must be {types[name].__name__}")
+    checked = Entry(**{**entry, "sha256": entry.get("sha256", "").lower()})
+    if not _NAME.fullmatch(checked.name):
+        raise ValueError(f"{checked.name[:40]!r} is not a name (letters, digits and ._-)")
+    if not 0 < checked.bytes <= _MAX_BYTES:
+        raise ValueError(f"bytes of {checked.name} is {checked.bytes}")
+    if not checked.url and not checked.sha256:
+        return checked  # a file that the user puts into the cache
+    if not _SHA256.fullmatch(checked.sha256):
+        raise ValueError(f"sha256 of {checked.name} is not 64 hexadecimal digits")
+    if urlsplit(checked.url).scheme not in ("http", "https"):
+        raise ValueError(f"the URL of {checked.name} is not http or https")
+    return checked
 
 
 def find(name: str) -> Entry | None:
