@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.data.code_points import Unit, code_points
+from charrnn.data.encodings import disguised, file_kind, guess_encodings
 from charrnn.data.words import last_boundary
 from charrnn.errors import ConfigError, CorpusError, os_reason
 from charrnn.nn.params import Ids
 
 _BLOCK = 1 << 20  # bytes
+_ASCII_LIKE = ("utf-8", "ascii", "cp1252", "iso8859-1")
 _SAMPLE = 1 << 15  # bytes before and after a bad one from which the encoding is guessed
 
 
@@ -94,11 +96,22 @@ class Source:
         decoder = _decoder(options)
         done, rest = 0, ""
         for block in self.blocks():
+            if not done:
+                self._check_start(block, options)
             text = rest + self._decode(decoder, block, done, options)
             end = last_boundary(text) if options.unit == "word" else len(text)
             yield block, code_points(text[:end])
             done, rest = done + len(block), text[end:]
         yield b"", code_points(rest + self._decode(decoder, b"", done, options, final=True))
+
+    def _check_start(self, block: bytes, options: TextOptions) -> None:
+        """Refuse a file that is not text, or text whose bytes are valid by accident. A CorpusError
+        names what it is.
+        """
+        if kind := file_kind(block):
+            raise CorpusError(f"{self.name} is {kind}, not text; save its content as text.")
+        if codecs.lookup(options.encoding).name in _ASCII_LIKE and (name := disguised(block)):
+            raise CorpusError(f"{self.name} looks like {name}: try --encoding {name}.")
 
     def _decode(
         self,
@@ -111,6 +124,11 @@ class Source:
         try:
             text = decoder.decode(block, final)
         except UnicodeDecodeError as error:
+            if final and error.reason == "unexpected end of data" and options.encoding == "utf-8":
+                raise CorpusError(
+                    f"{self.name} is UTF-8, cut off in its last character: it ends with "
+                    f"{error.object[error.start :].hex(' ')}. Remove or complete that character."
+                ) from None
             at = done + len(block) - len(error.object) + error.start
             near = error.object[max(0, error.start - _SAMPLE) : error.start + _SAMPLE]
             raise CorpusError(
@@ -139,9 +157,6 @@ def _decoder(options: TextOptions) -> codecs.IncrementalDecoder | io.Incremental
     return io.IncrementalNewlineDecoder(make("strict"), translate=True)
 
 
-_COMMON_CHINESE = set("的一是不了在人有我他这那之来以上大为和国这中到说時時時时个個们們這來為國")
-
-
 def _advice(near: bytes, encoding: str) -> str:
     """What to do about bytes that cannot be decoded; the end of an error message."""
     decoded = near.decode("utf-8", "replace")
@@ -150,55 +165,10 @@ def _advice(near: bytes, encoding: str) -> str:
         if codecs.lookup(encoding).name == "utf-8":
             return "the text around it is UTF-8, so the file is damaged there."
         return "it looks like UTF-8: leave out --encoding."
-    guess = guess_encoding(near)
-    if guess:
-        return f"it looks like {guess}: try --encoding {guess}."
+    if guesses := guess_encodings(near):
+        best, *others = guesses
+        more = "".join(f", or {other.encoding} («{other.text}»)" for other in others)
+        return (
+            f"it looks like {best.encoding} («{best.text}»){more}: try --encoding {best.encoding}."
+        )
     return "set the right encoding with --encoding, or use the bytes themselves with --unit byte."
-
-
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-
-
-def guess_encoding(data: bytes) -> str | None:
-    """The likely encoding of text that is not UTF-8; None if it cannot be guessed."""
-    for mark, name in _BYTE_ORDER_MARKS:
-        if data.startswith(mark):
-            return name
-    sample = data[: 1 << 16]
-    if sample.count(0) > len(sample) // 20:
-        little = sample[1::2].count(0) >= sample[::2].count(0)
-        return "utf-16-le" if little else "utf-16-be"
-    best, best_share = None, 0.02
-    for name in ("gb18030", "big5", "shift_jis", "euc-kr"):
-        high = [c for c in sample.decode(name, "ignore") if c > "\x7f"]
-        if len(high) < 2 or not _decodes(sample, name):
-            continue
-        share = sum(c in _COMMON_CHINESE or _is_kana_or_hangul(c) for c in high) / len(high)
-        if share > best_share:
-            best, best_share = name, share
-    if best:
-        return best
-    text = sample.decode("cp1252", "ignore")
-    high = [c for c in text if c > "\x7f"]
-    letters = sum(c.isalpha() or c in "‘’“”–—…«»°©£€ " for c in high)
-    if high and letters > 0.9 * len(high):
-        return "cp1252"
-    return None
-
-
-def _decodes(sample: bytes, name: str) -> bool:
-    """Whether the sample is valid apart from an incomplete character at its end."""
-    try:
-        sample.decode(name)
-    except UnicodeDecodeError as error:
-        return error.start >= len(sample) - 4
-    return True
-
-
-def _is_kana_or_hangul(c: str) -> bool:
-    return "\u3040" <= c <= "\u30ff" or "\uac00" <= c <= "\ud7a3"
