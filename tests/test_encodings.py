@@ -68,7 +68,7 @@ TEXTS = {
         "夜、私たちは窓のそばに座って雨の音を聞いていた。それから彼女が手紙を持って来た。",
         ["shift_jis", "euc-jp"],
     ),
-    "Korean": ("저녁에 우리는 창가에 앉아 빗소리를 들었다. 나중에 그 사람이 편지를 가지고 왔다.", ["euc-kr"]),
+    "Korean": ("저녁에 우리는 창가에 앉아 빗소리를 들었다. 나중에 편지가 왔다.", ["euc-kr"]),
 }  # fmt: skip
 CASES = [(text, encoding) for text, encodings in TEXTS.values() for encoding in encodings]
 

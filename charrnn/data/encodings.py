@@ -119,7 +119,8 @@ def disguised(data: bytes) -> str | None:
     byte order mark, ISO-2022-JP, HZ. None for everything else.
     """
     sample = data[:_EXCERPT]
-    if sample.count(0) > len(sample) // 5:
+    few, many = sorted((sample[::2].count(0), sample[1::2].count(0)))
+    if many > len(sample) // 50 and (few < many // 10 or few + many > len(sample) // 5):
         return _wide(sample)
     if re.search(rb"\x1b\$[@B].+?\x1b\([BJ]", sample, re.S) and _decodes(sample, "iso2022_jp"):
         return "iso-2022-jp"
