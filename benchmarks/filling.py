@@ -121,7 +121,7 @@ def main(
     models: dict[str, Any] = {}
     for name, shape in (("fill", fill_shape), ("lm", lm_shape)):
         layers, hidden = (int(n) for n in shape.split("x"))
-        config = TASKS[name].options(
+        config = TASKS[name].config_class(
             layers=layers, hidden=hidden, seq=seq, workers=1, sample_every=0
         )
         models[name] = trained(corpus, config, 60 * minutes)

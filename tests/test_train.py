@@ -3,13 +3,14 @@
 import dataclasses
 import math
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
+import charrnn
 from charrnn.data.corpus import Corpus
 from charrnn.data.split import Split
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergedError
@@ -297,6 +298,14 @@ def test_options_of_the_wrong_type_are_refused() -> None:
         make_config({"hidden": "many"}, "run.toml")
     with pytest.raises(ConfigError, match="does not know: hiden"):
         make_config({"hiden": 3}, "run.toml")
+
+
+@pytest.mark.parametrize("function", [charrnn.train, charrnn.make_trainer])
+def test_a_config_and_options_together_are_refused(
+    small_corpus: Corpus, function: Callable[..., object]
+) -> None:
+    with pytest.raises(ConfigError, match="Give a config or options, not both: hidden, lr"):
+        function(small_corpus, SMALL, lr=99, hidden=3)
 
 
 def test_the_same_number_of_workers_gives_the_same_bits(small_corpus: Corpus) -> None:

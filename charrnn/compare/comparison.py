@@ -1,7 +1,7 @@
 """Compare models on the same text with the same split, budget and options.
 
     config = LanguageModelConfig(epochs=5)
-    text = Text((Source.of("poems.txt"),), config)
+    text = TextFiles((Source.of("poems.txt"),), config)
     with worker_pool() as workers:
         comparison = Comparison(Plan(config, params=50_000), text)
         for finished in comparison.events(workers.start(2)):
@@ -33,7 +33,7 @@ from charrnn.models import NGram
 from charrnn.nn.params import Ids
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
-from charrnn.tasks import LanguageModelConfig, Text
+from charrnn.tasks import LanguageModelConfig, TextFiles
 
 _TICK = 0.25  # seconds between progress updates
 
@@ -41,7 +41,7 @@ _TICK = 0.25  # seconds between progress updates
 class Comparison:
     """The runs of a plan, saved in a folder."""
 
-    def __init__(self, plan: Plan, text: Text, out: Path | None = None) -> None:
+    def __init__(self, plan: Plan, text: TextFiles, out: Path | None = None) -> None:
         """Read the text, and the finished runs in the folder (see `experiment_folder`).
 
         Raises ConfigError if the test part is empty.

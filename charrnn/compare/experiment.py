@@ -21,7 +21,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError, os_reason
 from charrnn.models import NETWORKS, NGram, parameters
 from charrnn.runs.run import Run
-from charrnn.tasks import LanguageModelConfig, Text, make_config
+from charrnn.tasks import LanguageModelConfig, TextFiles, make_config
 
 RECORD = "compare.json"
 _OF_ONE_RUN = {"cell", "hidden", "layers", "order", "seed", "workers", "sample_every"}
@@ -84,7 +84,7 @@ class Plan:
         shape = narrow.network(len(corpus.vocabulary))
         return hidden_for(shape, self.params if strict else max(self.params, parameters(shape)))
 
-    def trials(self, text: Text, corpus: Corpus, folder: Path) -> list[Trial]:
+    def trials(self, text: TextFiles, corpus: Corpus, folder: Path) -> list[Trial]:
         """All runs: n-grams, then the first run of each cell, then the second runs, and so on."""
         trials = []
         for n in range(self.seeds):

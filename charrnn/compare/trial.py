@@ -22,7 +22,7 @@ from charrnn.language.evaluate import surprisal
 from charrnn.models import NGram
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
-from charrnn.tasks import LanguageModelConfig, Text, make_config, make_task
+from charrnn.tasks import LanguageModelConfig, TextFiles, make_config, make_task
 from charrnn.training.events import Evaluated, Event, Finished, Stepped
 from charrnn.training.network_trainer import NetworkTrainer
 from charrnn.training.train import make_trainer
@@ -47,7 +47,7 @@ class TrialProgress:
 class Trial:
     """The description of a run, as sent to the process that does it."""
 
-    text: Text
+    text: TextFiles
     sha256: str
     """SHA-256 of the text, to detect a change."""
     config: LanguageModelConfig
@@ -125,7 +125,7 @@ def learn(trial: Trial) -> None:
 
 
 @lru_cache(maxsize=1)
-def _read(text: Text, sha256: str) -> Corpus:
+def _read(text: TextFiles, sha256: str) -> Corpus:
     """Read the text. The cache lets a process read it once for all its runs."""
     corpus = text.read()
     assert isinstance(corpus, Corpus)

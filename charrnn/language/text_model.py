@@ -53,10 +53,10 @@ class TextModel:
                 f"length is {length} and seed {seed}; they must be at least 1 and at least 0."
             )
         sampling = replace(sampling or SamplingConfig(), **options)
-        pieces = self.stream(self.beginning(seed_text), length, [seed], sampling, stop)
+        pieces = self.stream(self.prompt_ids(seed_text), length, [seed], sampling, stop)
         return codecs.iterdecode((sample for (sample,) in pieces), "utf-8", "replace")
 
-    def beginning(self, seed_text: str, *, skip_unknown: bool = False) -> Ids:
+    def prompt_ids(self, seed_text: str, *, skip_unknown: bool = False) -> Ids:
         """The ids the model reads before the first draw: those of the seed text.
 
         Without a seed text it reads a line end, so that the text starts like a new line.

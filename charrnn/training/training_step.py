@@ -48,7 +48,7 @@ class TrainingStep:
         check_ranks(task, self.group)
         self.task, self.config = task, task.config
         rng = np.random.default_rng([0, self.config.seed])
-        self.model = task.model(rng)
+        self.model = task.build_model(rng)
         if self.config.init:
             redraw_weights(self.model.params, uniform(self.config.init), rng)
         self.batches = task.batches()
@@ -123,12 +123,12 @@ class TrainingStep:
 
     def _reset_state(self) -> None:
         """Reset the state of all streams at the start of an epoch, and of each stream with the
-        probability `reset` before every chunk (Melis, Dyer and Blunsom 2018). Otherwise training
-        sees the initial state, from which every later use of the model starts, once an epoch, and a
-        network whose carried states saturate predicts badly from it.
+        probability `reset_probability` before every chunk (Melis, Dyer and Blunsom 2018). Otherwise
+        training sees the initial state, from which every later use of the model starts, once an
+        epoch, and a network whose carried states saturate predicts badly from it.
         """
         rng = np.random.default_rng([1, self.config.seed, self.position.step])
-        fresh = rng.random(self.batches.batch) < self.task.reset
+        fresh = rng.random(self.batches.batch) < self.task.reset_probability
         if self.position.chunk == 0:
             fresh[:] = True
         fresh = fresh[self.parallel.rank_streams]
@@ -145,7 +145,7 @@ class TrainingStep:
     def running_loss(self) -> Loss:
         """Running mean of the training loss."""
         mean = self.position.running_loss
-        return self.task.running_loss(math.nan if mean is None else mean, self._symbols)
+        return self.task.to_loss(math.nan if mean is None else mean, self._symbols)
 
     def diverged(self, loss: float, norm: float) -> bool:
         """Whether training has diverged: the norm is not finite, the running loss is twice the

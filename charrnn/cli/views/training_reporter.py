@@ -199,8 +199,8 @@ def _adapted(event: Started, trainer: Trainer) -> list[str]:
             "The number of ranks or workers differs from before (mpiexec -n, --workers): training "
             "continues, but not bit for bit."
         )
-    if event.batch and (adaptation := trainer.task.adaptation(event.batch, event.seq)):
-        lines.append(adaptation)
+    if event.batch and (note := trainer.task.short_text_note(event.batch, event.seq)):
+        lines.append(note)
     return lines
 
 
