@@ -167,9 +167,9 @@ def _train(trial: Trial, trainer: Trainer) -> Finished:
 def _advance(progress: TrialProgress, event: Event, trainer: Trainer) -> TrialProgress:
     """The progress after an event."""
     if isinstance(event, Stepped):
-        return TrialProgress(event.share, event.epoch, event.seconds, trainer.best)
+        return TrialProgress(event.share, event.epoch, event.seconds, trainer.best_loss)
     if isinstance(event, Evaluated):
-        return TrialProgress(progress.share, event.epoch, event.seconds, trainer.best)
+        return TrialProgress(progress.share, event.epoch, event.seconds, trainer.best_loss)
     return progress
 
 

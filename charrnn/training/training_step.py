@@ -30,6 +30,9 @@ from charrnn.training.parallel.group import ProcessGroup, pairwise_sum
 from charrnn.training.stopwatch import Stopwatch
 
 _SMOOTHING = 0.98
+"""Weight of the past in the running mean of the training loss."""
+_SPEED_WEIGHT = 0.05
+"""Weight of the newest step in the running mean of the speed."""
 _DIFFERENT_TEXT = (
     "has read a different text from rank 0 (SHA-256 differs); give every machine the same files"
 )
@@ -91,7 +94,11 @@ class TrainingStep:
         return learning_rate * shape * self.position.learning_rate_factor
 
     def update(self, learning_rate: float) -> tuple[float, float]:
-        """One chunk: loss, gradient, clipping, update. A bad gradient is not applied."""
+        """One chunk: loss, gradient, clipping, update, if the gradient is finite.
+
+        Returns the loss in nats per symbol, and the norm of the gradient after `clip_value` and
+        before `clip_norm`.
+        """
         self._reset_state()
         inputs, targets = self.batches.chunk(self.position.chunk, self.position.epoch)
         self._symbols = targets.size
@@ -100,8 +107,8 @@ class TrainingStep:
             part, self.state = parallel.gradient(
                 inputs, targets, self.state, grads, self._dropout_rng
             )
-            notes = self.group.all_reduce(grads.flat, (part, self.watch.lap()))
-            loss, seconds = pairwise_sum(notes[:, 0].tolist()), float(notes[0, 1])
+            scalars = self.group.all_reduce(grads.flat, (part, self.watch.lap()))
+            loss, seconds = pairwise_sum(scalars[:, 0].tolist()), float(scalars[0, 1])
             clip_value(grads.flat, self.config.clip_value)
             norm = clip_norm(grads.flat, self.config.clip)
             if math.isfinite(loss) and math.isfinite(norm):
@@ -118,7 +125,9 @@ class TrainingStep:
             self.position.chunk, self.position.epoch = 0, self.position.epoch + 1
         self.position.seconds += seconds
         now = self.task.chars_read(inputs, targets) / max(seconds, 1e-9)
-        self.speed = 0.95 * self.speed + 0.05 * now if self.speed else now
+        if self.speed:
+            now = (1 - _SPEED_WEIGHT) * self.speed + _SPEED_WEIGHT * now
+        self.speed = now
         return loss, norm
 
     def _reset_state(self) -> None:
@@ -180,7 +189,7 @@ class TrainingStep:
         A ProcessGroupError if parameters are no longer the same on every rank.
         """
         self.group.check_equal(zlib.crc32(self.model.params.flat.tobytes()), _DIFFERENT_PARAMETERS)
-        numbers = {
+        record_fields = {
             "position": replace(self.position),
             "updates": self.optimizer.updates,
             "order": self.parallel.reduction_order,
@@ -189,15 +198,17 @@ class TrainingStep:
         arrays |= {f"optimizer/{n}": a.copy() for n, a in self.optimizer.slots.items()}
         states = zip(*self.group.gather(self.state), strict=True)
         arrays |= {f"state/{n}": np.concatenate(parts) for n, parts in enumerate(states)}
-        return numbers, arrays
+        return record_fields, arrays
 
-    def load_state_dict(self, numbers: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        """The inverse of `state_dict`."""
-        self.position = replace(numbers["position"])
+    def load_state_dict(
+        self, record_fields: Mapping[str, Any], arrays: Mapping[str, Array]
+    ) -> None:
+        """Restore what `state_dict` returned."""
+        self.position = replace(record_fields["position"])
         self.reduction_changed = (
-            numbers["order"] or self.parallel.reduction_order
+            record_fields["order"] or self.parallel.reduction_order
         ) != self.parallel.reduction_order
-        self.optimizer.updates = numbers["updates"]
+        self.optimizer.updates = record_fields["updates"]
         self.model.params.flat[:] = arrays["flat"]
         for name, slot in self.optimizer.slots.items():
             slot[:] = arrays[f"optimizer/{name}"]
