@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from charrnn.compare.comparison import Comparison
-from charrnn.compare.experiment import Plan
+from charrnn.compare.plan import Plan
 from charrnn.compare.results import Result
 from charrnn.compare.trial import Trial
 from charrnn.data.reading import Source

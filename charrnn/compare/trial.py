@@ -15,10 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from charrnn.compare.significance import block_sums
+from charrnn.compare.results import block_nats
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, CorpusError, DivergedError, os_reason
-from charrnn.language.evaluate import surprisal
 from charrnn.models import NGram
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
@@ -97,7 +96,7 @@ class Trial:
         return self.path / ".progress"
 
 
-def learn(trial: Trial) -> None:
+def run_trial(trial: Trial) -> None:
     """Start or resume a run, train to the end of the budget, and test the best model.
 
     The result is logged in the folder of the run, and so is divergence; other errors are raised.
@@ -177,7 +176,6 @@ def _measure(trial: Trial, corpus: Corpus) -> dict[str, Any]:
     """Test the best model; returns the record for the log, with the sum of nats of each block."""
     vocabulary = corpus.vocabulary
     ids = vocabulary.up_to(corpus.test, trial.config.eval_chars or None)
-    nats = surprisal(checkpoint.load(trial.run.best).language_model, ids)
-    ends = vocabulary.ends(ids)
-    sums = block_sums(nats, ends).tolist()
-    return {"event": "measured", "chars": int(ends[-1]), "block_nats": sums}
+    model = checkpoint.load(trial.run.best).language_model
+    sums, chars = block_nats(model, vocabulary, ids)
+    return {"event": "measured", "chars": chars, "block_nats": sums}
