@@ -29,7 +29,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import ConfigError, WorkerError
 from charrnn.models import NGram
 from charrnn.runs import checkpoint
-from charrnn.runs.run import Run
+from charrnn.runs.folders import locked
 from charrnn.tasks import TextFiles
 
 _TICK = 0.25  # seconds between progress updates
@@ -71,7 +71,7 @@ class Comparison:
 
     def locked(self) -> AbstractContextManager[None]:
         """Lock the folder against other processes."""
-        return Run(self.folder).locked()
+        return locked(self.folder)
 
     def stop(self) -> None:
         """Make running trials save and stop, and start no others; `events()` then ends."""

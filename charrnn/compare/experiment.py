@@ -8,13 +8,13 @@ uses the same folder again and skips finished runs; more cells or seeds add runs
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError, os_reason
+from charrnn.runs.folders import numbered
 from charrnn.runs.run import Run
 from charrnn.tasks import LanguageModelConfig, make_config
 
@@ -32,7 +32,7 @@ def experiment_folder(corpus: Corpus, config: LanguageModelConfig, out: Path | N
     record = _record(corpus, config)
     if out is not None:
         return _claim(out, record)
-    for folder in _default_folders(corpus.name):
+    for folder in numbered(Path("checkpoints"), f"compare-{corpus.name}"):
         if not folder.exists() or _read(folder) == record:
             return _claim(folder, record)
     raise AssertionError("the names never end")
@@ -52,13 +52,6 @@ def runs_in(folder: Path) -> list[Path]:
         if not runs:
             raise CheckpointError(f"No run of {folder} is finished yet.")
     return runs or [folder]
-
-
-def _default_folders(name: str) -> Iterator[Path]:
-    number = 1
-    while True:
-        yield Path("checkpoints", f"compare-{name}" + (f"-{number}" if number > 1 else ""))
-        number += 1
 
 
 def _record(corpus: Corpus, config: LanguageModelConfig) -> dict[str, Any]:

@@ -53,9 +53,7 @@ def _columns(summaries: Sequence[ModelSummary]) -> list[Column]:
         _with_spread(means, [s.get(unit) for s in spread])
         for unit, means in zip(units, zip(*losses, strict=True), strict=True)
     )
-    behind = [
-        f"{s.difference_from_best.nats:+.4f}" if s.difference_from_best else "" for s in summaries
-    ]
+    behind = [f"{d.nats:+.4f}" if (d := s.difference_from_best) else "" for s in summaries]
     return [
         Column("model", 0, [_name(s) for s in summaries]),
         Column("parameters", 5, [f"{s.results[0].parameters:,}" if s.results else ""
@@ -94,13 +92,10 @@ def _mean(summary: ModelSummary, name: str, format_spec: str) -> str:
 
 
 def _p(summary: ModelSummary) -> str:
-    if not summary.difference_from_best:
+    test = summary.difference_from_best
+    if not test:
         return ""
-    return (
-        "<0.001"
-        if summary.difference_from_best.p < 0.001
-        else f"{summary.difference_from_best.p:.3f}"
-    )
+    return "<0.001" if test.p < 0.001 else f"{test.p:.3f}"
 
 
 def _pages(columns: Sequence[Column], width: int) -> list[list[Column]]:
@@ -136,10 +131,8 @@ def _notes(summaries: Sequence[ModelSummary]) -> list[str]:
 
 
 def _ranking(ranked: Sequence[ModelSummary]) -> str:
-    best, tied = (
-        ranked[0],
-        [s for s in ranked[1:] if s.difference_from_best and s.difference_from_best.p >= LEVEL],
-    )
+    best = ranked[0]
+    tied = [s for s in ranked[1:] if (d := s.difference_from_best) and d.p >= LEVEL]
     if not tied:
         return f"{best.title} is best. Its lead is significant."
     names = ", ".join(f"{s.title} (p = {_p(s)})" for s in tied)
