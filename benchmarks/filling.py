@@ -37,11 +37,11 @@ Fillings = Iterator[tuple[int, int]]
 def trained(corpus: Corpus, config: TrainConfig, seconds: float) -> Any:
     """A network trained for about `seconds` of processor time, or an n-gram model."""
     if config.cell != "ngram":
-        step = NetworkTrainer(make_task(corpus, config)).step
-        step.update(0.0)
+        training = NetworkTrainer(make_task(corpus, config)).training
+        training.update(0.0)
         started = time.process_time()
         for _ in range(_TRIAL):
-            step.update(0.0)
+            training.update(0.0)
         took = (time.process_time() - started) / _TRIAL
         config = replace(config, steps=max(1, round(seconds / took)))
     session = make_trainer(corpus, config)
@@ -121,7 +121,7 @@ def main(
     models: dict[str, Any] = {}
     for name, shape in (("fill", fill_shape), ("lm", lm_shape)):
         layers, hidden = (int(n) for n in shape.split("x"))
-        config = TASKS[name].options(
+        config = TASKS[name].config_class(
             layers=layers, hidden=hidden, seq=seq, workers=1, sample_every=0
         )
         models[name] = trained(corpus, config, 60 * minutes)

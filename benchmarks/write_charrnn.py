@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.shapes import Setting, Shape
-from charrnn.language.sampling import write
+from charrnn.language.sampling import sample_ids
 from charrnn.models import CharRNN, NetworkConfig
 
 
@@ -19,6 +19,6 @@ def build(shape: Shape, setting: Setting) -> Callable[[], float]:
     first = np.zeros(1, np.uint8)
 
     def step() -> float:
-        return float(list(write(model, first, shape.seq, rngs))[-1][0])
+        return float(list(sample_ids(model, first, shape.seq, rngs))[-1][0])
 
     return step

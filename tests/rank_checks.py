@@ -99,7 +99,7 @@ def a_stop_on_one_rank_stops_all_after_the_same_step() -> None:
     events = []
     for event in trainer.events():
         events.append(event)
-        if trainer.group.rank == 1 and trainer.step.position.step == 6:
+        if trainer.group.rank == 1 and trainer.training.position.step == 6:
             trainer.stop()
     assert last_event(events).stopped
     assert {*trainer.group.gather(last_event(events).step)} == {7}
@@ -108,10 +108,10 @@ def a_stop_on_one_rank_stops_all_after_the_same_step() -> None:
 def a_budget_of_minutes_ends_after_the_same_step_on_all_ranks() -> None:
     trainer = make_trainer(steps=None, minutes=0.002)
     list(trainer.events())
-    assert trainer.step.position.seconds >= 0.12
+    assert trainer.training.position.seconds >= 0.12
     for value in (
-        trainer.step.position.step,
-        trainer.step.position.seconds,
+        trainer.training.position.step,
+        trainer.training.position.seconds,
         trainer.model.params.flat.tobytes(),
     ):
         assert len({*trainer.group.gather(value)}) == 1
@@ -127,7 +127,7 @@ def all_ranks_recover_from_divergence_together() -> None:
 
     assert isinstance(error_of(run), DivergedError)
     assert sum(isinstance(e, Recovered) for e in seen) == 3
-    assert len({*trainer.group.gather(trainer.step.position.step)}) == 1
+    assert len({*trainer.group.gather(trainer.training.position.step)}) == 1
 
 
 def ranks_whose_parameters_differ_are_an_error() -> None:

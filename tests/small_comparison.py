@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from charrnn.compare.comparison import Comparison
-from charrnn.compare.experiment import Plan
+from charrnn.compare.plan import Plan
 from charrnn.compare.results import Result
 from charrnn.compare.trial import Trial
 from charrnn.data.reading import Source
-from charrnn.tasks import LanguageModelConfig, Text
+from charrnn.tasks import LanguageModelConfig, TextFiles
 from tests.conftest import VERSE
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ def charrnn(where: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 CONFIG = LanguageModelConfig(
     hidden=8, layers=1, batch=4, seq=16, steps=12, eval_every=4, dropout=0.2, split="0.7,0.1,0.2"
 )
-TEXT = Text((Source("verse.txt", VERSE[:5000].encode()),), CONFIG)
+TEXT = TextFiles((Source("verse.txt", VERSE[:5000].encode()),), CONFIG)
 PLAN = Plan(CONFIG, ("rnn", "gru"), 2, (1, 3))
 
 
@@ -55,7 +55,7 @@ def results(comparison: Comparison) -> dict[Trial, Result]:
     return finished
 
 
-def compared(out: Path, plan: Plan = PLAN, text: Text = TEXT) -> Comparison:
+def compared(out: Path, plan: Plan = PLAN, text: TextFiles = TEXT) -> Comparison:
     comparison = Comparison(plan, text, out)
     list(comparison.events(InlineExecutor()))
     return comparison

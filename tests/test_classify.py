@@ -245,7 +245,7 @@ def test_a_stopped_run_resumes_bit_for_bit(stop_at: int, tmp_path: Path) -> None
     resumed = resume_network(run, some_examples(), SMALL)
     list(resumed.events())
     np.testing.assert_array_equal(resumed.model.params.flat, whole.model.params.flat)
-    np.testing.assert_array_equal(resumed.best_flat, whole.best_flat)
+    np.testing.assert_array_equal(resumed.best_params, whole.best_params)
 
 
 def test_evaluation_of_part_of_a_split_covers_all_classes() -> None:

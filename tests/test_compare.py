@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from charrnn.compare.comparison import Comparison
-from charrnn.compare.experiment import Plan
+from charrnn.compare.plan import Plan
 from charrnn.compare.results import rank
-from charrnn.compare.trial import Trial, TrialProgress, learn
+from charrnn.compare.trial import Trial, TrialProgress, run_trial
 from charrnn.data.reading import Source
 from charrnn.errors import CheckpointError, CorpusError, WorkerError
 from charrnn.language.evaluate import evaluate
@@ -49,7 +49,7 @@ def test_run_folders_are_named_after_model_and_seed(whole: Comparison) -> None:
     ]  # fmt: skip
     assert [s.title for s in whole.summaries()] == ["ngram 1", "ngram 3", "rnn 1x8", "gru 1x8"]
     assert [len(s.results) for s in whole.summaries()] == [1, 1, 2, 2]
-    assert not whole.missing
+    assert not whole.pending
     assert not list(whole.folder.rglob(".*"))
     text = "".join(load(whole.folder / "gru-1x8-seed2").generate("The ", length=5))
     assert len(text) == 5
@@ -88,7 +88,7 @@ def test_an_interrupted_comparison_resumes_with_the_same_bits(
     out, rounds, steps = tmp_path / "often", 0, []
     while True:
         comparison = Comparison(PLAN, TEXT, out)
-        if not comparison.missing:
+        if not comparison.pending:
             break
         rounds += 1
         tell = type(comparison.trials[0]).write_progress
@@ -125,7 +125,7 @@ def test_a_stop_before_the_first_run_is_honoured(tmp_path: Path) -> None:
     comparison = Comparison(PLAN, TEXT, tmp_path / "x")
     comparison.stop()
     assert not [trial for trial in comparison.events(InlineExecutor()) if trial]
-    assert comparison.missing == comparison.trials
+    assert comparison.pending == comparison.trials
     assert not list(comparison.folder.rglob(".*"))
 
 
@@ -157,26 +157,26 @@ def test_a_diverged_run_is_reported_and_the_comparison_continues(tmp_path: Path)
     assert [s.title for s in summaries] == ["ngram 3", "ngram 1", "rnn 1x8", "gru 1x8"]
     assert [s.diverged for s in summaries] == [0, 0, 2, 2]
     again = Comparison(replace(PLAN, config=wild), TEXT, tmp_path / "wild")
-    assert not again.missing
+    assert not again.pending
 
 
 def test_models_are_ranked_by_mean_loss_with_their_distance_to_the_best(whole: Comparison) -> None:
     summaries = rank(whole.summaries())
     losses = [s.loss.nats_per_char for s in summaries]
     assert losses == sorted(losses)
-    assert summaries[0].behind is None
+    assert summaries[0].difference_from_best is None
     for s in summaries[1:]:
-        assert s.behind
-        assert s.behind.nats == pytest.approx(s.loss.nats_per_char - losses[0])
-        assert 0 <= s.behind.p <= 1
+        assert s.difference_from_best
+        assert s.difference_from_best.nats == pytest.approx(s.loss.nats_per_char - losses[0])
+        assert 0 <= s.difference_from_best.p <= 1
     gru = next(s for s in summaries if s.title == "gru 1x8")
     nats = np.array([r.loss.nats_per_char for r in gru.results])
     assert gru.loss.nats_per_char == pytest.approx(nats.mean())
-    assert gru.spread["nats_per_char"] == pytest.approx(nats.std(ddof=1))
-    assert gru.spread["bits_per_char"] == pytest.approx((nats / np.log(2)).std(ddof=1))
-    assert gru.spread["perplexity"] == pytest.approx(np.exp(nats).std(ddof=1))
+    assert gru.std["nats_per_char"] == pytest.approx(nats.std(ddof=1))
+    assert gru.std["bits_per_char"] == pytest.approx((nats / np.log(2)).std(ddof=1))
+    assert gru.std["perplexity"] == pytest.approx(np.exp(nats).std(ddof=1))
     ngram = next(s for s in summaries if s.title == "ngram 3")
-    assert (ngram.spread, ngram.alone) == ({}, False)
+    assert (ngram.std, ngram.single_seed) == ({}, False)
 
 
 def test_time_left_is_estimated_from_finished_runs_of_the_same_model(whole: Comparison) -> None:
@@ -189,7 +189,7 @@ def test_time_left_is_estimated_from_finished_runs_of_the_same_model(whole: Comp
             fresh.results[trial] = replace(result, seconds=seconds[trial.config.model_name])
     assert fresh.time_left(1) == pytest.approx(40)
     assert fresh.time_left(2) == pytest.approx(30)  # not less than the longest run
-    rnn = next(t for t in fresh.missing if t.config.cell == "rnn")
+    rnn = next(t for t in fresh.pending if t.config.cell == "rnn")
     fresh.running = {rnn: TrialProgress(share=0.5, seconds=10)}  # slower than the finished run
     assert fresh.time_left(1) == pytest.approx(10 + 30)
     fresh.results.clear()
@@ -218,7 +218,7 @@ def test_a_run_reports_progress_and_can_be_stopped(tmp_path: Path) -> None:
     (trial.path / ".progress").write_text("{")
     assert trial.read_progress() is None
     trial.stop_file.touch()
-    learn(trial)
+    run_trial(trial)
     assert not trial.run.log_file.exists()
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import VocabularyError
 from charrnn.language.evaluate import evaluate, surprisal
-from charrnn.language.sampling import write
+from charrnn.language.sampling import sample_ids
 from charrnn.models import CharRNN, Ensemble, LanguageModel, NetworkConfig, NGram
 from charrnn.runs import checkpoint
 from charrnn.runs.checkpoint import Checkpoint
@@ -74,8 +74,8 @@ def test_an_ensemble_of_identical_models_equals_the_model(rng: np.random.Generat
 def test_samples_of_an_ensemble_depend_only_on_their_seeds() -> None:
     seed = np.array([1, 2, 3])
     rngs = [np.random.default_rng(n) for n in (4, 5)]
-    together = np.stack(list(write(mixed(), seed, 50, rngs)))
-    alone = np.stack(list(write(mixed(), seed, 50, [np.random.default_rng(5)])))
+    together = np.stack(list(sample_ids(mixed(), seed, 50, rngs)))
+    alone = np.stack(list(sample_ids(mixed(), seed, 50, [np.random.default_rng(5)])))
     np.testing.assert_array_equal(together[:, 1], alone[:, 0])
 
 

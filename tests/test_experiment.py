@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from charrnn.compare.comparison import Comparison, by_model, measured
-from charrnn.compare.experiment import RECORD, Plan, experiment_folder, runs_in
+from charrnn.compare.comparison import Comparison
+from charrnn.compare.experiment import RECORD, experiment_folder, runs_in
+from charrnn.compare.plan import Plan
+from charrnn.compare.trained_runs import group_by_model, measure_run
 from charrnn.data.reading import Source
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.runs import checkpoint
@@ -26,7 +28,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 
 def test_parameters_are_matched_by_the_hidden_size(whole: Comparison) -> None:
     plan = replace(PLAN, cells=("rnn", "lstm"), params=5000)
-    sizes = {m.cell: m.hidden or 0 for m in plan.models(whole.corpus) if m.cell != "ngram"}
+    sizes = {m.cell: m.hidden or 0 for m in plan.model_configs(whole.corpus) if m.cell != "ngram"}
     assert sizes["rnn"] > sizes["lstm"] > 8
 
 
@@ -34,11 +36,11 @@ def test_finished_runs_are_reused_and_new_ones_added(
     whole: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "charrnn.compare.comparison.learn", lambda trial: pytest.fail(f"{trial.name} again")
+        "charrnn.compare.comparison.run_trial", lambda trial: pytest.fail(f"{trial.name} again")
     )
-    assert not Comparison(PLAN, TEXT, whole.folder).missing
+    assert not Comparison(PLAN, TEXT, whole.folder).pending
     extended = Comparison(replace(PLAN, seeds=3, cells=("gru", "lstm")), TEXT, whole.folder)
-    missing = [t.path.name for t in extended.missing]
+    missing = [t.path.name for t in extended.pending]
     assert missing == ["lstm-1x8-seed1", "lstm-1x8-seed2", "gru-1x8-seed3", "lstm-1x8-seed3"]
 
 
@@ -62,7 +64,7 @@ def test_other_options_need_another_folder(
 
 def test_hidden_size_and_layers_can_change_within_a_folder(whole: Comparison) -> None:
     wider = Comparison(replace(PLAN, config=replace(PLAN.config, hidden=9)), TEXT, whole.folder)
-    assert {t.path.name for t in wider.missing} == {
+    assert {t.path.name for t in wider.pending} == {
         "rnn-1x9-seed1", "rnn-1x9-seed2", "gru-1x9-seed1", "gru-1x9-seed2"
     }  # fmt: skip
 
@@ -75,29 +77,29 @@ def test_repeated_seeds_and_unfinished_runs_are_ignored(whole: Comparison, tmp_p
     runs = runs_in(folder)
     assert "gru-1x8-seed2" not in {run.name for run in runs}
     results = [
-        measured(Run(path), checkpoint.load(path / "best.npz"), whole.corpus.test)
+        measure_run(Run(path), checkpoint.load(path / "best.npz"), whole.corpus.test)
         for path in runs * 2
     ]
-    counts = {s.title: len(s.results) for s in by_model(results)}
+    counts = {s.title: len(s.results) for s in group_by_model(results)}
     assert counts == {"ngram 1": 1, "ngram 3": 1, "rnn 1x8": 2, "gru 1x8": 1}
 
 
 def test_runs_are_grouped_by_model(whole: Comparison) -> None:
     ids = whole.corpus.test
     results = [
-        measured(Run(path), checkpoint.load(path / "best.npz"), ids)
+        measure_run(Run(path), checkpoint.load(path / "best.npz"), ids)
         for path in runs_in(whole.folder)
     ]
-    summaries = {s.title: s for s in by_model(results)}
+    summaries = {s.title: s for s in group_by_model(results)}
     assert summaries.keys() == {"ngram 1", "ngram 3", "rnn 1x8", "gru 1x8"}
     for before in whole.summaries():
         now = summaries[before.title]
         assert now.loss == before.loss
         np.testing.assert_array_equal(now.losses, before.losses)
     other = replace(results[0], config=replace(results[0].config, lr=0.1))
-    assert len(by_model([results[0], other])) == 2
+    assert len(group_by_model([results[0], other])) == 2
     with pytest.raises(CorpusError, match="999, 1,000"):
-        by_model([results[0], replace(results[1], chars=999)])
+        group_by_model([results[0], replace(results[1], chars=999)])
 
 
 def test_an_invalid_plan_is_an_error() -> None:
@@ -132,7 +134,7 @@ def test_a_record_can_lack_newer_options(tmp_path: Path) -> None:
     record = json.loads(file.read_text("utf-8"))
     del record["options"]["init"]
     file.write_text(json.dumps(record), "utf-8")
-    assert not Comparison(plan, TEXT, tmp_path / "x").missing
+    assert not Comparison(plan, TEXT, tmp_path / "x").pending
     record["options"]["of_the_future"] = 1
     file.write_text(json.dumps(record), "utf-8")
     with pytest.raises(ConfigError, match="holds something else"):
@@ -146,10 +148,10 @@ def test_open_options_are_resolved_once_for_all_models(tmp_path: Path) -> None:
         for cells in (("rnn", "gru"), ("gru", "lstm"))
     )
     assert one.config == other.config
-    for model in (*one.models, *other.models):
+    for model in (*one.model_configs, *other.model_configs):
         assert (model.hidden, model.dropout) == (one.config.hidden, one.config.dropout)
         assert model.hidden
         assert model.dropout is not None
     sized = Comparison(Plan(open_, ("rnn", "gru"), 1, params=5000), TEXT, tmp_path / "y")
-    assert len({m.hidden for m in sized.models}) == 2
-    assert len({m.dropout for m in sized.models}) == 1
+    assert len({m.hidden for m in sized.model_configs}) == 2
+    assert len({m.dropout for m in sized.model_configs}) == 1

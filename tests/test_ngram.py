@@ -335,7 +335,7 @@ def test_the_ngram_trainer_yields_the_events_of_training(
     assert isinstance(evaluated, Evaluated)
     assert isinstance(finished, Finished)
     assert evaluated.valid
-    assert trainer.best == evaluated.valid.nats_per_char
+    assert trainer.best_loss == evaluated.valid.nats_per_char
     assert set(finished.losses) == {"train", "valid", "test"}
     assert started.parameters == finished.parameters == trainer.model.num_parameters
     assert [r["event"] for r in run.records()] == ["evaluated", "finished"]
@@ -343,7 +343,7 @@ def test_the_ngram_trainer_yields_the_events_of_training(
     loss = evaluate(stored.language_model, small_corpus.test)
     assert loss == finished.losses["test"]
     assert stored.record.metrics
-    assert stored.record.metrics.valid == trainer.best
+    assert stored.record.metrics.valid == trainer.best_loss
     assert stored.record.config["order"] == 3
     assert "lr" not in stored.record.config
     json.dumps([to_json(e) for e in events])

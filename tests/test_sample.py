@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from charrnn.cli.commands.sample import command
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, VocabularyError
-from charrnn.language.sampling import SamplingConfig, distribution, write
+from charrnn.language.sampling import SamplingConfig, distribution, sample_ids
 from charrnn.language.text_model import TextModel
 from charrnn.models import CharRNN, NetworkConfig, NGram
 from charrnn.models.ensemble import Ensemble
@@ -69,14 +69,14 @@ def test_draws_follow_the_predicted_distribution() -> None:
     state = text_model.model.initial_state(1)
     expected = np.exp(text_model.model.predict(state)[0])
     rngs = [np.random.default_rng(n) for n in range(4000)]
-    drawn = next(write(text_model.model, np.zeros(0, int), 1, rngs))
+    drawn = next(sample_ids(text_model.model, np.zeros(0, int), 1, rngs))
     shares = np.bincount(drawn, minlength=len(LETTERS)) / len(rngs)
     np.testing.assert_allclose(shares, expected, atol=0.03)
 
 
 def test_a_suppressed_symbol_is_never_drawn() -> None:
     text_model = model()
-    for ids in write(
+    for ids in sample_ids(
         text_model.model, np.zeros(0, int), 200, [np.random.default_rng(1)], suppressed=3
     ):
         assert ids[0] != 3

@@ -15,7 +15,7 @@ from charrnn.compare.significance import (
     block_sums,
     difference,
     holm,
-    two_sided,
+    two_sided_p_value,
 )
 from charrnn.nn.params import Array
 
@@ -28,21 +28,21 @@ LEGENDRE = np.polynomial.legendre.leggauss(400)
 
 @pytest.mark.parametrize(("freedom", "t"), CRITICAL.items())
 def test_students_distribution_matches_tables(freedom: float, t: float) -> None:
-    assert two_sided(t, freedom) == pytest.approx(0.05, rel=1e-4)
-    assert two_sided(-t, freedom) == two_sided(t, freedom)
+    assert two_sided_p_value(t, freedom) == pytest.approx(0.05, rel=1e-4)
+    assert two_sided_p_value(-t, freedom) == two_sided_p_value(t, freedom)
 
 
 @given(st.floats(0, 1e6))
 def test_one_and_two_degrees_of_freedom_have_closed_forms(t: float) -> None:
-    assert two_sided(t, 1) == pytest.approx(2 * math.atan2(1, t) / math.pi, rel=1e-9)
+    assert two_sided_p_value(t, 1) == pytest.approx(2 * math.atan2(1, t) / math.pi, rel=1e-9)
     root = math.sqrt(2 + t * t)
-    assert two_sided(t, 2) == pytest.approx(2 / (root * (root + t)), rel=1e-9)
+    assert two_sided_p_value(t, 2) == pytest.approx(2 / (root * (root + t)), rel=1e-9)
 
 
 @settings(max_examples=30)
 @given(st.floats(0, 8))
 def test_many_degrees_of_freedom_are_the_normal_distribution(t: float) -> None:
-    assert two_sided(t, 1e7) == pytest.approx(math.erfc(t / math.sqrt(2)), rel=1e-3)
+    assert two_sided_p_value(t, 1e7) == pytest.approx(math.erfc(t / math.sqrt(2)), rel=1e-3)
 
 
 @settings(max_examples=30)
@@ -56,7 +56,7 @@ def test_students_distribution_is_the_integral_of_its_density(t: float, freedom:
         return half * weights @ np.cos(low + half * (nodes + 1)) ** (freedom - 1)
 
     share = integral(math.atan2(t, math.sqrt(freedom))) / integral(0)
-    assert two_sided(t, freedom) == pytest.approx(share, rel=1e-3, abs=1e-12)
+    assert two_sided_p_value(t, freedom) == pytest.approx(share, rel=1e-3, abs=1e-12)
 
 
 @given(st.integers(1, 30_000))
@@ -122,8 +122,8 @@ def test_the_difference_has_a_sign_and_the_test_has_none(rng: np.random.Generato
     forward, reverse = difference_of(x, y), difference_of(y, x)
     assert forward.nats == pytest.approx(x.mean() - y.mean())
     assert reverse.nats == pytest.approx(-forward.nats)
-    assert (reverse.error, reverse.freedom, reverse.p) == pytest.approx(
-        (forward.error, forward.freedom, forward.p)
+    assert (reverse.error, reverse.degrees_of_freedom, reverse.p) == pytest.approx(
+        (forward.error, forward.degrees_of_freedom, forward.p)
     )
 
 
@@ -139,7 +139,7 @@ def test_with_single_runs_it_is_the_paired_t_test() -> None:
     d = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
     result = difference_of(d[None], np.zeros((1, 15)))
     assert result.nats / result.error == pytest.approx(2.148, abs=5e-4)
-    assert result.freedom == pytest.approx(14)
+    assert result.degrees_of_freedom == pytest.approx(14)
     assert result.p == pytest.approx(0.0497, abs=5e-5)
 
 
@@ -149,7 +149,7 @@ def test_with_identical_blocks_it_is_welchs_test() -> None:
     square = x.var(ddof=1) / 5, y.var(ddof=1) / 3
     freedom = sum(square) ** 2 / (square[0] ** 2 / 4 + square[1] ** 2 / 2)
     assert result.error == pytest.approx(math.sqrt(sum(square)))
-    assert result.freedom == pytest.approx(freedom)
+    assert result.degrees_of_freedom == pytest.approx(freedom)
 
 
 def test_one_block_gives_no_test_and_constant_differences_are_handled(

@@ -3,13 +3,14 @@
 import dataclasses
 import math
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
+import charrnn
 from charrnn.data.corpus import Corpus
 from charrnn.data.split import Split
 from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergedError
@@ -132,12 +133,12 @@ def test_the_budget_can_be_epochs_steps_or_minutes(small_corpus: Corpus) -> None
     budgets: list[tuple[dict[str, Any], int]] = [({"epochs": 0.5}, 38), ({"steps": 7}, 7)]
     for budget, steps in budgets:
         trainer, _ = train(small_corpus, **({"steps": None, **budget}))
-        assert trainer.step.position.step == steps
+        assert trainer.training.position.step == steps
     trainer, events = train(small_corpus, steps=None, minutes=0.01)
-    assert trainer.step.position.seconds >= 0.6
+    assert trainer.training.position.seconds >= 0.6
     shares = [e.share for e in events_of(Stepped, events)]
     assert shares == sorted(shares)
-    assert trainer.step.progress.share >= 1 > shares[-2]
+    assert trainer.training.progress.share >= 1 > shares[-2]
 
 
 @pytest.mark.parametrize("stop_at", [1, 5, 8, 13, 23])
@@ -156,7 +157,7 @@ def test_a_stopped_run_resumes_bit_for_bit(
     resumed = resume_network(run, small_corpus, config)
     list(resumed.events())
     np.testing.assert_array_equal(flat(resumed), flat(whole))
-    np.testing.assert_array_equal(resumed.best_flat, whole.best_flat)
+    np.testing.assert_array_equal(resumed.best_params, whole.best_params)
     a, b = (checkpoint.load(tmp_path / n / "last.npz") for n in ("whole", "parts"))
     for name, array in a.training.items():
         np.testing.assert_array_equal(b.training[name], array)
@@ -201,24 +202,24 @@ def test_divergence_restores_the_last_state_and_halves_the_learning_rate(
     small_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = network_trainer(small_corpus, SMALL)
-    step = trainer.step.update
+    step = trainer.training.update
     broken: list[float] = []
 
     def diverge_once(rate: float) -> tuple[float, float]:
         loss, norm = step(rate)
-        if trainer.step.position.step == 12 and not broken:
+        if trainer.training.position.step == 12 and not broken:
             broken.append(rate)
             trainer.model.params.flat[:] = np.nan
             return math.nan, norm
         return loss, norm
 
-    monkeypatch.setattr(trainer.step, "update", diverge_once)
+    monkeypatch.setattr(trainer.training, "update", diverge_once)
     events = list(trainer.events())
     (recovered,) = events_of(Recovered, events)
     assert (recovered.step, recovered.back_to, recovered.attempt) == (12, 8, 1)
-    assert trainer.step.position.learning_rate_factor == 0.5
+    assert trainer.training.position.learning_rate_factor == 0.5
     assert np.isfinite(flat(trainer)).all()
-    assert trainer.step.position.step == 24
+    assert trainer.training.position.step == 24
 
 
 def test_the_fourth_divergence_is_an_error(small_corpus: Corpus, tmp_path: Path) -> None:
@@ -237,19 +238,19 @@ def test_the_plateau_schedule_lowers_the_rate_without_improvement(small_corpus: 
     trainer, _ = train(
         small_corpus, schedule="plateau", patience=1, decay=0.5, lr=1e-12, steps=40, dropout=0
     )
-    assert trainer.step.position.learning_rate_factor < 0.5
+    assert trainer.training.position.learning_rate_factor < 0.5
 
 
 def test_a_text_too_short_for_the_batch_still_trains() -> None:
     corpus = Corpus.of_text("abracadabra", Split(1, 0, 0))
     trainer, events = train(corpus, batch=50, seq=50)
-    assert trainer.step.batches.batch == 1
+    assert trainer.training.batches.batch == 1
     assert events[-1].losses["train"].chars == 11
 
 
 def test_without_validation_the_last_model_is_the_best() -> None:
     trainer, events = train(Corpus.of_text("abracadabra" * 9, Split(1, 0, 0)))
-    np.testing.assert_array_equal(trainer.best_flat, flat(trainer))
+    np.testing.assert_array_equal(trainer.best_params, flat(trainer))
     assert set(events[-1].losses) == {"train"}
 
 
@@ -286,7 +287,7 @@ def test_training_stops_at_the_first_budget_reached(
 ) -> None:
     ample: dict[str, Any] = {"epochs": 1e6, "steps": 10**9, "minutes": 1e6}
     ends = [
-        train(small_corpus, **{"steps": None, **budgets})[0].step.position.step
+        train(small_corpus, **{"steps": None, **budgets})[0].training.position.step
         for budgets in (most, {**ample, **most})
     ]
     assert ends[0] == ends[1] < 200
@@ -297,6 +298,14 @@ def test_options_of_the_wrong_type_are_refused() -> None:
         make_config({"hidden": "many"}, "run.toml")
     with pytest.raises(ConfigError, match="does not know: hiden"):
         make_config({"hiden": 3}, "run.toml")
+
+
+@pytest.mark.parametrize("function", [charrnn.train, charrnn.make_trainer])
+def test_a_config_and_options_together_are_refused(
+    small_corpus: Corpus, function: Callable[..., object]
+) -> None:
+    with pytest.raises(ConfigError, match="Give a config or options, not both: hidden, lr"):
+        function(small_corpus, SMALL, lr=99, hidden=3)
 
 
 def test_the_same_number_of_workers_gives_the_same_bits(small_corpus: Corpus) -> None:
@@ -336,14 +345,14 @@ def test_a_run_can_resume_with_another_number_of_workers(
     train(small_corpus, run, steps=8, workers=1)
     resumed = resume_network(run, small_corpus, dataclasses.replace(SMALL, workers=2))
     list(resumed.events())
-    assert resumed.step.position.step == 24
+    assert resumed.training.position.step == 24
 
 
 def test_the_number_of_workers_is_saved_with_the_run(small_corpus: Corpus, tmp_path: Path) -> None:
     run = Run.create(tmp_path, "r")
     trainer, _ = train(small_corpus, run, workers=0)
-    assert trainer.step.workers >= 1
-    assert checkpoint.read_meta(run.last)["config"]["workers"] == trainer.step.workers
+    assert trainer.training.workers >= 1
+    assert checkpoint.read_meta(run.last)["config"]["workers"] == trainer.training.workers
 
 
 def test_a_diverged_model_is_never_saved(
@@ -351,15 +360,15 @@ def test_a_diverged_model_is_never_saved(
 ) -> None:
     run = Run.create(tmp_path, "r")
     trainer = network_trainer(small_corpus, dataclasses.replace(SMALL, steps=1), run)
-    step = trainer.step.update
+    step = trainer.training.update
 
     def scale_once(rate: float) -> tuple[float, float]:
         loss, norm = step(rate)
-        if trainer.step.position.recoveries == 0:
+        if trainer.training.position.recoveries == 0:
             trainer.model.params.flat[:] *= 1e4
         return loss, norm
 
-    monkeypatch.setattr(trainer.step, "update", scale_once)
+    monkeypatch.setattr(trainer.training, "update", scale_once)
     events = list(trainer.events())
     assert [e.attempt for e in events_of(Recovered, events)] == [1]
     assert last_event(events).losses["valid"].nats_per_char < 5
@@ -397,8 +406,8 @@ def test_text_options_are_taken_from_the_corpus(tmp_path: Path) -> None:
 
 
 def test_random_streams_are_all_different(small_corpus: Corpus) -> None:
-    step = network_trainer(small_corpus, SMALL).step
-    draws = [step._dropout_rng(n).random() for n in range(3)]
+    training = network_trainer(small_corpus, SMALL).training
+    draws = [training._dropout_rng(n).random() for n in range(3)]
     for purpose in (0, 1, 3):
-        draws.append(np.random.default_rng([purpose, SMALL.seed, step.position.step]).random())
+        draws.append(np.random.default_rng([purpose, SMALL.seed, training.position.step]).random())
     assert len(set(draws)) == 6

@@ -36,7 +36,10 @@ def log_probabilities(
 
 @dataclass(frozen=True)
 class ClassificationLoss(Loss):
-    """A mean loss per text, with the classification metrics."""
+    """A mean loss per text, with the classification metrics.
+
+    The inherited `nats_per_char` holds the mean nats per text, and `chars` the number of texts.
+    """
 
     per: ClassVar[str] = "example"
     counted: ClassVar[str] = "texts"

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from charrnn.cli.options import GroupedOption
 from charrnn.config.fields import read_toml
-from charrnn.tasks import TASKS, USUAL
+from charrnn.tasks import DEFAULT_TASK, TASKS
 from charrnn.training.resume import override
 
 config_file_option = click.option(
@@ -18,10 +18,10 @@ config_file_option = click.option(
     help="Read options from a file.",
 )  # fmt: skip
 task_option = click.option(
-    "--task", type=click.Choice(list(TASKS)), default=USUAL, cls=GroupedOption, group="Text",
+    "--task", type=click.Choice(list(TASKS)), default=DEFAULT_TASK, cls=GroupedOption, group="Text",
     help="What to learn: "
     f"{'; '.join(f'{name}, {task.summary}' for name, task in TASKS.items())}.  "
-    f"[default: {USUAL}]",
+    f"[default: {DEFAULT_TASK}]",
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Compare models on the same text with the same split, budget and options.
 
     config = LanguageModelConfig(epochs=5)
-    text = Text((Source.of("poems.txt"),), config)
+    text = TextFiles((Source.of("poems.txt"),), config)
     with worker_pool() as workers:
         comparison = Comparison(Plan(config, params=50_000), text)
         for finished in comparison.events(workers.start(2)):
@@ -9,7 +9,7 @@
     for summary in rank(comparison.summaries()):
         ...
 
-Every run uses one worker thread, so the number of simultaneous runs does not change a bit of the
+Every run uses a single worker, so the number of simultaneous runs does not change a bit of the
 results. With a budget of minutes, however, a busy machine trains for fewer steps.
 """
 
@@ -19,21 +19,18 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 
-from charrnn.compare.experiment import Plan, experiment_folder
+from charrnn.compare.experiment import experiment_folder
+from charrnn.compare.plan import Plan
 from charrnn.compare.results import ModelSummary, Result
-from charrnn.compare.significance import block_sums
-from charrnn.compare.trial import Trial, TrialProgress, learn
+from charrnn.compare.trial import Trial, TrialProgress, run_trial
 from charrnn.data.corpus import Corpus
-from charrnn.errors import ConfigError, CorpusError, WorkerError
-from charrnn.language.evaluate import surprisal
+from charrnn.errors import ConfigError, WorkerError
 from charrnn.models import NGram
-from charrnn.nn.params import Ids
 from charrnn.runs import checkpoint
-from charrnn.runs.run import Run
-from charrnn.tasks import LanguageModelConfig, Text
+from charrnn.runs.folders import locked
+from charrnn.tasks import TextFiles
 
 _TICK = 0.25  # seconds between progress updates
 
@@ -41,7 +38,7 @@ _TICK = 0.25  # seconds between progress updates
 class Comparison:
     """The runs of a plan, saved in a folder."""
 
-    def __init__(self, plan: Plan, text: Text, out: Path | None = None) -> None:
+    def __init__(self, plan: Plan, text: TextFiles, out: Path | None = None) -> None:
         """Read the text, and the finished runs in the folder (see `experiment_folder`).
 
         Raises ConfigError if the test part is empty.
@@ -57,7 +54,7 @@ class Comparison:
         self.config = plan.common(corpus)
         """The options that all runs share."""
         self.folder = experiment_folder(corpus, self.config, out)
-        self.models = plan.models(corpus)
+        self.model_configs = plan.model_configs(corpus)
         self.trials = plan.trials(text, corpus, self.folder)
         self.results: dict[Trial, Result | None] = {}
         """Results of the finished runs; None for a run that diverged."""
@@ -68,13 +65,13 @@ class Comparison:
                 self._load_result(trial)
 
     @property
-    def missing(self) -> list[Trial]:
+    def pending(self) -> list[Trial]:
         """The runs that are not finished."""
         return [trial for trial in self.trials if trial not in self.results]
 
     def locked(self) -> AbstractContextManager[None]:
         """Lock the folder against other processes."""
-        return Run(self.folder).locked()
+        return locked(self.folder)
 
     def stop(self) -> None:
         """Make running trials save and stop, and start no others; `events()` then ends."""
@@ -82,7 +79,7 @@ class Comparison:
         self._stop_file.touch()
 
     def events(self, executor: Executor) -> Iterator[Trial | None]:
-        """Do the missing runs. Yields each run when it finishes, and None four times a second.
+        """Do the pending runs. Yields each run when it finishes, and None four times a second.
 
         A failed run stops all runs, and its exception is raised. Raises WorkerError if a worker
         process has died.
@@ -90,9 +87,9 @@ class Comparison:
         self._stop_file.unlink(missing_ok=True)
         if self._stopping:  # `stop` was called before the first run
             self._stop_file.touch()
-        for trial in self.missing:
+        for trial in self.pending:
             trial.write_progress(None)
-        futures = {executor.submit(learn, trial): trial for trial in self.missing}
+        futures = {executor.submit(run_trial, trial): trial for trial in self.pending}
         try:
             while futures:
                 for future in wait(futures, _TICK, FIRST_COMPLETED).done:
@@ -123,7 +120,7 @@ class Comparison:
         if not durations and unit != "minutes":
             return None
         seconds_left = []
-        for trial in self.missing:
+        for trial in self.pending:
             if trial.config.cell == NGram.kind:
                 continue
             name = trial.config.model_name
@@ -136,7 +133,7 @@ class Comparison:
     def summaries(self) -> list[ModelSummary]:
         """One summary per model, of its finished runs."""
         summaries = []
-        for model in self.models:
+        for model in self.model_configs:
             trials = [t for t in self.trials if t.config.model_name == model.model_name]
             finished = [self.results[t] for t in trials if t in self.results]
             results = tuple(r for r in finished if r)
@@ -166,41 +163,9 @@ class Comparison:
         sums = last_record.get("block_nats")
         result = None
         if sums:
-            best = checkpoint.load(trial.run.best)
-            result = Result.of(trial.run, best, sums, last_record["chars"])
+            best_checkpoint = checkpoint.load(trial.run.best)
+            result = Result.of(trial.run, best_checkpoint, sums, last_record["chars"])
         self.results[trial] = result
-
-
-def measured(run: Run, trained: checkpoint.Checkpoint, ids: Ids) -> Result:
-    """Evaluate the model of a trained run on the symbols `ids` `(N,)` of a text."""
-    ends = trained.vocabulary.ends(ids)
-    sums = block_sums(surprisal(trained.language_model, ids), ends)
-    return Result.of(run, trained, sums.tolist(), int(ends[-1]))
-
-
-def by_model(results: Iterable[Result]) -> list[ModelSummary]:
-    """Group results by model: runs of one model differ only in the seed.
-
-    Of several runs with the same seed, only the first counts. Raises CorpusError if the results are
-    over texts of different lengths.
-    """
-    models: dict[tuple[LanguageModelConfig, str], dict[int | None, Result]] = {}
-    for result in results:
-        model = replace(result.config, seed=0, workers=0, sample_every=0)
-        models.setdefault((model, result.sha256), {}).setdefault(result.seed, result)
-    lengths = {result.chars for by_seed in models.values() for result in by_seed.values()}
-    if len(lengths) > 1:
-        raise CorpusError(
-            "The runs read the text as different numbers of characters: "
-            f"{', '.join(f'{n:,}' for n in sorted(lengths))}. Bytes cannot be compared with "
-            "characters, nor words if some of them are unknown."
-        )
-    names = [config.model_name for config, _ in models]
-    groups = [tuple(by_seed.values()) for by_seed in models.values()]
-    return [
-        ModelSummary(name if names.count(name) == 1 else f"{name} ({runs[0].run.path})", runs)
-        for name, runs in zip(names, groups, strict=True)
-    ]
 
 
 def _mean(values: Iterable[float]) -> float:

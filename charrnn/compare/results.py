@@ -8,10 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
-from charrnn.compare.significance import Difference, Losses, difference, holm
+from charrnn.compare.significance import Difference, Losses, block_sums, difference, holm
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
-from charrnn.language.evaluate import Loss
-from charrnn.models import NGram
+from charrnn.language.evaluate import Loss, surprisal
+from charrnn.models import LanguageModel, NGram
+from charrnn.nn.params import Ids
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import Run
 from charrnn.tasks import LanguageModelConfig, make_config
@@ -39,7 +41,7 @@ class Result:
     parameters: int
     chars: int
     """Number of characters in the test part."""
-    blocks: Losses
+    block_losses: Losses
     """Test loss of each block `(B,)`, scaled so that the mean is the nats per character."""
     best_epoch: float | None
     chars_per_second: float | None
@@ -50,7 +52,7 @@ class Result:
     @property
     def loss(self) -> Loss:
         """The test loss."""
-        return Loss(float(self.blocks.mean()), self.chars)
+        return Loss(float(self.block_losses.mean()), self.chars)
 
     @property
     def seed(self) -> int | None:
@@ -58,13 +60,13 @@ class Result:
         return None if self.config.cell == NGram.kind else self.config.seed
 
     @classmethod
-    def of(cls, run: Run, best: Checkpoint, sums: Sequence[float], chars: int) -> Result:
+    def of(cls, run: Run, best_checkpoint: Checkpoint, sums: Sequence[float], chars: int) -> Result:
         """Combine the log of a run, its best checkpoint, and its test loss.
 
         `sums` holds the nats of each block `(B,)` of a test text of `chars` characters. Raises
         CheckpointError if the checkpoint lacks training options or metrics.
         """
-        record = best.record
+        record = best_checkpoint.record
         if not (record.config and record.corpus and record.metrics):
             raise CheckpointError(f"{run.path} does not say how it was trained.")
         config, best_step = make_config(record.config, str(run.path)), record.metrics.best_step
@@ -77,11 +79,19 @@ class Result:
         best_epochs = [r["epoch"] for r in evaluations if r["step"] == best_step]
         curve = [Point(r["epoch"] * learned, r["seconds"], r["nats_per_char"]) for r in evaluations]
         return cls(
-            run, config, sha256, best.model.num_parameters, chars,
+            run, config, sha256, best_checkpoint.model.num_parameters, chars,
             np.array(sums) * (len(sums) / chars),
             best_epochs[-1] if best_epochs else None, float(np.mean(speeds)) if speeds else None,
             seconds[-1] if seconds else None, tuple(curve),
         )  # fmt: skip
+
+
+def block_nats(model: LanguageModel, vocabulary: Vocabulary, ids: Ids) -> tuple[list[float], int]:
+    """Evaluate a model on a text `(N,)`: the nats of each block `(B,)`, and the number of
+    characters.
+    """
+    ends = vocabulary.ends(ids)
+    return block_sums(surprisal(model, ids), ends).tolist(), int(ends[-1])
 
 
 @dataclass(frozen=True)
@@ -92,13 +102,13 @@ class ModelSummary:
     results: tuple[Result, ...]
     diverged: int = 0
     """Number of runs that diverged."""
-    behind: Difference | None = None
-    """Difference from the best model; None for the best, and if the text is too short."""
+    difference_from_best: Difference | None = None
+    """None for the best model, and if the text is too short."""
 
     @cached_property
     def losses(self) -> Losses:
         """Test loss of each run in each block `(S, B)`."""
-        return np.array([r.blocks for r in self.results])
+        return np.array([r.block_losses for r in self.results])
 
     @property
     def loss(self) -> Loss:
@@ -106,7 +116,7 @@ class ModelSummary:
         return Loss(float(self.losses.mean()), self.results[0].chars)
 
     @property
-    def spread(self) -> dict[str, float]:
+    def std(self) -> dict[str, float]:
         """Standard deviation over the runs, by unit; empty for a single run."""
         if len(self.results) < 2:
             return {}
@@ -120,7 +130,7 @@ class ModelSummary:
         return self.results[0].config
 
     @property
-    def alone(self) -> bool:
+    def single_seed(self) -> bool:
         """Whether there is only one run although the result depends on the seed."""
         return len(self.results) == 1 and self.results[0].seed is not None
 
@@ -139,6 +149,8 @@ def rank(summaries: Sequence[ModelSummary]) -> list[ModelSummary]:
     ranked = sorted((s for s in summaries if s.results), key=lambda s: s.loss.nats_per_char)
     tests = [difference(s.losses, ranked[0].losses) for s in ranked[1:]]
     corrected = iter(holm([test.p for test in tests if test]))
-    behind = [replace(test, p=next(corrected)) if test else None for test in tests]
-    others = (replace(s, behind=d) for s, d in zip(ranked[1:], behind, strict=True))
+    differences = [replace(test, p=next(corrected)) if test else None for test in tests]
+    others = (
+        replace(s, difference_from_best=d) for s, d in zip(ranked[1:], differences, strict=True)
+    )
     return [*ranked[:1], *others, *(s for s in summaries if not s.results)]

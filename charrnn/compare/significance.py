@@ -5,13 +5,13 @@ model should be better over both. The runs s = 1 .. S of a model are therefore o
 blocks b = 1 .. B of the test text are another. With L(s, b) the mean loss of run s in block b, in
 nats per character, and - for a mean over an index, models x and y differ by
 
-    d(b)     = Lx(-, b) - Ly(-, b)                      the same text for both: blocks are paired
-    gap      = mean of d(b)
-    error²   = v + vx + vy
-    v        = variance of d(b) over the blocks / B
-    vx       = variance of Lx(s, -) over its runs / Sx      vy likewise
-    t        = gap / error
-    freedom  = error⁴ / (v² / (B - 1) + vx² / (Sx - 1) + vy² / (Sy - 1))
+    d(b)   = Lx(-, b) - Ly(-, b)                      the same text for both: blocks are paired
+    nats   = mean of d(b)
+    error² = v + vx + vy
+    v      = variance of d(b) over the blocks / B
+    vx     = variance of Lx(s, -) over its runs / Sx      vy likewise
+    t      = nats / error
+    f      = error⁴ / (v² / (B - 1) + vx² / (Sx - 1) + vy² / (Sy - 1))      degrees of freedom
 
 This is Welch's t test (1947) with a third source of variance. As Clark (1973) demands, a difference
 must hold over both samples at once. The interaction of runs and blocks counts in both v and vx, so
@@ -47,8 +47,8 @@ class Difference:
     """Difference of the mean losses in nats per character; positive if the first is worse."""
     error: float
     """Standard error of `nats`."""
-    freedom: float
-    """Degrees of freedom of the t test."""
+    degrees_of_freedom: float
+    """Of the t test."""
     p: float
     """Probability that equally good models differ by this much or more, in either direction."""
 
@@ -88,9 +88,9 @@ def difference(x: Losses, y: Losses) -> Difference | None:
     nats, error2 = float(d.mean()), sum(v for v, _ in variances)
     if error2 == 0:
         return Difference(nats, 0.0, float(blocks - 1), float(nats == 0))
-    freedom = 1 / sum((v / error2) ** 2 / n for v, n in variances)
+    f = 1 / sum((v / error2) ** 2 / n for v, n in variances)
     error = math.sqrt(error2)
-    return Difference(nats, error, freedom, two_sided(nats / error, freedom))
+    return Difference(nats, error, f, two_sided_p_value(nats / error, f))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -107,14 +107,14 @@ def holm(ps: Sequence[float]) -> list[float]:
     return corrected
 
 
-def two_sided(t: float, freedom: float) -> float:
+def two_sided_p_value(t: float, f: float) -> float:
     """P(|T| >= |t|) for Student's t with f degrees of freedom: I(f / (f + t²); f/2, 1/2)."""
-    total = freedom + t * t
-    return _beta(freedom / total, t * t / total, freedom / 2, 0.5)
+    total = f + t * t
+    return _regularized_incomplete_beta(f / total, t * t / total, f / 2, 0.5)
 
 
-def _beta(x: float, y: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function I(x; a, b), where y = 1 - x.
+def _regularized_incomplete_beta(x: float, y: float, a: float, b: float) -> float:
+    """The regularized incomplete beta function I(x; a, b), where y = 1 - x.
 
     Evaluates the continued fraction front / (1 + c1 / (1 + c2 / (1 + ...))) from the right. This
     needs about sqrt(a) terms if x <= (a + 1) / (a + b + 2); else I(x; a, b) = 1 - I(y; b, a).
@@ -122,7 +122,7 @@ def _beta(x: float, y: float, a: float, b: float) -> float:
     if x <= 0 or y <= 0:
         return float(x > 0)
     if x > (a + 1) / (a + b + 2):
-        return 1 - _beta(y, x, b, a)
+        return 1 - _regularized_incomplete_beta(y, x, b, a)
     log_beta = math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
     front = math.exp(a * math.log(x) + b * math.log(y) - log_beta) / a
     value = 1.0

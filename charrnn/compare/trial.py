@@ -15,14 +15,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from charrnn.compare.significance import block_sums
+from charrnn.compare.results import block_nats
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, CorpusError, DivergedError, os_reason
-from charrnn.language.evaluate import surprisal
 from charrnn.models import NGram
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
-from charrnn.tasks import LanguageModelConfig, Text, make_config, make_task
+from charrnn.tasks import LanguageModelConfig, TextFiles, make_config, make_task
 from charrnn.training.events import Evaluated, Event, Finished, Stepped
 from charrnn.training.network_trainer import NetworkTrainer
 from charrnn.training.train import make_trainer
@@ -47,7 +46,7 @@ class TrialProgress:
 class Trial:
     """The description of a run, as sent to the process that does it."""
 
-    text: Text
+    text: TextFiles
     sha256: str
     """SHA-256 of the text, to detect a change."""
     config: LanguageModelConfig
@@ -97,7 +96,7 @@ class Trial:
         return self.path / ".progress"
 
 
-def learn(trial: Trial) -> None:
+def run_trial(trial: Trial) -> None:
     """Start or resume a run, train to the end of the budget, and test the best model.
 
     The result is logged in the folder of the run, and so is divergence; other errors are raised.
@@ -125,7 +124,7 @@ def learn(trial: Trial) -> None:
 
 
 @lru_cache(maxsize=1)
-def _read(text: Text, sha256: str) -> Corpus:
+def _read(text: TextFiles, sha256: str) -> Corpus:
     """Read the text. The cache lets a process read it once for all its runs."""
     corpus = text.read()
     assert isinstance(corpus, Corpus)
@@ -167,9 +166,9 @@ def _train(trial: Trial, trainer: Trainer) -> Finished:
 def _advance(progress: TrialProgress, event: Event, trainer: Trainer) -> TrialProgress:
     """The progress after an event."""
     if isinstance(event, Stepped):
-        return TrialProgress(event.share, event.epoch, event.seconds, trainer.best)
+        return TrialProgress(event.share, event.epoch, event.seconds, trainer.best_loss)
     if isinstance(event, Evaluated):
-        return TrialProgress(progress.share, event.epoch, event.seconds, trainer.best)
+        return TrialProgress(progress.share, event.epoch, event.seconds, trainer.best_loss)
     return progress
 
 
@@ -177,7 +176,6 @@ def _measure(trial: Trial, corpus: Corpus) -> dict[str, Any]:
     """Test the best model; returns the record for the log, with the sum of nats of each block."""
     vocabulary = corpus.vocabulary
     ids = vocabulary.up_to(corpus.test, trial.config.eval_chars or None)
-    nats = surprisal(checkpoint.load(trial.run.best).language_model, ids)
-    ends = vocabulary.ends(ids)
-    sums = block_sums(nats, ends).tolist()
-    return {"event": "measured", "chars": int(ends[-1]), "block_nats": sums}
+    model = checkpoint.load(trial.run.best).language_model
+    sums, chars = block_nats(model, vocabulary, ids)
+    return {"event": "measured", "chars": chars, "block_nats": sums}

@@ -31,8 +31,8 @@ from charrnn.models.base import LanguageModel
 from charrnn.models.masked import MaskedLanguageModel
 from charrnn.nn.params import Array, Ids, State
 
-_CORE, _MARGIN = 128, 32
-_STREAMS = 64
+_CORE, _MARGIN = 128, 32  # symbols of a window, and on either side of it, see `predict_gaps`
+_STREAMS = 64  # windows that are read as one batch
 _SEGMENT = 1 << 20  # symbols of a text that are evaluated together
 _BLOCK = 1 << 24  # probabilities held at a time
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.errors import ConfigError, DivergedError
-from charrnn.language.sampling import write
+from charrnn.language.sampling import sample_ids
 from charrnn.models import CharRNN
 from charrnn.nn.functional import log_softmax
 from charrnn.nn.layers.base import state_zeros_like
@@ -120,7 +120,7 @@ def squares(model: CharRNN, seq: int, rng: np.random.Generator) -> Array:
     `seq` symbols. Each follows two chunks that only set the state.
     """
     rngs = rng.spawn(_CHUNKS)
-    samples = np.stack(list(write(model, np.zeros(0, np.intp), 3 * seq + 1, rngs)), axis=1)
+    samples = np.stack(list(sample_ids(model, np.zeros(0, np.intp), 3 * seq + 1, rngs)), axis=1)
     total, grads = np.zeros_like(model.params.flat), model.params.zeros_like()
     for text in samples:
         _, state = model.read(text[: 2 * seq, None], model.initial_state(1))

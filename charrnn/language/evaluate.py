@@ -19,14 +19,17 @@ from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.models.base import LanguageModel
 from charrnn.nn.params import Ids, State
 
-_CHUNK = 64
-_SEGMENT = 1 << 20
+_CHUNK = 64  # symbols of a stream that are read at a time
+_SEGMENT = 1 << 20  # symbols of a text that are evaluated together
 _ENTRIES = 1 << 22  # probabilities held at a time
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A mean loss and the number of characters it is over."""
+    """A mean loss and the number of characters it is over.
+
+    In a `ClassificationLoss`, `nats_per_char` and `chars` are per text, not per character.
+    """
 
     per: ClassVar[str] = "char"
     """The unit that `nats_per_char` is a mean over and that `chars` counts."""
@@ -116,7 +119,12 @@ def surprisal(
     chunk: int = _CHUNK,
     segment: int = _SEGMENT,
 ) -> NDArray[np.float64]:
-    """-log P(symbol | all before it) of every symbol of a text: `(N,)` nats."""
+    """-log P(symbol | all before it) of every symbol of a text: `(N,)` nats.
+
+    The text is read in segments of `segment` symbols. A segment is read as up to `streams` streams
+    in parallel, and a stream in chunks of `chunk` symbols. All three affect speed and memory, and
+    the result only by rounding.
+    """
     return np.concatenate([np.zeros(0), *_segments(model, ids, streams, chunk, segment)])
 
 

@@ -66,15 +66,15 @@ def distribution(
     return p
 
 
-def write(
+def sample_ids(
     model: LanguageModel,
-    seed: Ids,
+    prompt: Ids,
     length: int,
     rngs: Sequence[np.random.Generator],
     config: SamplingConfig | None = None,
     suppressed: int | None = None,
 ) -> Iterator[Ids]:
-    """Continue `seed` `(N,)`, which may be empty, by `length` symbols.
+    """Continue `prompt` `(N,)`, which may be empty, by `length` symbols.
 
     Draws one sample per random generator, all in one batch; sample n depends on generator n alone.
     Yields the next symbol of every sample, `(len(rngs),)`, as soon as it is drawn. The symbol
@@ -82,8 +82,8 @@ def write(
     """
     config = config or SamplingConfig()
     log_p, state = None, model.initial_state(1)
-    for start in range(0, len(seed), 256):
-        after, state = model.read(seed[start : start + 256, None], state)
+    for start in range(0, len(prompt), 256):
+        after, state = model.read(prompt[start : start + 256, None], state)
         log_p = after[-1]
     if log_p is None:
         log_p = model.predict(state)

@@ -103,7 +103,7 @@ def alone(
     state = model.initial_state(1)
     if len(before):
         _, state = model.read(before[:, None], state)
-    for numbers in _segments(lines, segment):
+    for numbers in _line_groups(lines, segment):
         nats: dict[int, NDArray[np.float64]] = {}
         long = [n for n in numbers if len(lines[n]) > _LONG]
         for n in long:
@@ -116,7 +116,7 @@ def alone(
         yield from (nats[n] for n in numbers)
 
 
-def _segments(lines: Sequence[Ids], size: int) -> Iterator[list[int]]:
+def _line_groups(lines: Sequence[Ids], size: int) -> Iterator[list[int]]:
     """The indices of the lines in groups, each ended by the line that reaches `size` symbols."""
     group: list[int] = []
     symbols = 0

@@ -14,7 +14,7 @@ from charrnn.data.lines import split_lines
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.language.evaluate import Loss, evaluate, surprisal
-from charrnn.language.sampling import SamplingConfig, write
+from charrnn.language.sampling import SamplingConfig, sample_ids
 from charrnn.language.score import Score, score
 from charrnn.models import LanguageModel
 from charrnn.models.summary import summary
@@ -53,11 +53,11 @@ class TextModel:
                 f"length is {length} and seed {seed}; they must be at least 1 and at least 0."
             )
         sampling = replace(sampling or SamplingConfig(), **options)
-        pieces = self.stream(self.beginning(seed_text), length, [seed], sampling, stop)
+        pieces = self.stream(self.prompt_ids(seed_text), length, [seed], sampling, stop)
         return codecs.iterdecode((sample for (sample,) in pieces), "utf-8", "replace")
 
-    def beginning(self, seed_text: str, *, skip_unknown: bool = False) -> Ids:
-        """The ids the model reads before the first draw: those of the seed text.
+    def prompt_ids(self, seed_text: str, *, skip_unknown: bool = False) -> Ids:
+        """The ids `(N,)` the model reads before the first draw: those of the seed text.
 
         Without a seed text it reads a line end, so that the text starts like a new line.
         """
@@ -81,7 +81,8 @@ class TextModel:
         if not isinstance(self.vocabulary, Words):
             self.vocabulary.encode(stop)  # raises for a character the model can never write
         filters, token_bytes = [_Stop(stop.encode()) for _ in seeds], self.vocabulary.token_bytes
-        for drawn in write(self.model, ids, length, rngs, sampling, self.vocabulary.unknown_id):
+        unknown_id = self.vocabulary.unknown_id
+        for drawn in sample_ids(self.model, ids, length, rngs, sampling, unknown_id):
             yield [f.feed(token_bytes[n]) for f, n in zip(filters, drawn.tolist(), strict=True)]
             if all(f.reached for f in filters):
                 return

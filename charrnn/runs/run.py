@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from charrnn.errors import CheckpointError, os_reason
 from charrnn.runs import log
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from charrnn.runs.folders import locked, numbered
 
 
 @dataclass(frozen=True)
@@ -27,33 +21,19 @@ class Run:
     @classmethod
     def create(cls, out: str | Path, name: str) -> Run:
         """A new directory under `out`: `name`, or `name-2`, `name-3` ... if that is taken."""
-        number = 1
         try:
             Path(out).mkdir(parents=True, exist_ok=True)
-            while True:
-                path = Path(out) / (name if number == 1 else f"{name}-{number}")
-                try:
+            for path in numbered(Path(out), name):
+                with suppress(FileExistsError):
                     path.mkdir()
                     return cls(path)
-                except FileExistsError:
-                    number += 1
         except OSError as error:
             raise CheckpointError(f"Cannot make a run in {out}: {os_reason(error)}.") from None
+        raise AssertionError("the names never end")
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Keep every other process from training this run. (Does nothing on Windows.)"""
-        if fcntl is None:
-            yield
-            return
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-        except BlockingIOError:
-            raise CheckpointError(f"{self.path} is being trained by another process.") from None
-        finally:
-            os.close(handle)
+        return locked(self.path)
 
     def discard_if_empty(self) -> None:
         """Remove the directory if nothing was saved in it."""

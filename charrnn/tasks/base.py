@@ -31,8 +31,9 @@ class Measurement:
 
     losses: dict[str, Loss]
     """The loss of the text, and of the same text measured in other ways, by name."""
-    symbols: int
-    """The number of symbols read."""
+    chars: int
+    """What `chars_per_second` counts: the characters predicted; for a classifier, the symbols read.
+    """
     seconds: float
     details: dict[str, Any] = field(default_factory=dict)
     """Further keys of the JSON output."""
@@ -50,10 +51,10 @@ class Task(ABC):
     how its data is read, which network learns it, how it is measured and what is shown of it.
     """
 
-    options: ClassVar[type[TrainConfig]]
+    config_class: ClassVar[type[TrainConfig]]
     """The class of its options; its `task` is the name that `--task` takes."""
-    loss: ClassVar[type[Loss]] = Loss
-    """What a loss of this task is made of."""
+    loss_class: ClassVar[type[Loss]] = Loss
+    """The class of its losses."""
     summary: ClassVar[str]
     """What is learned, for the help of `--task`."""
     several_texts: ClassVar[bool] = False
@@ -79,7 +80,7 @@ class Task(ABC):
         """The name of its model, before it is built."""
 
     @abstractmethod
-    def model(self, rng: np.random.Generator) -> Trainable:
+    def build_model(self, rng: np.random.Generator) -> Trainable:
         """A fresh network."""
 
     @abstractmethod
@@ -91,17 +92,17 @@ class Task(ABC):
         """The loss on a part that is not empty, or on about its first `limit` characters."""
 
     @property
-    def reset(self) -> float:
+    def reset_probability(self) -> float:
         """The probability of resetting the state of a stream before a chunk."""
         return 0.0
 
-    def running_loss(self, nats: float, symbols: int) -> Loss:
+    def to_loss(self, nats: float, symbols: int) -> Loss:
         """The loss of `symbols` symbols of the training part, from their mean in nats."""
-        return self.loss(nats, symbols)
+        return self.loss_class(nats, symbols)
 
     def chars_read(self, inputs: Ids, targets: Ids) -> int:
         """The number of characters in a chunk, for the speed."""
-        return self.running_loss(0.0, targets.size).chars
+        return self.to_loss(0.0, targets.size).chars
 
     def chance_loss(self, model: Model) -> float:
         """The loss of a uniform guess, in nats."""
@@ -111,7 +112,7 @@ class Task(ABC):
         """An example of what the model does now. Its random numbers depend on `step` alone."""
         return None
 
-    def adaptation(self, batch: int, seq: int) -> str | None:
+    def short_text_note(self, batch: int, seq: int) -> str | None:
         """A sentence if the text is too short for the batch and sequence length asked for."""
         c = self.config
         if batch == c.batch and seq * 2 >= c.seq:

@@ -20,6 +20,7 @@ from charrnn.classification.text_classifier import (
 from charrnn.config.fields import changed, option
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.batches import Buckets
+from charrnn.data.dataset import joint_name
 from charrnn.data.examples import Examples
 from charrnn.data.labelled import read_labelled
 from charrnn.data.padding import PAD
@@ -66,8 +67,8 @@ class ClassifyConfig(TrainConfig):
 class Classification(Task):
     """Read whole texts in batches of similar length, and predict the class of each."""
 
-    options: ClassVar[type[TrainConfig]] = ClassifyConfig
-    loss: ClassVar[type[Loss]] = ClassificationLoss
+    config_class: ClassVar[type[TrainConfig]] = ClassifyConfig
+    loss_class: ClassVar[type[Loss]] = ClassificationLoss
     summary: ClassVar[str] = "predict the class of a text"
     several_texts: ClassVar[bool] = True
     dataset: Examples
@@ -95,7 +96,7 @@ class Classification(Task):
             weights=class_weights(examples, CLASS_WEIGHTS[c.class_weights]),
         )  # fmt: skip
 
-    def model(self, rng: np.random.Generator) -> Classifier:
+    def build_model(self, rng: np.random.Generator) -> Classifier:
         return Classifier.initialised(self._shape, rng)
 
     def batches(self) -> Buckets:
@@ -134,7 +135,7 @@ class Classification(Task):
             lines.append(f"{shown}: {examples.classes[predicted]} {p}{but}")
         return "\n".join(lines)
 
-    def adaptation(self, batch: int, seq: int) -> None:
+    def short_text_note(self, batch: int, seq: int) -> None:
         return None
 
     @classmethod
@@ -163,11 +164,11 @@ class Classification(Task):
         started = time.perf_counter()
         loss, confusion = evaluate_classifier(model.model, texts, labels)
         seconds = time.perf_counter() - started
-        name = sources[0].name + f" and {len(sources) - 1} more" * (len(sources) > 1)
         count = sum(model.unknown(ids) for ids in texts)
         remark = f"{count:,} {models.vocabulary.plural} were read as the unknown one."
         return Measurement(
-            {name: loss}, sum(map(len, texts)), seconds, {"unknown": count, **_to_json(confusion)},
+            {joint_name(sources): loss}, sum(map(len, texts)), seconds,
+            {"unknown": count, **_to_json(confusion)},
             confusion=confusion, remarks=(remark,) * bool(count),
         )  # fmt: skip
 

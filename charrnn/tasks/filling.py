@@ -49,7 +49,7 @@ class FillConfig(TrainConfig):
 class Filling(Task):
     """Read windows of the text with some symbols masked, and predict these."""
 
-    options: ClassVar[type[TrainConfig]] = FillConfig
+    config_class: ClassVar[type[TrainConfig]] = FillConfig
     summary: ClassVar[str] = "fill gaps"
     dataset: Corpus
     config: FillConfig
@@ -58,7 +58,7 @@ class Filling(Task):
     def model_name(self) -> str:
         return MaskedLanguageModel.name_of(self._shape)
 
-    def model(self, rng: np.random.Generator) -> MaskedLanguageModel:
+    def build_model(self, rng: np.random.Generator) -> MaskedLanguageModel:
         return MaskedLanguageModel.initialised(self._shape, rng)
 
     def batches(self) -> Windows:
@@ -70,7 +70,7 @@ class Filling(Task):
         ids = vocabulary.up_to(self.dataset.parts[part], limit)
         return evaluate_masked(model, ids, self.config.mask, vocabulary=vocabulary).loss
 
-    def running_loss(self, nats: float, symbols: int) -> Loss:
+    def to_loss(self, nats: float, symbols: int) -> Loss:
         return per_char(self.dataset, nats, symbols)
 
     def sample(self, model: MaskedLanguageModel, step: int) -> str | None:

@@ -55,7 +55,7 @@ class LanguageModelConfig(TrainConfig):
 class LanguageModeling(Task):
     """Read contiguous streams of text, carrying the state between chunks (truncated BPTT)."""
 
-    options: ClassVar[type[TrainConfig]] = LanguageModelConfig
+    config_class: ClassVar[type[TrainConfig]] = LanguageModelConfig
     summary: ClassVar[str] = "predict the next character"
     dataset: Corpus
     config: LanguageModelConfig
@@ -64,12 +64,12 @@ class LanguageModeling(Task):
     def model_name(self) -> str:
         return self.config.model_name
 
-    def model(self, rng: np.random.Generator) -> CharRNN:
+    def build_model(self, rng: np.random.Generator) -> CharRNN:
         shape = self.config.network(len(self.dataset.vocabulary))
         return CharRNN.initialised(shape, rng)
 
     @property
-    def reset(self) -> float:
+    def reset_probability(self) -> float:
         return self.config.reset
 
     def batches(self) -> Streams:
@@ -80,13 +80,13 @@ class LanguageModeling(Task):
         ids = vocabulary.up_to(self.dataset.parts[part], limit)
         return evaluate(model, ids, vocabulary)
 
-    def running_loss(self, nats: float, symbols: int) -> Loss:
+    def to_loss(self, nats: float, symbols: int) -> Loss:
         return per_char(self.dataset, nats, symbols)
 
     def sample(self, model: LanguageModel, step: int) -> str | None:
         writer = TextModel(model, self.dataset.vocabulary)
         seeds = [[3, self.config.seed, step]]
-        pieces = writer.stream(writer.beginning(""), _SAMPLE_LENGTH, seeds, SamplingConfig(0.8))
+        pieces = writer.stream(writer.prompt_ids(""), _SAMPLE_LENGTH, seeds, SamplingConfig(0.8))
         return b"".join(piece for (piece,) in pieces).decode("utf-8", "replace")
 
     @classmethod
@@ -108,20 +108,20 @@ class LanguageModeling(Task):
         text. `on_progress` is then called with the symbols read and their total.
         """
         (source,) = sources
-        network = adaptable(models) if dynamic else None
+        network = require_network(models) if dynamic else None
         ids, skipped, remarks = encode_text(models, source, encoding, skip_unknown)
         started = time.perf_counter()
         losses = {source.name: evaluate(models.language_model, ids, models.vocabulary)}
         seconds = time.perf_counter() - started
         details: dict[str, Any] = {}
         if dynamic and network:
-            loss, details["dynamic"] = _learn(network, models, ids, dynamic, on_progress)
+            loss, details["dynamic"] = _dynamic_loss(network, models, ids, dynamic, on_progress)
             losses["with --dynamic"] = loss
         details["skipped"] = skipped
         return Measurement(losses, losses[source.name].chars, seconds, details, remarks=remarks)
 
 
-def adaptable(models: LoadedModels) -> CharRNN:
+def require_network(models: LoadedModels) -> CharRNN:
     """The network, for dynamic evaluation; a CheckpointError if the model is not one."""
     if isinstance(models.model, CharRNN):
         return models.model
@@ -131,7 +131,7 @@ def adaptable(models: LoadedModels) -> CharRNN:
     )
 
 
-def _learn(
+def _dynamic_loss(
     network: CharRNN,
     models: LoadedModels,
     ids: Ids,

@@ -1,4 +1,7 @@
-"""Events that a trainer yields. `to_json` gives them as JSON, so field names are JSON keys."""
+"""Events that a trainer yields. `to_json` gives them as JSON, so field names are JSON keys.
+
+`seconds` is the time spent training and evaluating so far; a resumed run counts on.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,9 @@ class Stepped:
     """Running mean of the training loss."""
     lr: float
     gradient_norm: float
+    """L2 norm of the gradient, after clipping by value and before clipping by norm."""
     chars_per_second: float
+    """Running mean of the training speed, evaluation excluded."""
     seconds: float
 
 

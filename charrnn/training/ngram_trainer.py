@@ -45,7 +45,7 @@ class NGramTrainer(Trainer):
         return float(bool(self.losses))
 
     @property
-    def best(self) -> float | None:
+    def best_loss(self) -> float | None:
         """The validation loss, in nats per character."""
         valid = self.losses.get("valid")
         return valid.nats_per_char if valid else None
@@ -80,6 +80,6 @@ class NGramTrainer(Trainer):
 
     def _checkpoint(self) -> Checkpoint:
         train = self.losses.get("train")
-        metrics = Metrics(train.nats_per_char if train else None, self.best, best_step=1)
+        metrics = Metrics(train.nats_per_char if train else None, self.best_loss, best_step=1)
         record = self._record(position=Position(1, self.seconds), metrics=metrics)
         return Checkpoint(self.model, self.dataset.vocabulary, record)

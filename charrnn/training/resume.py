@@ -1,4 +1,4 @@
-"""Resuming a run: its texts and options, and which options may change."""
+"""Resuming a run: its texts and options, which options may change, and its training state."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Any
 
 from charrnn.config.fields import flags, underscored
 from charrnn.config.train_config import BUDGETS, TrainConfig
+from charrnn.data.dataset import Dataset
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.models import NGram
-from charrnn.runs import checkpoint
-from charrnn.runs.record import CorpusRecord
+from charrnn.models import NGram, Trainable
+from charrnn.nn.params import Array
+from charrnn.runs import checkpoint, log
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.record import CorpusRecord, TrainingState
 from charrnn.runs.run import Run
 from charrnn.system.paths import path_exists
 from charrnn.tasks import make_config
@@ -60,3 +63,43 @@ def override(options: Mapping[str, Any], by: Mapping[str, Any]) -> dict[str, Any
     if any(by.get(budget) is not None for budget in BUDGETS):
         options = {k: v for k, v in options.items() if k not in BUDGETS}
     return {**options, **by}
+
+
+def restore(
+    run: Run, dataset: Dataset, model: Trainable
+) -> tuple[dict[str, Any], dict[str, Array], Array]:
+    """The newest state of a run, as `TrainingStep.load_state_dict` takes it, and the best
+    parameters. Drops the log records of later steps.
+
+    A CheckpointError if the run was trained on another text, a ConfigError if its network is not
+    like `model`.
+    """
+    last = checkpoint.load(run.last)
+    record = last.record
+    if last.model.kind != model.kind:
+        raise CheckpointError(f"{run.path} holds no network to train, but: {last.model.name}.")
+    if record.corpus is None or not isinstance(record.position, TrainingState):
+        raise CheckpointError(f"{run.last} has no training state; it cannot be resumed.")
+    if record.corpus.sha256 != dataset.sha256:
+        raise CheckpointError(
+            f"{run.path} was trained on another text than {dataset.name}: the SHA-256 differs."
+        )
+    if last.vocabulary != dataset.vocabulary:
+        raise CheckpointError(
+            f"{run.path} was trained with another vocabulary than {dataset.name}'s."
+        )
+    params = best_params = _parameters(run, last, model)
+    if run.best.exists():
+        best_params = _parameters(run, checkpoint.load(run.best), model)
+    log.rewind(run.log_file, record.position.step)
+    record_fields = {"position": record.position, "updates": record.updates, "order": record.order}
+    return record_fields, {"flat": params, **last.training}, best_params
+
+
+def _parameters(run: Run, stored: Checkpoint, like: Trainable) -> Array:
+    """The parameters of a checkpoint whose network has the same shape as `like`."""
+    model: Any = stored.model
+    if model.config_json() != like.config_json():
+        raise ConfigError(f"{run.path} holds another network than these options ask for.")
+    flat: Array = model.params.flat
+    return flat

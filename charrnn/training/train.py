@@ -17,7 +17,7 @@ from charrnn.models import NGram
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.loaded import LoadedModels
 from charrnn.runs.run import Run
-from charrnn.tasks import TASKS, LanguageModeling, Task, Text, make_config, make_task
+from charrnn.tasks import TASKS, LanguageModeling, Task, TextFiles, make_config, make_task
 from charrnn.training.events import Event
 from charrnn.training.network_trainer import NetworkTrainer
 from charrnn.training.ngram_trainer import NGramTrainer
@@ -54,15 +54,13 @@ def train(
     A ConfigError names an option that is out of range, a CorpusError what is wrong with a text, a
     DivergedError ends training if the loss keeps exploding.
     """
-    if config is not None and options:
-        raise ConfigError(f"Give a config or options, not both: {', '.join(sorted(options))}.")
-    config = config or make_config(options)
+    config = _one_config(config, options)
     if isinstance(data, str | Path | Source):
         data = [data]
     if isinstance(data, Sequence):
         data = read_dataset(data, config)
-    trainer = start(data, config, out, name)
-    for event in follow(trainer):
+    trainer = make_run_trainer(data, config, out, name)
+    for event in locked_events(trainer):
         on_event(event)
     checkpoint = Checkpoint(trainer.best_model, data.vocabulary)
     return TASKS[config.task].text_model(
@@ -79,18 +77,20 @@ def make_trainer(
 ) -> Trainer:
     """A trainer of a dataset, whose `events()` are the training. The options are a config, or given
     by name. With `run` it writes checkpoints and a log there.
+
+    A ConfigError if both a config and options are given, or an option is out of range.
     """
-    return _trainer(make_task(dataset, config or make_config(options)), run, group)
+    return _trainer(make_task(dataset, _one_config(config, options)), run, group)
 
 
-def start(
+def make_run_trainer(
     dataset: Dataset,
     config: TrainConfig,
     out: str | Path | None = None,
     name: str | None = None,
     group: ProcessGroup | None = None,
 ) -> Trainer:
-    """A trainer with a new run under `out`; without `out`, none."""
+    """A trainer with a new run under `out`; without `out`, one that writes nothing."""
     task, group = make_task(dataset, config), group or ProcessGroup()
     if out is None:
         return _trainer(task, None, group)
@@ -137,10 +137,10 @@ def read_dataset(
 
 def named_text(
     names: Sequence[str | Path | Source], config: TrainConfig, find: Find = find_source
-) -> Text:
+) -> TextFiles:
     """The files that these names, and `valid` and `test` of the config, mean."""
     valid, test = (find(name) if name else None for name in (config.valid, config.test))
-    return Text(tuple(map(find, names)), config, valid, test)
+    return TextFiles(tuple(map(find, names)), config, valid, test)
 
 
 def located(config: Config, find: Find = find_source) -> Config:
@@ -149,7 +149,7 @@ def located(config: Config, find: Find = find_source) -> Config:
     return replace(config, valid=valid, test=test)
 
 
-def follow(trainer: Trainer) -> Generator[Event, None, None]:
+def locked_events(trainer: Trainer) -> Generator[Event, None, None]:
     """The events of a trainer, while its run is locked against other processes. A run in which
     nothing was saved is removed at the end.
     """
@@ -160,6 +160,13 @@ def follow(trainer: Trainer) -> Generator[Event, None, None]:
     finally:
         if run:
             run.discard_if_empty()
+
+
+def _one_config(config: TrainConfig | None, options: Mapping[str, Any]) -> TrainConfig:
+    """The config, or one made of `options`. A ConfigError if both are given."""
+    if config is not None and options:
+        raise ConfigError(f"Give a config or options, not both: {', '.join(sorted(options))}.")
+    return config or make_config(options)
 
 
 def _trainer(task: Task, run: Run | None, group: ProcessGroup | None) -> Trainer:

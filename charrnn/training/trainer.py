@@ -60,7 +60,7 @@ class Trainer(ABC):
 
     @property
     @abstractmethod
-    def best(self) -> float | None:
+    def best_loss(self) -> float | None:
         """The lowest validation loss so far, in nats per character."""
 
     @property

@@ -30,6 +30,9 @@ from charrnn.training.parallel.group import ProcessGroup, pairwise_sum
 from charrnn.training.stopwatch import Stopwatch
 
 _SMOOTHING = 0.98
+"""Weight of the past in the running mean of the training loss."""
+_SPEED_WEIGHT = 0.05
+"""Weight of the newest step in the running mean of the speed."""
 _DIFFERENT_TEXT = (
     "has read a different text from rank 0 (SHA-256 differs); give every machine the same files"
 )
@@ -48,7 +51,7 @@ class TrainingStep:
         check_ranks(task, self.group)
         self.task, self.config = task, task.config
         rng = np.random.default_rng([0, self.config.seed])
-        self.model = task.model(rng)
+        self.model = task.build_model(rng)
         if self.config.init:
             redraw_weights(self.model.params, uniform(self.config.init), rng)
         self.batches = task.batches()
@@ -91,7 +94,11 @@ class TrainingStep:
         return learning_rate * shape * self.position.learning_rate_factor
 
     def update(self, learning_rate: float) -> tuple[float, float]:
-        """One chunk: loss, gradient, clipping, update. A bad gradient is not applied."""
+        """One chunk: loss, gradient, clipping, update, if the gradient is finite.
+
+        Returns the loss in nats per symbol, and the norm of the gradient after `clip_value` and
+        before `clip_norm`.
+        """
         self._reset_state()
         inputs, targets = self.batches.chunk(self.position.chunk, self.position.epoch)
         self._symbols = targets.size
@@ -100,8 +107,8 @@ class TrainingStep:
             part, self.state = parallel.gradient(
                 inputs, targets, self.state, grads, self._dropout_rng
             )
-            notes = self.group.all_reduce(grads.flat, (part, self.watch.lap()))
-            loss, seconds = pairwise_sum(notes[:, 0].tolist()), float(notes[0, 1])
+            scalars = self.group.all_reduce(grads.flat, (part, self.watch.lap()))
+            loss, seconds = pairwise_sum(scalars[:, 0].tolist()), float(scalars[0, 1])
             clip_value(grads.flat, self.config.clip_value)
             norm = clip_norm(grads.flat, self.config.clip)
             if math.isfinite(loss) and math.isfinite(norm):
@@ -118,17 +125,19 @@ class TrainingStep:
             self.position.chunk, self.position.epoch = 0, self.position.epoch + 1
         self.position.seconds += seconds
         now = self.task.chars_read(inputs, targets) / max(seconds, 1e-9)
-        self.speed = 0.95 * self.speed + 0.05 * now if self.speed else now
+        if self.speed:
+            now = (1 - _SPEED_WEIGHT) * self.speed + _SPEED_WEIGHT * now
+        self.speed = now
         return loss, norm
 
     def _reset_state(self) -> None:
         """Reset the state of all streams at the start of an epoch, and of each stream with the
-        probability `reset` before every chunk (Melis, Dyer and Blunsom 2018). Otherwise training
-        sees the initial state, from which every later use of the model starts, once an epoch, and a
-        network whose carried states saturate predicts badly from it.
+        probability `reset_probability` before every chunk (Melis, Dyer and Blunsom 2018). Otherwise
+        training sees the initial state, from which every later use of the model starts, once an
+        epoch, and a network whose carried states saturate predicts badly from it.
         """
         rng = np.random.default_rng([1, self.config.seed, self.position.step])
-        fresh = rng.random(self.batches.batch) < self.task.reset
+        fresh = rng.random(self.batches.batch) < self.task.reset_probability
         if self.position.chunk == 0:
             fresh[:] = True
         fresh = fresh[self.parallel.rank_streams]
@@ -145,7 +154,7 @@ class TrainingStep:
     def running_loss(self) -> Loss:
         """Running mean of the training loss."""
         mean = self.position.running_loss
-        return self.task.running_loss(math.nan if mean is None else mean, self._symbols)
+        return self.task.to_loss(math.nan if mean is None else mean, self._symbols)
 
     def diverged(self, loss: float, norm: float) -> bool:
         """Whether training has diverged: the norm is not finite, the running loss is twice the
@@ -180,7 +189,7 @@ class TrainingStep:
         A ProcessGroupError if parameters are no longer the same on every rank.
         """
         self.group.check_equal(zlib.crc32(self.model.params.flat.tobytes()), _DIFFERENT_PARAMETERS)
-        numbers = {
+        record_fields = {
             "position": replace(self.position),
             "updates": self.optimizer.updates,
             "order": self.parallel.reduction_order,
@@ -189,15 +198,17 @@ class TrainingStep:
         arrays |= {f"optimizer/{n}": a.copy() for n, a in self.optimizer.slots.items()}
         states = zip(*self.group.gather(self.state), strict=True)
         arrays |= {f"state/{n}": np.concatenate(parts) for n, parts in enumerate(states)}
-        return numbers, arrays
+        return record_fields, arrays
 
-    def load_state_dict(self, numbers: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        """The inverse of `state_dict`."""
-        self.position = replace(numbers["position"])
+    def load_state_dict(
+        self, record_fields: Mapping[str, Any], arrays: Mapping[str, Array]
+    ) -> None:
+        """Restore what `state_dict` returned."""
+        self.position = replace(record_fields["position"])
         self.reduction_changed = (
-            numbers["order"] or self.parallel.reduction_order
+            record_fields["order"] or self.parallel.reduction_order
         ) != self.parallel.reduction_order
-        self.optimizer.updates = numbers["updates"]
+        self.optimizer.updates = record_fields["updates"]
         self.model.params.flat[:] = arrays["flat"]
         for name, slot in self.optimizer.slots.items():
             slot[:] = arrays[f"optimizer/{name}"]

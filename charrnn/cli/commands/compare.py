@@ -22,7 +22,7 @@ from charrnn.cli.views.comparison_progress import comparison_reporter
 from charrnn.cli.views.comparison_table import learning, print_standings, to_json, write_csv
 from charrnn.cli.views.display import echo_err, print_words, units
 from charrnn.compare.comparison import Comparison
-from charrnn.compare.experiment import Plan
+from charrnn.compare.plan import Plan
 from charrnn.compare.pool import WorkerPool, kill, worker_pool
 from charrnn.compare.results import ModelSummary, rank
 from charrnn.compare.trained_runs import measure_runs
@@ -226,18 +226,18 @@ def _orders(value: str) -> tuple[int, ...]:
 def _run(
     comparison: Comparison, workers: WorkerPool, requested: int | None, quiet: bool
 ) -> tuple[list[ModelSummary], int]:
-    """Do the missing runs; returns the ranked models and the exit code, nonzero after a signal."""
+    """Do the pending runs; returns the ranked models and the exit code, nonzero after a signal."""
     timed = "minutes" in comparison.config.budgets
     count = workers.ranks or requested or (1 if timed else len(available_cores()))
-    count = max(1, min(count, len(comparison.missing)))
+    count = max(1, min(count, len(comparison.pending)))
     received: list[int] = []
     with comparison.locked(), comparison_reporter(comparison, count, quiet=quiet) as reporter:
-        if comparison.missing:
+        if comparison.pending:
             executor = workers.start(count)
             with signals(comparison.stop, received, kill):
                 for finished in comparison.events(executor):
                     reporter.show(finished)
-    if comparison.missing and received:
+    if comparison.pending and received:
         done, total = len(comparison.results), len(comparison.trials)
         command_line = shlex.join(["charrnn", *sys.argv[1:]])
         echo_err(f"Stopped with {done} of {total} runs done; continue with: {command_line}")

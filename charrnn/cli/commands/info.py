@@ -48,7 +48,7 @@ def command(checkpoint: str | None, as_json: bool) -> None:
     if "optimizer" in config:
         rows.append(("optimizer", f"{config['optimizer']}, {config['schedule']} schedule"))
     if record.metrics and record.metrics.valid is not None:
-        loss = task.loss(record.metrics.valid, 0)
+        loss = task.loss_class(record.metrics.valid, 0)
         rows.append(("validation", f"{units(loss)} at step {record.metrics.best_step:,}"))
     rows += [(name, " x ".join(map(str, a.shape))) for name, a in model.arrays().items()]
     print_table(("", ""), [(name, str(value)) for name, value in rows])

@@ -119,9 +119,9 @@ def _seed(
 
         source = corpus_source(seed_file)
         ids, _ = encode_source(models.checkpoint, source, encoding, skip_unknown=skip_unknown)
-        context = ids if len(ids) else model.beginning("")
+        context = ids if len(ids) else model.prompt_ids("")
         return context, vocabulary.decode_bytes(ids)
-    context = model.beginning(seed_text, skip_unknown=skip_unknown)
+    context = model.prompt_ids(seed_text, skip_unknown=skip_unknown)
     ids = vocabulary.encode(seed_text, skip_unknown=skip_unknown)
     return context, vocabulary.decode_bytes(ids) if skip_unknown else seed_text.encode()
 

@@ -17,7 +17,7 @@ from charrnn.cli.views.training_reporter import Reporter, make_reporter
 from charrnn.system.allocator import keep_freed_memory
 from charrnn.tasks import TASKS, make_config
 from charrnn.training.parallel.launch import init_group
-from charrnn.training.train import follow, located, read_dataset, resume, start
+from charrnn.training.train import located, locked_events, make_run_trainer, read_dataset, resume
 from charrnn.training.trainer import Trainer
 
 _OUTPUT: Any = {"cls": GroupedOption, "group": "Output"}
@@ -36,7 +36,7 @@ Examples:
 )
 @click.argument("corpus", nargs=-1)
 @task_option
-@record_options(*(task.options for task in TASKS.values()))
+@record_options(*(task.config_class for task in TASKS.values()))
 @config_file_option
 @click.option("--out", type=Path, default="checkpoints", show_default=True, **_OUTPUT,
               help="Folder of the runs.")  # fmt: skip
@@ -83,7 +83,8 @@ def command(
         raise click.UsageError(f"--name is '{name}'; it must be a name, without folders.")
     config = make_config(given, origin)
     dataset = read_dataset(corpus, config, group, corpus_source)
-    return _show(start(dataset, located(config, corpus_source), out, name, group), reporter)
+    config = located(config, corpus_source)
+    return _show(make_run_trainer(dataset, config, out, name, group), reporter)
 
 
 def _show(trainer: Trainer, reporter: Reporter) -> int:
@@ -91,7 +92,7 @@ def _show(trainer: Trainer, reporter: Reporter) -> int:
     closed = False
     caught: list[int] = []
     try:
-        with closing(follow(trainer)) as events, signals(trainer.stop, caught), reporter:
+        with closing(locked_events(trainer)) as events, signals(trainer.stop, caught), reporter:
             for event in events:
                 try:
                     if not closed:

@@ -122,7 +122,7 @@ class LiveTable(PlainLines):
 
     def _table(self) -> Table:
         """One row per model; the lowest perplexities so far are bold."""
-        rows = [self._row(model) for model in self.comparison.models]
+        rows = [self._row(model) for model in self.comparison.model_configs]
         heads = [("parameters", 66), ("runs", 0), ("validation", 0), ("test", 0)]
         shown = [n for n, (_, width) in enumerate(heads) if self.console.width >= width]
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -147,7 +147,7 @@ class LiveTable(PlainLines):
         size, test, nats = _size(model, len(c.corpus.vocabulary)), "", math.inf
         if summary.results:
             size, nats = f"{summary.results[0].parameters:,}", summary.loss.nats_per_char
-            spread = f" ± {summary.spread['perplexity']:.3f}" if summary.spread else ""
+            spread = f" ± {summary.std['perplexity']:.3f}" if summary.std else ""
             test = cells(summary.loss)[2] + spread
         elif finished:
             test = "diverged"
@@ -181,7 +181,7 @@ def opening(comparison: Comparison, workers: int) -> list[str]:
     corpus, symbols = comparison.corpus, len(comparison.corpus.vocabulary)
     parts = ", ".join(f"{chars:,} {PART_NAMES[p]}" for p, chars in corpus.chars.items() if chars)
     lines = [f"{corpus.name}: {parts} {corpus.contents}"]
-    networks = [m for m in comparison.models if m.cell != NGram.kind]
+    networks = [m for m in comparison.model_configs if m.cell != NGram.kind]
     done, total = len(comparison.results), len(comparison.trials)
     last = f"{comparison.folder}: {total} run{'s' * (total > 1)}"
     if done:

@@ -47,13 +47,13 @@ def print_standings(summaries: Sequence[ModelSummary]) -> None:
 
 def _columns(summaries: Sequence[ModelSummary]) -> list[Column]:
     losses = [cells(s.loss) if s.results else ("", "", "") for s in summaries]
-    spread = [s.spread if s.results else {} for s in summaries]
+    spread = [s.std if s.results else {} for s in summaries]
     units = ("nats_per_char", "bits_per_char", "perplexity")
     nats, bits, perplexity = (
         _with_spread(means, [s.get(unit) for s in spread])
         for unit, means in zip(units, zip(*losses, strict=True), strict=True)
     )
-    behind = [f"{s.behind.nats:+.4f}" if s.behind else "" for s in summaries]
+    behind = [f"{d.nats:+.4f}" if (d := s.difference_from_best) else "" for s in summaries]
     return [
         Column("model", 0, [_name(s) for s in summaries]),
         Column("parameters", 5, [f"{s.results[0].parameters:,}" if s.results else ""
@@ -92,9 +92,10 @@ def _mean(summary: ModelSummary, name: str, format_spec: str) -> str:
 
 
 def _p(summary: ModelSummary) -> str:
-    if not summary.behind:
+    test = summary.difference_from_best
+    if not test:
         return ""
-    return "<0.001" if summary.behind.p < 0.001 else f"{summary.behind.p:.3f}"
+    return "<0.001" if test.p < 0.001 else f"{test.p:.3f}"
 
 
 def _pages(columns: Sequence[Column], width: int) -> list[list[Column]]:
@@ -118,11 +119,11 @@ def _notes(summaries: Sequence[ModelSummary]) -> list[str]:
     ranked = [s for s in summaries if s.results]
     notes = []
     if len(ranked) > 1:
-        tested = ranked[1].behind is not None
+        tested = ranked[1].difference_from_best is not None
         notes += [_ranking(ranked), _test(ranked)] if tested else [_TOO_SHORT]
     if any(s.config.cell == NGram.kind and s.config.order == 1 for s in ranked):
         notes.append("ngram 1 is the order-0 entropy: it knows only how often characters occur.")
-    if single := [s.title for s in ranked if s.alone]:
+    if single := [s.title for s in ranked if s.single_seed]:
         notes.append(f"Only one run of {', '.join(single)}: the effect of the seed is not tested.")
     if any(s.diverged for s in ranked):
         notes.append("The means exclude runs that diverged.")
@@ -130,7 +131,8 @@ def _notes(summaries: Sequence[ModelSummary]) -> list[str]:
 
 
 def _ranking(ranked: Sequence[ModelSummary]) -> str:
-    best, tied = ranked[0], [s for s in ranked[1:] if s.behind and s.behind.p >= LEVEL]
+    best = ranked[0]
+    tied = [s for s in ranked[1:] if (d := s.difference_from_best) and d.p >= LEVEL]
     if not tied:
         return f"{best.title} is best. Its lead is significant."
     names = ", ".join(f"{s.title} (p = {_p(s)})" for s in tied)
@@ -155,7 +157,7 @@ def _test(ranked: Sequence[ModelSummary]) -> str:
 def to_json(summaries: Sequence[ModelSummary]) -> dict[str, Any]:
     """The comparison as a JSON object."""
     ranked = [s for s in summaries if s.results]
-    tested = len(ranked) > 1 and ranked[1].behind is not None
+    tested = len(ranked) > 1 and ranked[1].difference_from_best is not None
     return {
         "blocks": ranked[0].losses.shape[1] if ranked else 0,
         "method": _test(ranked) if tested else None,
@@ -168,13 +170,13 @@ def _model(s: ModelSummary) -> dict[str, Any]:
     if not s.results:
         return data | {"runs": []}
     data |= _shape(s.results[0]) | {"parameters": s.results[0].parameters} | s.loss.to_json()
-    data["deviation"] = s.spread
+    data["deviation"] = s.std
     for name in ("best_epoch", "chars_per_second", "seconds"):
         data[name] = s.mean(name)
-    test = s.behind
+    test = s.difference_from_best
     data["behind"] = test and {
-        "nats_per_char": test.nats, "standard_error": test.error, "freedom": finite(test.freedom),
-        "p": test.p,
+        "nats_per_char": test.nats, "standard_error": test.error,
+        "freedom": finite(test.degrees_of_freedom), "p": test.p,
     }  # fmt: skip
     return data | {"runs": [_run(r) for r in s.results]}
 

@@ -161,7 +161,7 @@ class LiveView(PlainLines):
         rows: list[tuple[str | Text, ...]] = [("", *heads, "")]
         rows.append(("training", *cells(step.train), Text(f"lr {step.lr:.2g}", style="dim")))
         valid = [e.valid.nats_per_char for e in self.evaluated if e.valid]
-        known = self.trainer.best if self.trainer else None
+        known = self.trainer.best_loss if self.trainer else None
         if valid and (newest := self.evaluated[-1].valid):
             best = Text(f"best {known or min(valid):.4f} ", style="dim")
             bars = Text(sparkline(valid, max(0, min(24, self.console.width - 54))), style="green")
@@ -199,8 +199,8 @@ def _adapted(event: Started, trainer: Trainer) -> list[str]:
             "The number of ranks or workers differs from before (mpiexec -n, --workers): training "
             "continues, but not bit for bit."
         )
-    if event.batch and (adaptation := trainer.task.adaptation(event.batch, event.seq)):
-        lines.append(adaptation)
+    if event.batch and (note := trainer.task.short_text_note(event.batch, event.seq)):
+        lines.append(note)
     return lines
 
 

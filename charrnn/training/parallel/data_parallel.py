@@ -18,7 +18,8 @@ from charrnn.nn.params import Ids, Params, State
 from charrnn.training.parallel.group import ProcessGroup, pairwise_sum
 from charrnn.training.parallel.workers import start_workers, worker_gradient
 
-Rngs = Callable[[int], np.random.Generator]
+RngForWorker = Callable[[int], np.random.Generator]
+"""Returns the random generator of a worker, by its number among those of all ranks."""
 _MIN_WORK = 3200  # units x streams per worker; below this, a worker costs more time than it saves
 
 
@@ -76,19 +77,19 @@ class DataParallel:
         """The workers besides the calling process."""
 
     def gradient(
-        self, ids: Ids, targets: Ids, state: State, grads: Params, rngs: Rngs
+        self, ids: Ids, targets: Ids, state: State, grads: Params, rng_for_worker: RngForWorker
     ) -> tuple[float, State]:
         """Compute this rank's contribution to the loss and the gradient of the batch.
 
         `ids` and `targets` hold the whole batch B in their last axis, such as `(T, B)`. `state` and
         the returned state hold the streams in `rank_streams`. The gradient is written to `grads`.
-        `rngs(n)` returns the random generator of worker n.
+        `rng_for_worker(n)` returns the random generator of worker n.
         """
         ids, targets = ids[..., self.rank_streams], targets[..., self.rank_streams]
         jobs = [
             (
                 ids[..., s], targets[..., s], tuple(x[s] for x in state), weight,
-                rngs(self.first_worker + n),
+                rng_for_worker(self.first_worker + n),
             )
             for n, (s, weight) in enumerate(zip(self.worker_streams, self.weights, strict=True))
         ]  # fmt: skip

@@ -60,12 +60,12 @@ class ProcessGroup:
         """Number of processor cores for this rank alone."""
         return len(available_cores())
 
-    def all_reduce(self, array: Array, notes: Sequence[float]) -> NDArray[np.float64]:
+    def all_reduce(self, array: Array, scalars: Sequence[float]) -> NDArray[np.float64]:
         """Sum `array` `(N,)` over all ranks, in place and in the order of `pairwise_sum`.
 
-        Returns the notes of every rank, `(size, len(notes))`.
+        Returns the scalars of every rank, `(size, len(scalars))`, not summed.
         """
-        return np.array([notes], np.float64)
+        return np.array([scalars], np.float64)
 
     def gather(self, value: T) -> list[T]:
         """The values of all ranks, in rank order."""

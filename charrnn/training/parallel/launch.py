@@ -25,5 +25,5 @@ def init_group() -> ProcessGroup:
         ) from None
     except (ImportError, RuntimeError) as error:
         raise ProcessGroupError(f"mpi4py cannot load an MPI library: {error}.") from None
-    group: ProcessGroup = mpi.init_group()
+    group: ProcessGroup = mpi.mpi_group()
     return group

@@ -40,15 +40,15 @@ class MPIGroup(ProcessGroup):
         machine.Free()
         return max(1, int(sum(1 / users[core] for core in local_cores) + 1e-6))
 
-    def all_reduce(self, array: Array, notes: Sequence[float]) -> NDArray[np.float64]:
+    def all_reduce(self, array: Array, scalars: Sequence[float]) -> NDArray[np.float64]:
         """All-reduce in a fixed order; that of MPI depends on the library and the network.
 
         Each rank sums one piece of the array. All ranks send it their values of that piece, with
-        their notes at the end (Alltoall), and receive the sums (Allgather). With p ranks, each rank
-        sends and receives 2 (p - 1) / p times the array size, which is the minimum and equals a
-        ring all-reduce.
+        their scalars at the end (Alltoall), and receive the sums (Allgather). With p ranks, each
+        rank sends and receives 2 (p - 1) / p times the array size, which is the minimum and equals
+        a ring all-reduce.
         """
-        tail = np.array([*notes, self._stop_requested], np.float64).view(array.dtype)
+        tail = np.array([*scalars, self._stop_requested], np.float64).view(array.dtype)
         length = -(-array.size // self.size)  # of a piece; the last may be padded with zeros
         out = np.zeros((self.size, length + tail.size), array.dtype)
         for n, row in enumerate(out):
@@ -62,9 +62,9 @@ class MPIGroup(ProcessGroup):
         sums = np.empty((self.size, length), array.dtype)
         self.comm.Allgather(piece_sum, sums)
         array[:] = sums.ravel()[: array.size]
-        all_notes: NDArray[np.float64] = received[:, length:].copy().view(np.float64)
-        self._stopping = bool(all_notes[:, -1].any())
-        return all_notes[:, :-1]
+        all_scalars: NDArray[np.float64] = received[:, length:].copy().view(np.float64)
+        self._stopping = bool(all_scalars[:, -1].any())
+        return all_scalars[:, :-1]
 
     def gather(self, value: T) -> list[T]:
         return self.comm.allgather(value)
@@ -74,7 +74,7 @@ class MPIGroup(ProcessGroup):
         return shared
 
 
-def init_group() -> ProcessGroup:
+def mpi_group() -> ProcessGroup:
     """The group of all ranks; a ProcessGroupError if mpi4py and `mpiexec` use different MPIs."""
     launched, connected = launched_as().size, MPI.COMM_WORLD.size
     if connected == 1 < launched:
