@@ -13,7 +13,7 @@ from charrnn.config.fields import Range, changed, option
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.batches import Windows
 from charrnn.data.corpus import Corpus
-from charrnn.data.masking import hidden_in_text, hide
+from charrnn.data.masking import mask, masked_in_text
 from charrnn.data.reading import Source
 from charrnn.filling.gaps import evaluate_masked, fill_by_confidence
 from charrnn.filling.text_filler import TextFiller
@@ -80,8 +80,8 @@ class Filling(Task):
         text = parts["valid"] if len(parts["valid"]) else parts["train"]
         at = rng.integers(max(1, len(text) - _SAMPLE_LENGTH))
         ids = vocabulary.up_to(text[at : at + _SAMPLE_LENGTH], _SAMPLE_LENGTH)
-        places = hidden_in_text(len(ids), self.config.mask, step)
-        filled = hide(ids, places, model.mask_id)
+        places = masked_in_text(len(ids), self.config.mask, step)
+        filled = mask(ids, places, model.mask_id)
         for guess in fill_by_confidence(model, filled, vocabulary.unwritten):
             filled[guess.at] = guess.symbol
         shown = [vocabulary.decode([n]) for n in ids]
