@@ -140,7 +140,7 @@ def test_a_text_must_be_named_in_a_terminal(folder: Path) -> None:
     for arguments in ([], [BUNDLED]):
         screen, code = on_screen(folder, *arguments)
         assert code == 2
-        assert "`-` reads what you type" in screen
+        assert "use - to type text" in screen
 
 
 def test_typed_lines_end_with_one_control_d(folder: Path) -> None:

@@ -59,6 +59,10 @@ class Vocabulary:
         """The word for several symbols in messages: `characters`, `bytes` or `words`."""
         return {"byte": "bytes", "word": "words"}.get(self.unit, "characters")
 
+    def counted(self, count: int) -> str:
+        """A number of symbols in messages: `1 character`, `2,000 words`."""
+        return f"{count:,} {self.plural.removesuffix('s') if count == 1 else self.plural}"
+
     @property
     def unknown_id(self) -> int | None:
         """The id of the unknown symbol, or None."""
