@@ -155,7 +155,8 @@ def test_words_are_compared_by_their_characters(corpus: Path) -> None:
     longest, copied = report.in_words()
     assert "has 19 characters" in longest
     assert copied == (
-        "Copied: 85.7% of the substrings of 8 characters, 80.0% of those of 12, 0.0% of those of 20."
+        "Copied: 85.7% of the substrings of 8 characters, 80.0% of those of 12, "
+        "0.0% of those of 20."
     )
 
 

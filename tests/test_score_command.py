@@ -161,7 +161,7 @@ def test_surprise_is_coloured_in_a_terminal(folder: Path) -> None:
     assert code == 0
     assert re.search(r"\x1b\[38;2;0;0;0;48;2;255;\d+;\d+mq\x1b", screen)
     assert "My lord, the kqing is dead.↵\n" in without_colour(screen)
-    assert "4.2 is a blind guess among 65" in screen
+    assert "4.2 is a uniform guess among 65" in screen
     older, _ = on_screen(folder, BUNDLED, "slip.txt", "--show")
     assert "48;5;" in older
     assert "48;2;" not in older

@@ -73,11 +73,11 @@ class NoveltyReport:
             rest = "".join(f", {x:.1%} of those of {n}" for n, x in longer)
             yield f"Copied: {fraction:.1%} of the substrings of {length} {unit}s{rest}."
 
-    def _shortened(self, run: Ids) -> str:
-        text = self._text(run)
-        if len(run) > _SHOWN:
+    def _shortened(self, copied: Ids) -> str:
+        text = self._text(copied)
+        if len(copied) > _SHOWN:
             half = _SHOWN // 2
-            text = f"{self._text(run[:half])} ... {self._text(run[-half:])}"
+            text = f"{self._text(copied[:half])} ... {self._text(copied[-half:])}"
         return clean(text.replace("\n", "↵"))
 
     def _codes(self, written: bytes) -> Ids:
