@@ -23,8 +23,8 @@ from benchmarks import command_line as options
 from benchmarks.tables import keep, markdown, number, show
 from charrnn.cli.texts import corpus_source
 from charrnn.config.train_config import TrainConfig
+from charrnn.data import masking
 from charrnn.data.corpus import Corpus
-from charrnn.data.masking import hidden_in_text, hide
 from charrnn.filling.gaps import fill, fill_left_to_right, predict_gaps
 from charrnn.tasks import TASKS, LanguageModelConfig, make_task
 from charrnn.training.network_trainer import NetworkTrainer
@@ -127,8 +127,8 @@ def main(
         models[name] = trained(corpus, config, 60 * minutes)
     models["ngram"] = trained(corpus, LanguageModelConfig(cell="ngram", sample_every=0), 0)
     truth = corpus.test[:chars]
-    places = hidden_in_text(len(truth), mask)
-    holed, single = hide(truth, places, len(corpus.vocabulary)), alone(places)
+    places = masking.masked_in_text(len(truth), mask)
+    holed, single = masking.mask(truth, places, len(corpus.vocabulary)), alone(places)
     results = []
     for what, model, way in ways(models):
         filled, started = holed.copy(), time.process_time()

@@ -61,12 +61,12 @@ def test_training_reports_accuracy(folder: Path) -> None:
     assert lines[0].startswith("words: gru 1x24 both ways, ")
     assert "96 training, 12 validation, 12 test texts in 3 classes" in lines[0]
     assert re.fullmatch(
-        r"epoch 4\.00 step 40 train [\d.]+ nats valid [\d.]+ nats macro F1 [\d.]+ accuracy "
-        r"[\d.]+%( best)? lr [\de.-]+ [\d,]+ char/s [\d:]+",
+        r"epoch 4\.00 step 40 running train [\d.]+ nats valid [\d.]+ nats macro F1 [\d.]+ accuracy "
+        r"[\d.]+%( \(best\))? lr [\de.-]+ [\d,]+ char/s [\d:]+",
         next(line for line in lines if line.startswith("epoch 4")),
     )
     assert re.search(
-        r"^test [\d.]+ nats macro F1 [\d.]+ accuracy [\d.]+% over 12$", done.stderr, re.M
+        r"^test [\d.]+ nats macro F1 [\d.]+ accuracy [\d.]+% over 12 texts$", done.stderr, re.M
     )
     assert (folder / "checkpoints" / "words-gru-1x24-both-ways" / "best.npz").exists()
 
@@ -155,7 +155,7 @@ def test_json_has_texts_classes_and_probabilities(folder: Path) -> None:
 def test_unknown_characters_are_reported_and_accepted(folder: Path) -> None:
     done = charrnn(folder, "classify", "checkpoints/animals", "möo", "żi")
     assert done.returncode == 0
-    assert done.stderr == "2 characters were read as the unknown one.\n"
+    assert done.stderr == "Read 2 characters as the unknown symbol.\n"
 
 
 def test_a_terminal_shows_bars(folder: Path) -> None:
@@ -203,7 +203,7 @@ def test_evaluation_agrees_with_the_end_of_training(folder: Path) -> None:
 
 BAD = [
     (["eval", "checkpoints/animals", "strange.tsv"], 1,
-     "knows no class 'dog', but 3: bird, cow, snake"),
+     "are bird, cow and snake; the text has the class 'dog'."),
     (["eval", "checkpoints/animals", "holes.tsv"], 1, "Line 2 of holes.tsv is not a class, a tab"),
     (["eval", "checkpoints/animals", "words"], 1, "is a directory"),
     (["eval", "checkpoints/nope", "words.tsv"], 1, "There is no checkpoint checkpoints/nope"),
@@ -214,7 +214,7 @@ BAD = [
     (["classify", "words", "moo"], 1, "directory without best.npz"),
     (["sample", "checkpoints/animals"], 1, "use it with: charrnn classify"),
     (["score", "checkpoints/animals", "words.tsv"], 1, "use it with: charrnn classify"),
-    (["gradflow", "words.tsv", "--runs", "checkpoints/animals"], 1, "no network that predicts"),
+    (["gradflow", "words.tsv", "--runs", "checkpoints/animals"], 1, "is not a recurrent network that predicts"),
     (["train", "words/cow.txt", "--task", "classify"], 1, "has one class only"),
     (["train", "words.tsv", "--task", "classify", "--cell", "jordan"], 2, "with --cell jordan"),
     (["train", "words.tsv", "--task", "classify", "--mask", "0.2"], 2,

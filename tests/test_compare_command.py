@@ -212,7 +212,7 @@ def test_runs_of_words_and_characters_can_be_compared(
     (folder / "odd.txt").write_text(" the" * 60 + " thethethe", "utf-8")
     assert run(["compare", "any", "--on", "odd.txt"]) == 1
     err = capsys.readouterr().err
-    assert "read as the unknown one" in err
+    assert "read as the unknown symbol" in err
     assert "different numbers of characters" in err
 
 

@@ -175,7 +175,7 @@ def test_an_ensemble_can_be_sampled(folder: Path) -> None:
         (
             ["score", "verse.txt", "--ensemble", "checkpoints/words"],
             2,
-            "which --ensemble names too",
+            "and --ensemble names it too",
         ),
         (["score", "verse.txt", "--ensemble", "nowhere"], 1, "There is no checkpoint nowhere"),
     ],

@@ -169,7 +169,7 @@ def test_eval_reports_the_accuracy_of_restored_characters(folder: Path) -> None:
     assert first["nats_per_char"] == again["nats_per_char"]
     shown = run_eval().stdout
     assert (
-        "of the hidden characters are restored: 20% of the text is hidden, chosen with seed 0"
+        "of the masked characters are restored: 20% of the text is masked, chosen with seed 0"
         in shown
     )
     assert f"{first['nats_per_char']:.4f}" in shown

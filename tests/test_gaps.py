@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.data.code_points import Unit
-from charrnn.data.masking import hidden_in_text, hide
+from charrnn.data.masking import mask, masked_in_text
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.filling.gaps import (
@@ -87,8 +87,8 @@ def test_measure_scores_the_predictions_of_hidden_symbols(
 ) -> None:
     model = MaskedLanguageModel.initialised(NetworkConfig(V, "gru", 5, 1), rng, np.float64)
     ids = rng.integers(0, V, 90)
-    places = hidden_in_text(90, 0.2, 7)
-    log_p = model.predict(hide(ids, places, V)[:, None])
+    places = masked_in_text(90, 0.2, 7)
+    log_p = model.predict(mask(ids, places, V)[:, None])
     truth = ids[places]
     measured = evaluate_masked(model, ids, 0.2, 7)
     assert measured.loss.chars == len(truth) == 18
@@ -257,7 +257,7 @@ def test_the_loss_of_hidden_words_is_over_their_characters(rng: np.random.Genera
     vocabulary = Words.of(text)
     ids = vocabulary.encode(text)
     model = MaskedLanguageModel.initialised(NetworkConfig(len(vocabulary), "gru", 4, 1), rng)
-    hidden = ids[hidden_in_text(len(ids), 0.15)]
+    hidden = ids[masked_in_text(len(ids), 0.15)]
     by_word = evaluate_masked(model, ids, 0.15)
     by_char = evaluate_masked(model, ids, 0.15, 0, vocabulary)
     assert by_char.loss.words == by_word.loss.chars == len(hidden)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from charrnn.cli import run
-from charrnn.diagnostics.gradcheck import Agreement, check_network
+from charrnn.diagnostics.gradcheck import NumericComparison, check_network
 from charrnn.models import NETWORKS, NetworkConfig
 from charrnn.nn.cells import CELLS, Cell
 from charrnn.nn.cells.base import Cache, Step
@@ -179,7 +179,7 @@ def test_a_wrong_derivative_of_a_single_number_is_detected_for_every_seed(
 
 
 def test_rounding_errors_are_tolerated() -> None:
-    assert Agreement(1e-11, -3e-11).agrees
-    assert not Agreement(1e-8, 1.1e-8).agrees
-    assert not Agreement(1.0, np.nan).agrees
-    assert not Agreement(np.inf, np.inf).agrees
+    assert NumericComparison(1e-11, -3e-11).agrees
+    assert not NumericComparison(1e-8, 1.1e-8).agrees
+    assert not NumericComparison(1.0, np.nan).agrees
+    assert not NumericComparison(np.inf, np.inf).agrees

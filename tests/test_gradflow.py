@@ -227,7 +227,7 @@ def test_the_plot_is_written_in_the_requested_format(
         (["--cells", "nope"], 2, "There is no cell 'nope'"),
         (["--seq", "5000"], 1, "lower --seq"),
         (["--runs", "verse.txt"], 1, "not a charrnn checkpoint"),
-        (["--runs", "x", "--train", "3"], 2, "beside --runs, give --cells"),
+        (["--runs", "x", "--train", "3"], 2, "add --cells to train new networks"),
     ],
 )
 def test_bad_input_gets_one_clear_line(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from charrnn.diagnostics.gradcheck import Agreement, check_layer
+from charrnn.diagnostics.gradcheck import NumericComparison, check_layer
 from charrnn.models import NETWORKS, CharRNN, NetworkConfig
 from charrnn.nn.cells import CELLS
 from charrnn.nn.functional import add_rows_at, one_hot
@@ -30,7 +30,7 @@ def inputs(kind: str, rng: np.random.Generator) -> Array:
     return rng.integers(0, V, (T, B)) if kind == "one-hot" else rng.standard_normal((T, B, V))
 
 
-def assert_agree(agreements: dict[str, Agreement]) -> None:
+def assert_agree(agreements: dict[str, NumericComparison]) -> None:
     for name, agreement in agreements.items():
         assert agreement.numeric != 0, name
         assert agreement.relative_error < 1e-6, (name, agreement)

@@ -121,8 +121,8 @@ def test_sample_reports_what_is_copied(corpus: Path) -> None:
     done = charrnn(corpus, *arguments, "--novelty", "poem.txt")
     assert done.stdout == plain.stdout
     assert re.fullmatch(
-        r'The longest run copied from poem.txt has \d+ characters: ".*" '
-        r"Copied: [\d.]+% of the runs of 8 characters, [\d.]+% of those of 12, "
+        r'The longest substring copied from poem.txt has \d+ characters: ".*" '
+        r"Copied: [\d.]+% of the substrings of 8 characters, [\d.]+% of those of 12, "
         r"[\d.]+% of those of 20. ",
         done.stderr.replace("\n", " "),
     )
@@ -154,9 +154,9 @@ def test_words_are_compared_by_their_characters(corpus: Path) -> None:
     list(report.watch(iter([[VERSE[301:320].encode()], [b"#\xe2\x80\xa6"]]), 1))
     longest, copied = report.in_words()
     assert "has 19 characters" in longest
-    assert (
-        copied
-        == "Copied: 85.7% of the runs of 8 characters, 80.0% of those of 12, 0.0% of those of 20."
+    assert copied == (
+        "Copied: 85.7% of the substrings of 8 characters, 80.0% of those of 12, "
+        "0.0% of those of 20."
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from charrnn.data.batches import Windows
 from charrnn.data.corpus import Corpus
-from charrnn.data.masking import hidden_in_text, hidden_places, hide
+from charrnn.data.masking import mask, masked_in_text, masked_places
 from charrnn.data.split import Split
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.models import MaskedLanguageModel, NetworkConfig
@@ -44,28 +44,28 @@ def spans(places: Array) -> Ids:
 def test_every_stream_hides_the_same_number_of_symbols(
     streams: int, length: int, share: float, seed: int
 ) -> None:
-    places = hidden_places(streams, length, share, np.random.default_rng(seed))
+    places = masked_places(streams, length, share, np.random.default_rng(seed))
     assert places.shape == (streams, length)
     assert set(places.sum(axis=1)) == {max(1, round(share * length))}
 
 
 def test_half_of_the_spans_are_single_symbols_and_a_quarter_pairs(rng: np.random.Generator) -> None:
-    lengths = spans(hidden_places(20, 5000, 0.01, rng))
+    lengths = spans(masked_places(20, 5000, 0.01, rng))
     shares = np.bincount(lengths, minlength=4)[1:4] / len(lengths)
     np.testing.assert_allclose(shares, [1 / 2, 1 / 4, 1 / 8], atol=0.06)
 
 
 def test_every_position_is_equally_likely_to_be_hidden(rng: np.random.Generator) -> None:
-    often = hidden_places(20000, 20, 0.2, rng).mean(axis=0)
+    often = masked_places(20000, 20, 0.2, rng).mean(axis=0)
     np.testing.assert_allclose(often, 0.2, atol=0.015)
 
 
 def test_hidden_positions_of_a_text_are_reproducible() -> None:
-    a, b = hidden_in_text(1030, 0.15), hidden_in_text(1030, 0.15)
+    a, b = masked_in_text(1030, 0.15), masked_in_text(1030, 0.15)
     np.testing.assert_array_equal(a, b)
-    assert (a != hidden_in_text(1030, 0.15, seed=1)).any()
+    assert (a != masked_in_text(1030, 0.15, seed=1)).any()
     assert 150 <= a.sum() <= 155
-    assert hidden_in_text(1, 0.15).all()
+    assert masked_in_text(1, 0.15).all()
 
 
 @settings(max_examples=30)
@@ -97,7 +97,7 @@ def test_windows_differ_between_epochs_and_are_reproducible() -> None:
 
 def test_the_mask_id_fits_a_vocabulary_of_all_bytes() -> None:
     ids = np.arange(256, dtype=np.uint8)
-    assert hide(ids, ids == 7, 256)[7] == 256
+    assert mask(ids, ids == 7, 256)[7] == 256
 
 
 def example(
@@ -111,8 +111,8 @@ def example(
     model = MaskedLanguageModel.initialised(config, rng, np.float64)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
     text = rng.integers(0, V, (B, T))
-    places = hidden_places(B, T, 0.3, rng)
-    return model, hide(text, places, V).T, text[places].reshape(B, -1).T
+    places = masked_places(B, T, 0.3, rng)
+    return model, mask(text, places, V).T, text[places].reshape(B, -1).T
 
 
 @pytest.mark.parametrize(("layers", "residual"), [(1, False), (2, True)])

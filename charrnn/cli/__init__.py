@@ -1,4 +1,4 @@
-"""The command line. Each command is a module of its own, imported when it is called."""
+"""The command line. Each command is a module that is imported when the command is called."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMANDS = {
     "score": "Show how surprising each line and character is.",
     "fill": "Restore missing characters.",
     "compare": "Train several models alike; rank them.",
-    "gradcheck": "Check every derivative against two others.",
+    "gradcheck": "Check hand-written derivatives numerically.",
     "gradflow": "Show how far back the gradient reaches.",
     "info": "Show what is in a checkpoint.",
     "corpora": "List, show and fetch corpora.",
@@ -37,11 +37,11 @@ COMMANDS = {
 
 
 class OutputClosedError(Exception):
-    """Whoever read our output has gone."""
+    """Standard output was closed by the program that reads it."""
 
 
 class Commands(click.Group):
-    """A group whose commands are imported one at a time, so that `--help` loads none of them."""
+    """A group that imports a command when it is called, so that `--help` imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -49,8 +49,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        # What a module defines is in use to the end. Not searching it for garbage, while it loads
-        # and once more at the end, saves a tenth of the time that a short command takes.
+        # The objects of a module live until the program ends. Without garbage collection of them
+        # during and after the import, a short command takes a tenth less time.
         gc.disable()
         module = importlib.import_module(f"charrnn.cli.commands.{cmd_name}")
         gc.freeze()
@@ -62,7 +62,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise OutputClosedError from None  # before click makes an exit code of its own of it
+            raise OutputClosedError from None  # click would exit with code 1
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -90,9 +90,9 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run a command and leave with its exit code: 1 a known failure, 2 bad usage, 130 Ctrl-C.
+    """Run a command and exit with its code: 1 for a failure, 2 for bad usage, 130 for Ctrl-C.
 
-    A rank that fails takes all others with it, which would wait for it without end.
+    Under mpiexec, a rank that fails ends all other ranks, which would otherwise wait forever.
     """
     code = run(args)
     if code and (mpi := sys.modules.get("charrnn.training.parallel.mpi")):
@@ -109,11 +109,12 @@ def run(args: list[str] | None = None) -> int:
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
-        _give_way()
+        _let_rank_0_report()
         error.show()
         return error.exit_code
     except (BrokenPipeError, OutputClosedError):
-        # Leave as a program does that SIGPIPE ended, and quietly: Python flushes once more.
+        # The exit code is that of a program ended by SIGPIPE. Python flushes standard output once
+        # more at the end, which must not fail.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + getattr(signal, "SIGPIPE", 13)
@@ -133,7 +134,7 @@ def run(args: list[str] | None = None) -> int:
 
 
 def _open_streams() -> None:
-    """A stream that was closed from the start is nowhere; a file or a pipe gets UTF-8."""
+    """Replace closed output streams by the null device; write UTF-8 to files and pipes."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -145,13 +146,15 @@ def _open_streams() -> None:
                 stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def _give_way() -> None:
-    """What goes wrong on every rank should be told once: rank 0, in telling it, ends the others."""
+def _let_rank_0_report() -> None:
+    """Wait on all ranks but 0. If all fail alike, rank 0 reports the error and ends the others
+    before they report it too.
+    """
     if launched_as().rank > 0:
         time.sleep(1)
 
 
 def _fail(message: str, code: int) -> int:
-    _give_way()
+    _let_rank_0_report()
     click.echo(f"Error: {' '.join(message.split())}", err=True)
     return code

@@ -18,9 +18,9 @@ _OPTIONS = (
                  help="Measure a second time, with a network that learns as it reads."),
     click.option("--dynamic-lr", type=float, metavar="RATE",
                  help="Learning rate.  [default: by the size of the network, at most 5e-4]"),
-    click.option("--dynamic-decay", type=float, metavar="SHARE",
-                 help="Share of the way back to the trained weights at each update.  "
-                 f"[default: {Dynamic.decay:g}]"),
+    click.option("--dynamic-decay", type=float, metavar="FRACTION",
+                 help="Fraction by which each update moves the weights back towards the trained "
+                 f"ones.  [default: {Dynamic.decay:g}]"),
     click.option("--dynamic-seq", type=int, metavar="N",
                  help=f"Symbols per update.  [default: {Dynamic.seq}]"),
 )  # fmt: skip
@@ -48,7 +48,7 @@ def dynamic_config(dynamic: bool, options: dict[str, float | None]) -> Dynamic |
 @contextmanager
 def dynamic_progress(symbols: str) -> Iterator[Callable[[int, int], None]]:
     """A function that shows the progress, given symbols read and their total: a bar, or without a
-    terminal one line at the beginning. Ctrl-C leaves with a line that says how far it got.
+    terminal one line at the beginning. After Ctrl-C, a line says how far it got.
     """
     console = Console(stderr=True)
     width = min(40, console.width - 25)  # leaves room for ^C

@@ -8,20 +8,29 @@ from pathlib import Path
 
 import click
 
+from charrnn.cli.options import GroupedOption
 from charrnn.runs.loaded import LoadedModels
 from charrnn.system.paths import path_exists
 
 CHECKPOINT_HELP = (
-    "CHECKPOINT is a run directory or a file; without it, the newest run under ./checkpoints that "
-    "can do this, or else the bundled model."
+    "CHECKPOINT is a run directory or a file; without it, the newest run under ./checkpoints, or "
+    "else the bundled model."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+LANGUAGE_MODEL_HELP = (
+    "CHECKPOINT is a run directory or a file; without it, the newest language model under "
+    "./checkpoints, or else the bundled one."
+)
+json_option = click.option(
+    "--json", "as_json", is_flag=True, cls=GroupedOption, group="Output",
+    help="Print one JSON document.",
+)  # fmt: skip
 unknown_option = click.option(
     "--unknown",
     type=click.Choice(["error", "skip"]),
     default="error",
     show_default=True,
-    help="What to do with characters, or words, the model has never seen.",
+    help="Characters, or words, that the model has never seen: error stops at the first, skip "
+    "leaves them out.",
 )
 
 
@@ -36,16 +45,16 @@ ensemble_option = click.option(
 def open_models(
     where: str | None, others: Sequence[str] = (), tasks: Sequence[str] | None = ("lm",)
 ) -> LoadedModels:
-    """The checkpoint meant by an argument, and those that `--ensemble` names. Without an argument,
-    the newest run for one of these tasks. An ensemble that cannot predict together is an error now,
-    before a text is read.
+    """The checkpoint that an argument names, and those of `--ensemble`. Without an argument, the
+    newest run for one of these tasks. Models that cannot form an ensemble are an error here, before
+    a text is read.
     """
     models = LoadedModels.open(where or None, *others, tasks=tasks)
     first, *more = models.paths
     if where is None and any(path.samefile(first) for path in more):
         raise click.UsageError(
-            f"Without a checkpoint the newest run is meant, {first}, which --ensemble names too; "
-            "name another."
+            f"The newest run, {first}, is used because no checkpoint was named, and --ensemble "
+            "names it too; name another checkpoint."
         )
     return models
 
@@ -61,7 +70,7 @@ def checkpoint_and_text(arguments: tuple[str, ...]) -> tuple[str | None, str]:
     if arguments and not is_checkpoint(arguments[0]):
         return None, arguments[0]
     if stdin_is_tty():
-        raise click.UsageError("Name a text or pipe one in; `-` reads what you type.")
+        raise click.UsageError("Name a text or pipe one in; use - to type text.")
     return (arguments[0] if arguments else None), "-"
 
 

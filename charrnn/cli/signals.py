@@ -1,4 +1,4 @@
-"""Ctrl-C and its like: the first asks for the end, the second ends."""
+"""Handling SIGINT (Ctrl-C) and SIGTERM: the first stops cleanly, the second at once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from contextlib import contextmanager
 def signals(
     stop: Callable[[], None], caught: list[int], at_once: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """The first SIGINT or SIGTERM calls `stop`, a second one `at_once` and raises
-    KeyboardInterrupt. `caught` gets the number of the first.
+    """Call `stop` at the first SIGINT or SIGTERM. At the second, call `at_once` and raise
+    KeyboardInterrupt. The number of the first signal is appended to `caught`.
     """
 
     def handle(number: int, frame: types.FrameType | None) -> None:

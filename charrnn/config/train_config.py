@@ -69,11 +69,11 @@ class TrainConfig(Options):
         False, "Add a residual (skip) connection around every layer above the first.", **_NETWORK
     )
     dropout: float | None = option(
-        None, "Dropout: share of a layer's outputs dropped in training.",
+        None, "Dropout: fraction of a layer's outputs dropped in training.",
         range=Range(least=0, below=1), open=BY_TEXT, **_NETWORK,
     )  # fmt: skip
     weight_dropout: float = option(
-        0.0, "Share of the recurrent weights dropped in training.",
+        0.0, "Fraction of the recurrent weights dropped in training.",
         range=Range(least=0, below=1), **_NETWORK,
     )  # fmt: skip
     init: float = option(
@@ -93,9 +93,8 @@ class TrainConfig(Options):
     )
     steps: int | None = option(None, "Updates.", **_BUDGET)
     minutes: float | None = option(
-        None, "Minutes; the schedule follows the clock. If several budgets are given, training "
-        "stops at the first one reached.", **_BUDGET,
-    )  # fmt: skip
+        None, "Minutes; the learning rate follows the time elapsed.", **_BUDGET
+    )
     optimizer: str = option("adam", "Optimizer.", choices=OPTIMIZERS, **_OPTIMIZER)
     lr: float | None = option(
         None, "Peak learning rate.", range=POSITIVE, open=f"{_BY_OPTIMIZER}; less above 384 units",
@@ -106,14 +105,16 @@ class TrainConfig(Options):
         0, "Updates over which the learning rate rises from zero.", range=NOT_NEGATIVE, **_OPTIMIZER
     )
     decay: float = option(
-        0.97, "Factor by which the schedules step (each epoch) and plateau multiply the learning "
-        "rate.", range=Range(above=0, most=1), **_OPTIMIZER,
+        0.97, "With --schedule step: factor per epoch; with plateau: factor at each lowering.",
+        range=Range(above=0, most=1), **_OPTIMIZER,
     )  # fmt: skip
     decay_after: float = option(
-        10.0, "Epochs before the schedule step begins.", range=NOT_NEGATIVE, **_OPTIMIZER
-    )
+        10.0, "With --schedule step: epochs before the decay begins.", range=NOT_NEGATIVE,
+        **_OPTIMIZER,
+    )  # fmt: skip
     patience: int = option(
-        3, "Evaluations without improvement before the schedule plateau lowers the rate.",
+        3, "With --schedule plateau: evaluations without improvement before the learning rate is "
+        "lowered.",
         range=COUNT, **_OPTIMIZER,
     )  # fmt: skip
     weight_decay: float | None = option(
@@ -135,29 +136,31 @@ class TrainConfig(Options):
     unit: Unit = option(  # noqa: RUF009
         "char", "What a symbol is: a character, a byte or a word.", choices=get_args(Unit), **_TEXT
     )
-    encoding: str = option("utf-8", "Encoding of the text files.", **_TEXT)
+    encoding: str = option("utf-8", "Encoding of the text files.", metavar="NAME", **_TEXT)
     keep_newlines: bool = option(
         False, "Keep CRLF and CR instead of turning them into LF.", **_TEXT
     )
     min_count: int = option(
-        1, "Fold symbols that occur less often into one unknown symbol.", range=COUNT, **_TEXT
+        1, "Replace symbols that occur less often by one unknown symbol.", range=COUNT, **_TEXT
     )
     split: str = option(
-        "0.9,0.05,0.05", "Shares for training, validation and test, in this order.", **_TEXT,
+        "0.9,0.05,0.05", "Fractions for training, validation and test, in this order.",
+        metavar="A,B,C", **_TEXT,
     )  # fmt: skip
     valid: str | None = option(
-        None, "A file to validate on, in place of a share.", metavar="FILE", **_TEXT
+        None, "A file to validate on, in place of a fraction.", metavar="FILE", **_TEXT
     )
     test: str | None = option(
-        None, "A file to test on, in place of a share.", metavar="FILE", **_TEXT
+        None, "A file to test on, in place of a fraction.", metavar="FILE", **_TEXT
     )
     eval_every: int = option(
-        0, "Updates between evaluations; 0 means once an epoch, clamped to 50-1000 updates.",
+        0, "Updates between evaluations; 0: once per epoch, but 50 to 1000 updates apart.",
         group="Evaluation", range=NOT_NEGATIVE,
     )  # fmt: skip
     eval_chars: int = option(
-        1_000_000, "Most characters of a part to evaluate; 0 means all.", **_EVALUATION
-    )
+        1_000_000, "Maximum number of characters to evaluate in each part; 0 means all.",
+        **_EVALUATION,
+    )  # fmt: skip
     sample_every: int = option(
         1, "Show a sample at every N-th evaluation; 0 shows none.", **_EVALUATION
     )

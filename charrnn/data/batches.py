@@ -8,37 +8,43 @@ from typing import Protocol
 import numpy as np
 
 from charrnn.data.examples import Examples
-from charrnn.data.masking import hidden_places, hide
+from charrnn.data.masking import mask, masked_places
 from charrnn.data.padding import PAD, padded
 from charrnn.nn.params import Ids
 
 _POOL = 16  # batches that are sorted by length together
-_FORGOTTEN = 0.01  # share of the symbols that are replaced by the unknown symbol
+_UNKNOWN_SHARE = 0.01  # fraction of the symbols replaced by the unknown symbol
+
+# A random generator is seeded with a list. Its first number stands for the purpose, so that random
+# numbers for different purposes are independent: 0 initial weights, 1 resets, 2 dropout, 3 samples
+# shown in training; 4 the split of labelled texts, or the offset of windows; 5 the order of
+# labelled texts, or the masked symbols of a text in an evaluation; 6 what is masked, or replaced by
+# the unknown symbol, in a batch. Two purposes with the same number belong to different tasks.
 
 
 class Batches(Protocol):
-    """The training part as `chunks` batches an epoch, each of `batch` streams up to `seq` long."""
+    """The training part as `chunks` batches per epoch, each of `batch` streams up to `seq` long."""
 
     @property
     def batch(self) -> int:
-        """Streams in a batch."""
+        """The number of streams in a batch."""
         ...
 
     @property
     def seq(self) -> int:
-        """Symbols of a stream in the longest batch."""
+        """The length of a stream in the longest batch, in symbols."""
         ...
 
     @property
     def chunks(self) -> int:
-        """Batches, and so updates, in an epoch."""
+        """The number of batches in an epoch. Each makes one update."""
         ...
 
     def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:
         """Inputs and targets of batch n of an epoch; the same arguments give the same batch.
 
-        The last axis of both is the batch, which is divided among workers. Every stream has the
-        same weight in the loss.
+        The last axis of both is the batch; it is divided among workers. All streams have the same
+        weight in the loss.
         """
         ...
 
@@ -58,8 +64,8 @@ class Streams:
 
     @classmethod
     def of(cls, ids: Ids, batch: int, seq: int) -> Streams:
-        """Cut ids `(N,)`. A text too short for `batch` streams of `seq` symbols gets fewer streams,
-        and in the end shorter chunks.
+        """Cut ids `(N,)`. A text too short for `batch` streams of `seq` symbols gets fewer streams;
+        if even one stream would be too long, the chunks get shorter.
         """
         batch, seq = fitting(len(ids), batch, seq)
         length = (len(ids) - 1) // batch
@@ -77,7 +83,7 @@ class Streams:
 
     @property
     def seq(self) -> int:
-        """Symbols of a stream in the longest chunk."""
+        """The length of a stream in the longest chunk, in symbols."""
         return -(-int(self.inputs.shape[1]) // self.chunks)
 
     def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:
@@ -89,11 +95,11 @@ class Streams:
 
 @dataclass(frozen=True)
 class Windows:
-    """A text cut into windows of `seq` symbols, some of them masked, `batch` windows at a time.
+    """A text cut into windows of `seq` symbols, some of them masked, `batch` windows per batch.
 
-    Windows lie end to end, or overlap slightly so that every batch is full, and cover the whole
-    text. Every epoch shifts them by a random offset. The windows of a batch come from all over the
-    text.
+    The windows cover the whole text. They lie end to end, or overlap slightly so that every
+    batch is full. In every epoch they are shifted by a random offset. The windows of a batch are
+    spread over the text.
     """
 
     ids: Ids
@@ -102,20 +108,20 @@ class Windows:
     mask_id: int
     """The id that replaces a masked symbol."""
     share: float
-    """Share of the symbols that are masked."""
+    """Fraction of the symbols that are masked."""
     seed: int
 
     @classmethod
     def of(cls, ids: Ids, batch: int, seq: int, mask_id: int, share: float, seed: int) -> Windows:
-        """Cut ids `(N,)`. A text too short for `batch` windows of `seq` symbols gets fewer windows,
-        and in the end shorter ones.
+        """Cut ids `(N,)`. A text too short for `batch` windows of `seq` symbols gets fewer windows;
+        if even one window would be too long, the windows get shorter.
         """
         return cls(ids, *fitting(len(ids), batch, seq), mask_id, share, seed)
 
     @property
     def chunks(self) -> int:
-        """Batches in an epoch. One extra window covers the shift: the first starts before the
-        text.
+        """The number of batches in an epoch. There is one extra window because of the shift, which
+        moves the first window to before the text.
         """
         windows = -(-len(self.ids) // self.seq) + 1
         return -(-windows // self.batch)
@@ -127,8 +133,8 @@ class Windows:
         rng = np.random.default_rng([6, self.seed, epoch, n])
         at = self.starts(n, epoch)[:, None] + np.arange(self.seq)
         text = self.ids[at]  # (batch, seq)
-        places = hidden_places(self.batch, self.seq, self.share, rng)
-        return hide(text, places, self.mask_id).T, text[places].reshape(self.batch, -1).T
+        places = masked_places(self.batch, self.seq, self.share, rng)
+        return mask(text, places, self.mask_id).T, text[places].reshape(self.batch, -1).T
 
     def starts(self, n: int, epoch: int) -> Ids:
         """The index of the first symbol of each window of a batch: `(batch,)`."""
@@ -143,9 +149,9 @@ class Windows:
 class Buckets:
     """Batches of texts of similar length, drawn again for every epoch.
 
-    An epoch reads each training text once; a few are repeated to fill the last batch. Texts are
-    shuffled, sorted by length within pools of a few batches, and the batches shuffled again. A
-    hundredth of the symbols is replaced by the unknown symbol, so that the network learns it.
+    In an epoch, each training text occurs once; a few are repeated to fill the last batch. Texts
+    are shuffled, sorted by length within pools of a few batches, and then the batches are shuffled.
+    One symbol in a hundred is replaced by the unknown symbol, so that its embedding is trained.
     """
 
     examples: Examples
@@ -156,12 +162,12 @@ class Buckets:
 
     @property
     def chunks(self) -> int:
-        """Batches in an epoch."""
+        """The number of batches in an epoch."""
         return -(-len(self.examples.parts["train"]) // self.batch)
 
     @property
     def seq(self) -> int:
-        """Symbols of the longest training text."""
+        """The length of the longest training text, in symbols."""
         return int(self.examples.lengths[self.examples.parts["train"]].max())
 
     def chunk(self, n: int, epoch: int = 0) -> tuple[Ids, Ids]:
@@ -171,8 +177,8 @@ class Buckets:
         numbers = self._drawn[1][n]
         texts = padded(self.examples.texts(numbers))
         rng = np.random.default_rng([6, self.seed, epoch, n])
-        forgotten = (rng.random(texts.shape) < _FORGOTTEN) & (texts != PAD)
-        return np.where(forgotten, self.examples.unknown, texts), self.examples.labels[numbers]
+        replaced = (rng.random(texts.shape) < _UNKNOWN_SHARE) & (texts != PAD)
+        return np.where(replaced, self.examples.unknown, texts), self.examples.labels[numbers]
 
     def draw(self, epoch: int) -> Ids:
         """The numbers of the texts in each batch of an epoch, `(chunks, batch)`."""

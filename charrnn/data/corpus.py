@@ -1,7 +1,7 @@
 """A text as ids, with its vocabulary, in three contiguous parts.
 
-An id is a small integer. The ids of a short text are in memory; those of a long one are on disk,
-and training reads only the pages it needs.
+An id is a small integer. The ids of a short text are held in memory. Those of a long text are on
+disk, and only the pages in use are loaded.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 from charrnn.data.dataset import (
     SourceLike,
     as_sources,
+    identity,
     joint_name,
     locations,
-    origin,
     part_files,
 )
 from charrnn.data.encode import encode
@@ -57,18 +57,18 @@ class Corpus:
 
     @property
     def contents(self) -> str:
-        """What `chars` counts, as a phrase that follows the numbers."""
+        """What `chars` counts, as a phrase to put after the numbers."""
         symbols = "words" if self.vocabulary.unit == "word" else "characters"
         return f"characters, {len(self.vocabulary)} distinct {symbols}"
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on what reading changed, for the user: none."""
+        """Sentences for the user on what was changed in reading: none."""
         return []
 
     def record(self) -> dict[str, Any]:
         """The description that a checkpoint stores, as plain data."""
-        return {**origin(self), "chars": self.chars}
+        return {**identity(self), "chars": self.chars}
 
     @classmethod
     def of_text(cls, text: str, split: Split | None = None, name: str = "text") -> Corpus:

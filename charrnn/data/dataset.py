@@ -1,4 +1,4 @@
-"""What a trainer reads: a text or labelled texts as ids, in three parts."""
+"""The data of a training run: a text or labelled texts as ids, in three parts."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class Dataset(Protocol):
 
     @property
     def contents(self) -> str:
-        """What `chars` counts, as a phrase that follows the numbers."""
+        """What `chars` counts, as a phrase to put after the numbers."""
         ...
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on what reading changed, for the user."""
+        """Sentences for the user on what was changed in reading."""
         ...
 
     @property
@@ -65,7 +65,7 @@ class Dataset(Protocol):
 
     @property
     def options(self) -> TextOptions:
-        """How the bytes were decoded."""
+        """How the files were decoded."""
         ...
 
     def record(self) -> dict[str, Any]:
@@ -80,22 +80,22 @@ def as_sources(files: SourceLike | Sequence[SourceLike]) -> list[Source]:
 
 
 def part_files(**parts: SourceLike | None) -> dict[str, Source]:
-    """The parts that have a file of their own, by name."""
+    """The files that replace a part, by the name of the part."""
     return {part: Source.of(file) for part, file in parts.items() if file is not None}
 
 
 def joint_name(sources: Sequence[Source]) -> str:
-    """How messages name several files: `a.txt and 2 more`."""
+    """The name of several files in messages: `a.txt and 2 more`."""
     first, others = sources[0].name, len(sources) - 1
     return f"{first} and {others} more" if others else first
 
 
 def locations(sources: Sequence[Source]) -> tuple[str, ...]:
-    """Where the sources are, without those that are bytes in memory."""
+    """The locations of the sources; bytes in memory have none."""
     return tuple(source.location for source in sources if source.location)
 
 
-def origin(dataset: Dataset) -> dict[str, Any]:
+def identity(dataset: Dataset) -> dict[str, Any]:
     """The part of `Dataset.record` that identifies the content."""
     return {
         "name": dataset.name, "sources": list(dataset.sources), "sha256": dataset.sha256

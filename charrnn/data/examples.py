@@ -18,9 +18,9 @@ import numpy as np
 from charrnn.data.dataset import (
     SourceLike,
     as_sources,
+    identity,
     joint_name,
     locations,
-    origin,
     part_files,
 )
 from charrnn.data.encode import too_rare
@@ -120,13 +120,13 @@ class Examples:
 
     @property
     def contents(self) -> str:
-        """What `chars` counts, as a phrase that follows the numbers."""
+        """What `chars` counts, as a phrase to put after the numbers."""
         symbols = "words" if self.vocabulary.unit == "word" else "characters"
         return f"texts in {len(self.classes)} classes, {len(self.vocabulary)} distinct {symbols}"
 
     @property
     def notes(self) -> list[str]:
-        """Sentences on what reading changed, for the user."""
+        """Sentences for the user on what was changed in reading."""
         notes = []
         if self.repeated:
             notes.append(f"Skipped {self.repeated:,} duplicate line{'s' * (self.repeated > 1)}.")
@@ -139,7 +139,7 @@ class Examples:
 
     def record(self) -> dict[str, Any]:
         """The description that a checkpoint stores, as plain data."""
-        return {**origin(self), "examples": self.chars}
+        return {**identity(self), "examples": self.chars}
 
     def texts(self, numbers: Ids) -> list[Ids]:
         """The ids of the texts with these numbers."""

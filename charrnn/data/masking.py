@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from charrnn.nn.params import Ids
 
 _CONTINUE = 0.5  # probability that a span continues
-_ROW = 100  # symbols of a text that are masked together
+_ROW = 100  # symbols of a text that form one stream
 
 
-def hidden_places(
+def masked_places(
     streams: int, length: int, share: float, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
     """Which symbols to mask `(streams, length)`: the same number in every stream, at least one."""
@@ -31,13 +31,13 @@ def hidden_places(
     return np.take_along_axis(places, rotated, axis=1)
 
 
-def hide(ids: Ids, places: NDArray[np.bool_], mask_id: int) -> Ids:
-    """A copy of the ids with `mask_id` at these places."""
+def mask(ids: Ids, places: NDArray[np.bool_], mask_id: int) -> Ids:
+    """A copy of the ids with `mask_id` at the masked places."""
     return np.where(places, mask_id, ids.astype(np.min_scalar_type(mask_id)))
 
 
-def hidden_in_text(length: int, share: float, seed: int = 0) -> NDArray[np.bool_]:
-    """Which symbols of a text to mask `(length,)`; the same arguments give the same places."""
+def masked_in_text(length: int, share: float, seed: int = 0) -> NDArray[np.bool_]:
+    """Which symbols of a text to mask `(length,)`; a function of its arguments."""
     row = min(length, _ROW)
     rows = -(-length // row)
-    return hidden_places(rows, row, share, np.random.default_rng([5, seed])).ravel()[:length]
+    return masked_places(rows, row, share, np.random.default_rng([5, seed])).ravel()[:length]

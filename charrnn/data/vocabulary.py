@@ -23,11 +23,11 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 class Vocabulary:
     """Symbols in the order of their code points (or byte values), with ids from 0.
 
-    A text is given as codes: code points, or bytes for a byte vocabulary. Each code is a symbol; in
-    the subclass `Words` a symbol is several codes.
+    Codes are the code points of a text, or its bytes for a byte vocabulary. Each code is a symbol;
+    in the subclass `Words` a symbol consists of several codes.
 
-    With `unknown`, the last id stands for every symbol that the vocabulary lacks. A model reads it
-    but never generates it.
+    With `unknown`, the last id represents all symbols that are not in the vocabulary. It occurs in
+    the input of a model, but is never generated.
     """
 
     def __init__(self, codes: Iterable[int], unit: Unit = "char", unknown: bool = False) -> None:
@@ -56,8 +56,12 @@ class Vocabulary:
 
     @property
     def plural(self) -> str:
-        """What people call several symbols: `characters`, `bytes` or `words`."""
+        """The word for several symbols in messages: `characters`, `bytes` or `words`."""
         return {"byte": "bytes", "word": "words"}.get(self.unit, "characters")
+
+    def counted(self, count: int) -> str:
+        """A number of symbols in messages: `1 character`, `2,000 words`."""
+        return f"{count:,} {self.plural.removesuffix('s') if count == 1 else self.plural}"
 
     @property
     def unknown_id(self) -> int | None:
@@ -66,7 +70,7 @@ class Vocabulary:
 
     @property
     def unwritten(self) -> list[int]:
-        """The ids that are never generated: that of the unknown symbol, if there is one."""
+        """The ids that are never generated: the unknown symbol, if there is one."""
         return [len(self.code_points)] * self.unknown
 
     @property
@@ -77,7 +81,9 @@ class Vocabulary:
 
     @cached_property
     def _id_plus_1_of(self) -> Ids:
-        """The id plus 1 of every possible code; 0 if it has none. Pages of zeros take no memory."""
+        """The id plus 1 of every possible code; 0 if it has none. Pages that were never
+        written take no memory.
+        """
         size = 0x110000 if self.unit == "char" else 256
         table = np.zeros(size, np.min_scalar_type(len(self.code_points) + 1))
         table[self.code_points] = np.arange(1, len(self.code_points) + 1)
@@ -114,9 +120,9 @@ class Vocabulary:
     ) -> Ids:
         """Code points (or byte values) to ids of type `dtype`.
 
-        A symbol that the vocabulary lacks is left out with `skip_unknown`; else it becomes the
-        unknown symbol, if there is one. Otherwise raises VocabularyError with the symbol and its
-        position in `where`, a text of which `before` codes precede these.
+        A symbol that is not in the vocabulary is left out with `skip_unknown`; otherwise it becomes
+        the unknown symbol. If there is no unknown symbol, raises VocabularyError with the missing
+        symbol and its position in the text `where`, in which `before` codes come before these.
         """
         ids = self._ids_plus_1(codes)  # unsigned, so 0 and not -1 marks a missing symbol
         if len(ids) and not ids.min():
@@ -131,7 +137,7 @@ class Vocabulary:
         return ids.astype(self.dtype, copy=False)
 
     def encode(self, text: str, *, skip_unknown: bool = False) -> Ids:
-        """The ids `(N,)` of a text. See `encode_code_points` for symbols the vocabulary lacks."""
+        """The ids `(N,)` of a text. See `encode_code_points` for unknown symbols."""
         return self.encode_code_points(self.to_code_points(text), skip_unknown=skip_unknown)
 
     def decode(self, ids: Iterable[int] | Ids) -> str:

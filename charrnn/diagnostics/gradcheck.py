@@ -1,9 +1,13 @@
 """Check the hand-written backward passes against two independent methods.
 
-Central differences, for any layer f: with random cotangents v and w, the scalar
-L = <v, y> + <w, final state> has the derivative <dL, d> along any direction d. The backward pass
-computes it from the gradient dL; (L(+eps d) - L(-eps d)) / (2 eps) needs the forward pass only. Two
-evaluations check any number of parameters. In float64 the two agree to about 1e-9.
+Central differences, for any layer: L = <v, y> + <w, s> is a random weighting, by v and w, of all
+outputs y and of the final state s. With respect to p (a parameter, the input or the initial state),
+its derivative along a direction d is
+
+    analytic    <dL/dp, d>, from the backward pass
+    numeric     (L(p + eps d) - L(p - eps d)) / (2 eps), from the forward pass alone
+
+Two evaluations of L check all entries of p at once. In float64, rounding costs 1e-16 / eps = 1e-11.
 
 Real-time recurrent learning, for the Elman network, computes the gradient forward in time
 (`rtrl.py`).
@@ -25,8 +29,9 @@ EPS = 1e-5
 """Half the distance between the two evaluations. The error of a central difference is about eps^2
 from the third derivative and, in float64, 1e-16 / eps from rounding."""
 _STEP_SIZES = (EPS, EPS / 10, EPS / 100)
-"""Each is tried if the one before disagrees. A cell may have a kink between the two points, where
-the central difference averages two slopes. A wrong gradient agrees with none of them."""
+"""Each is tried if the one before disagrees. If a cell is not differentiable at a point
+between the two evaluations, the central difference averages two slopes; a smaller step avoids the
+point. A wrong gradient agrees at none of them."""
 TOLERANCE = 1e-6
 """Largest relative error at which two derivatives agree."""
 ROUNDING = 1e-10
@@ -36,7 +41,7 @@ RTRL_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True)
-class Agreement:
+class NumericComparison:
     """The analytic and the numeric value of one derivative."""
 
     analytic: float
@@ -58,7 +63,7 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Match:
+class RtrlComparison:
     """Two gradients of one parameter: their norms, and the norm of their difference."""
 
     bptt: float
@@ -79,7 +84,7 @@ class Match:
 
 def check_network(
     config: NetworkConfig, seq: int, batch: int, rng: np.random.Generator
-) -> dict[str, Agreement]:
+) -> dict[str, NumericComparison]:
     """`check_layer` for a whole language model, on random inputs `(seq, batch, vocab_size)`."""
     network = CharRNN.initialised(config, rng, np.float64)
     context = Context(ids=rng.integers(0, config.vocab_size, (seq, batch)))
@@ -89,7 +94,7 @@ def check_network(
 
 def check_rtrl(
     config: NetworkConfig, seq: int, batch: int, rng: np.random.Generator
-) -> dict[str, Match]:
+) -> dict[str, RtrlComparison]:
     """Compare the gradients of BPTT and RTRL, parameter by parameter, in float64. For networks of
     the cell `rtrl.CELL`.
 
@@ -103,7 +108,9 @@ def check_rtrl(
     model.loss_and_gradient(ids, targets, state, bptt)
     _, forward = rtrl.loss_and_gradient(model.params, ids, targets, state[:-1])
     return {
-        n: Match(*(float(np.linalg.norm(g)) for g in (bptt[n], forward[n], bptt[n] - forward[n])))
+        n: RtrlComparison(
+            *(float(np.linalg.norm(g)) for g in (bptt[n], forward[n], bptt[n] - forward[n]))
+        )
         for n in bptt
     }
 
@@ -115,13 +122,13 @@ def check_layer(
     *,
     dropout_seed: int | None = None,
     context: Context = INFERENCE,
-) -> dict[str, Agreement]:
+) -> dict[str, NumericComparison]:
     """Check a layer on x `(T, B, input_size)`, or symbol numbers `(T, B)`, in float64.
 
-    Parameters and initial state are random and of order one. Returns an agreement for each
-    parameter by its name, for `x` (unless it holds symbol numbers) and for the initial `state`; the
-    final state takes part in all of them. With `dropout_seed` the layer is in training mode, with
-    the same dropout masks in every evaluation.
+    Parameters and initial state are random and of order one. Returns a comparison for each
+    parameter by its name, for `x` (unless it holds symbol numbers) and for the initial `state`.
+    With `dropout_seed` the layer is in training mode, with the same dropout masks in every
+    evaluation.
     """
     params = Params.initialised(layer.specs(), rng, np.float64)
     _perturb(params, rng)
@@ -143,7 +150,7 @@ def check_layer(
 
     grads = params.zeros_like()
     dx, dinitial = backward(grads, v, w)
-    agreements: dict[str, Agreement] = {}
+    comparisons: dict[str, NumericComparison] = {}
     for name in params:
         direction, value = _direction(grads[name], rng), params[name].copy()
 
@@ -153,10 +160,10 @@ def check_layer(
             params[name][...] = at
             return moved
 
-        agreements[name] = _agreement(grads[name], direction, along)
+        comparisons[name] = _compare(grads[name], direction, along)
     if dx is not None:
         d = _direction(dx, rng)
-        agreements["x"] = _agreement(dx, d, lambda eps: loss(x + eps * d, initial))
+        comparisons["x"] = _compare(dx, d, lambda eps: loss(x + eps * d, initial))
     if initial:
         directions = tuple(_direction(s, rng) for s in dinitial)
 
@@ -164,8 +171,8 @@ def check_layer(
             return loss(x, tuple(s + eps * d for s, d in zip(initial, directions, strict=True)))
 
         flat, d = (np.concatenate([s.ravel() for s in part]) for part in (dinitial, directions))
-        agreements["state"] = _agreement(flat, d, from_state)
-    return agreements
+        comparisons["state"] = _compare(flat, d, from_state)
+    return comparisons
 
 
 def _perturb(params: Params, rng: np.random.Generator) -> None:
@@ -190,11 +197,13 @@ def _direction(gradient: Array, rng: np.random.Generator) -> Array:
     return d
 
 
-def _agreement(gradient: Array, direction: Array, along: Callable[[float], float]) -> Agreement:
-    """The first agreement over the step sizes, or that of the first step size if none agrees."""
-    analytic, tried = float(np.vdot(gradient, direction)), list[Agreement]()
+def _compare(
+    gradient: Array, direction: Array, along: Callable[[float], float]
+) -> NumericComparison:
+    """The comparison at the first step size at which both agree, or at the first if none does."""
+    analytic, tried = float(np.vdot(gradient, direction)), list[NumericComparison]()
     for eps in _STEP_SIZES:
-        tried.append(Agreement(analytic, (along(eps) - along(-eps)) / (2 * eps)))
+        tried.append(NumericComparison(analytic, (along(eps) - along(-eps)) / (2 * eps)))
         if tried[-1].agrees:
             return tried[-1]
     return tried[0]

@@ -1,18 +1,19 @@
 """Gradient norms as a function of distance: |dLoss(T)/dh(T-k)| for every k.
 
-A network reads x(1) .. x(T) from the initial state; Loss(T) = -log P(x(T+1)) is the loss of its
-last prediction alone. If dLoss(T)/dh(T-k) vanishes, no update can teach the network to use the
-character it read k steps before. If it explodes, it dominates every update (Hochreiter 1991;
-Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013).
+The input is x(1) .. x(T), from the initial state; Loss(T) = -log P(x(T+1)) is the loss of the last
+prediction alone. If dLoss(T)/dh(T-k) vanishes, training has no signal that relates the prediction
+to the character k steps before. If it explodes, it dominates every update (Hochreiter 1991; Bengio,
+Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013).
 
-The text is read one character at a time and every backward pass is stored. Each then takes
-the gradient one step back:
+The forward pass processes one character at a time and stores a backward pass for each step. These
+are then applied in reverse order:
 
     dstate(T-k-1) = backward(T-k)(dstate(T-k))
 
-This is the derivative by the whole state at T-k, of all layers, with the later characters fixed. If
-a cell has two states (h, c), the derivative by one holds the other fixed. At k = 0 only the h of
-the top layer enters the prediction.
+dstate(T-k) is the derivative with respect to the state of all layers at T-k, with the later
+characters fixed. If a cell has two states (h, c), they are separate variables: the derivative with
+respect to one holds the other fixed. At k = 0 the prediction depends on the h of the top layer
+only.
 """
 
 from __future__ import annotations
@@ -33,18 +34,18 @@ THOUSAND = 1000.0
 
 @dataclass(frozen=True)
 class GradientNorms:
-    """Norms `(T,)` of the gradient by the state k = 0 .. T-1 steps before the last prediction.
+    """Norms `(T,)` of the gradient at distance k = 0 .. T-1 from the last prediction.
 
     Each is the norm over the units of all layers, then the root mean square over B positions of the
-    text. Up to a constant factor, this is the norm of the gradient of the summed loss, which an
-    update is made of; a few positions may contribute most of it. `typical` is the geometric mean
-    over positions instead; it is 0 if the gradient at any position is 0.
+    text. Up to a constant factor, this is the norm of the gradient of the loss summed over the
+    positions; a few positions may dominate it. `typical` is the geometric mean over positions
+    instead; it is 0 if the gradient at any position is 0.
     """
 
     h: Array
-    """By the output h of each layer, the first array of its state."""
+    """With respect to the output h of each layer, the first array of its state."""
     state: Array
-    """By the whole state, including the c of an LSTM."""
+    """With respect to the whole state, including the c of an LSTM."""
     typical: Array
     """As `h`, with the geometric mean over positions."""
 
@@ -85,8 +86,8 @@ def gradient_flow(model: CharRNN, ids: Ids, targets: Ids) -> GradientNorms:
         logits, state, backward = model.forward(x, state)
         backwards.append(backward)
     _, dlogits = cross_entropy(logits[0], targets)
-    dlogits = dlogits[None] * batch  # of each position's loss, not of their mean
-    grads = model.params.zeros_like()  # a by-product of the backward passes
+    dlogits = dlogits[None] * batch  # of the summed loss, not of the mean over positions
+    grads = model.params.zeros_like()  # not used, but computed by the backward passes
     dstate = state_zeros_like(state)
     h, whole = np.empty((2, len(ids), batch))
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):

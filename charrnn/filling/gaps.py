@@ -1,18 +1,19 @@
 """Filling gaps in a text.
 
-In ids, the number V, one beyond the last symbol, marks a gap of one symbol. The kind of model
-decides how gaps are filled.
+In an array of ids, the number V, which is no symbol, marks a gap of one symbol. How gaps are filled
+depends on the kind of model.
 
-A masked language model (`MaskedLanguageModel`) reads in both directions. It predicts every gap
-while all others are open. The gap with the most probable symbol is filled, the others are predicted
-again, and so on until none is left.
+A masked language model (`MaskedLanguageModel`) reads the text in both directions. It predicts every
+gap with all others masked. The gap with the most probable symbol is filled, then the remaining gaps
+are predicted again, until none is left.
 
-Any other language model reads forwards only, so gaps are filled by beam search. A hypothesis fills
-all gaps read so far; the hypotheses form a batch. At a gap, every hypothesis is extended by every
-symbol, and the `beam` most probable survive. The symbols after the gap then weight them by P(all
-read so far). A gap is decided `ahead` symbols after it, by the sum over the hypotheses. For a
-single gap and a beam of at least V this is exactly Bayes' rule, P(c | left) P(next `ahead` symbols
-| left, c). With `ahead` 0, the model does not use the text after the gap.
+Any other language model reads the text in one direction, so gaps are filled by beam search. A
+hypothesis is a symbol for every gap read so far; its weight is P(all symbols read so far). The
+hypotheses form a batch. At a gap, every hypothesis is extended by every symbol, and the `beam` most
+probable are kept. The symbols after the gap change their weights. `ahead` symbols after a gap, it
+is filled with the symbol that has the largest total weight. For a single gap and a beam of at least
+V this is exactly Bayes' rule, P(c | left) P(next `ahead` symbols | left, c). With `ahead` 0, the
+text after the gap is not used.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.data.masking import hidden_in_text, hide
+from charrnn.data.masking import mask, masked_in_text
 from charrnn.data.token_buffer import drop_pages
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.language.evaluate import Loss
@@ -55,7 +56,7 @@ class Guess:
 def fill(
     model: MaskedLanguageModel | LanguageModel, ids: Ids, suppressed: Sequence[int] = ()
 ) -> Iterator[Guess]:
-    """Fill the gaps of a text `(N,)`, in the order of decision, never with `suppressed` symbols."""
+    """Fill the gaps of a text `(N,)`, in the order of decision, without `suppressed` symbols."""
     if isinstance(model, MaskedLanguageModel):
         return fill_by_confidence(model, ids, suppressed)
     return fill_left_to_right(model, ids, suppressed)
@@ -64,7 +65,7 @@ def fill(
 def fill_by_confidence(
     model: MaskedLanguageModel, ids: Ids, suppressed: Sequence[int] = ()
 ) -> Iterator[Guess]:
-    """Fill the gap the model is most certain of and predict again, until no gap is left.
+    """Fill the gap with the most probable symbol and predict the others again, until none is left.
 
     In a text of more than 192 symbols, one gap in every window of 128 is filled at a time.
     """
@@ -81,11 +82,11 @@ def fill_by_confidence(
 
 
 def predict_gaps(model: MaskedLanguageModel, ids: Ids) -> Iterator[tuple[Ids, Ids, Array]]:
-    """Predict each gap of a text `(N,)` while all others are open.
+    """Predict each gap of a text `(N,)` with all others masked.
 
-    Yields, batch by batch, the indices of the gaps `(M,)`, the number of the window that each lies
-    in `(M,)`, and log P(symbol) `(M, V)`. A window has 128 symbols; the model also reads 32 symbols
-    on either side of it.
+    Yields, batch by batch, the indices of the gaps `(M,)`, the number of the window of each `(M,)`,
+    and log P(symbol) `(M, V)`. A window has 128 symbols; the input also contains the 32 symbols on
+    either side of it.
     """
     width = min(len(ids), _CORE + 2 * _MARGIN)
     core = width if width == len(ids) else _CORE
@@ -124,8 +125,8 @@ def evaluate_masked(
     loss, correct, count = Loss(0.0, 0), 0, 0
     for start in range(0, len(ids), _SEGMENT):
         part = ids[start : start + _SEGMENT]
-        masked = hidden_in_text(len(part), fraction, seed)
-        for places, _, log_p in predict_gaps(model, hide(part, masked, model.mask_id)):
+        masked = masked_in_text(len(part), fraction, seed)
+        for places, _, log_p in predict_gaps(model, mask(part, masked, model.mask_id)):
             truth = part[places].astype(np.intp)
             nats = -float(log_p[np.arange(len(truth)), truth].sum(dtype=np.float64))
             loss += Loss.of(nats, truth, vocabulary)
@@ -136,7 +137,7 @@ def evaluate_masked(
 
 
 def suppress(log_p: Array, suppressed: Sequence[int]) -> NDArray[np.float64]:
-    """The log-probabilities `(..., V)` given that the symbol is none of the suppressed ones."""
+    """The log-probabilities `(..., V)`, renormalised without the suppressed symbols."""
     log_p = log_p.astype(np.float64)
     log_p[..., list(suppressed)] = -np.inf
     log_p -= np.logaddexp.reduce(log_p, axis=-1, keepdims=True)

@@ -22,8 +22,8 @@ class SamplingConfig(Options):
     """
 
     temp: float = option(
-        1.0, "Temperature: 0 takes the likeliest character, 1 draws as is.", range=NOT_NEGATIVE,
-        command_default=0.8,
+        1.0, "Temperature: 0 takes the likeliest character, 1 leaves the distribution unchanged.",
+        range=NOT_NEGATIVE, command_default=0.8,
     )  # fmt: skip
     """Temperature: logits are divided by it. Below 1 sharpens the distribution, above 1 flattens
     it, 0 always takes the most probable symbol.

@@ -31,7 +31,9 @@ def find_checkpoint(
             raise CheckpointError(f"{where} is a directory without best.npz or last.npz.")
         return path
     if not path_exists(where):
-        raise CheckpointError(f"There is no checkpoint {str(where)[:80]}.")
+        near = runs / where
+        hint = f"; did you mean {near}?" if path_exists(near) else "."
+        raise CheckpointError(f"There is no checkpoint {str(where)[:80]}{hint}")
     return where
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -36,7 +36,8 @@ from charrnn.tasks.base import Measurement, Task
 
 CLASS_WEIGHTS = {"none": 0.0, "root": 0.5, "balanced": 1.0}
 """The weight of a text is the frequency of its class to minus this power."""
-_SHOWN = 3
+_SHOWN = 3  # texts in a sample
+_LISTED = 8  # at most so many classes are listed in a message
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class ClassifyConfig(TrainConfig):
         "root is halfway.", choices=CLASS_WEIGHTS, group="Optimizer",
     )  # fmt: skip
     split: str = changed(
-        TrainConfig, "split", "0.8,0.1,0.1", help="shares of each class, chosen at random."
+        TrainConfig, "split", "0.8,0.1,0.1", help="fractions of each class, chosen at random."
     )
 
 
@@ -151,21 +152,19 @@ class Classification(Task):
         *,
         skip_unknown: bool = False,
     ) -> Measurement:
-        """Classify labelled texts. Symbols never seen are read as the unknown one."""
+        """Classify labelled texts. Symbols not in the vocabulary become the unknown symbol."""
         model = cls.text_model(models)
         lines = read_labelled(sources, text_options(models.checkpoint, encoding))
         number = {name: n for n, name in enumerate(model.classes)}
         if unknown := next((line.label for line in lines if line.label not in number), None):
-            raise CorpusError(
-                f"{models} knows no class '{unknown}', but {len(number)}: {', '.join(number)}."
-            )
+            raise CorpusError(f"{_classes_of(models, number)}; the text has the class '{unknown}'.")
         texts = [model.encode(line.text) for line in lines]
         labels = np.array([number[line.label] for line in lines])
         started = time.perf_counter()
         loss, confusion = evaluate_classifier(model.model, texts, labels)
         seconds = time.perf_counter() - started
         count = sum(model.unknown(ids) for ids in texts)
-        remark = f"{count:,} {models.vocabulary.plural} were read as the unknown one."
+        remark = f"Read {models.vocabulary.counted(count)} as the unknown symbol."
         return Measurement(
             {joint_name(sources): loss}, sum(map(len, texts)), seconds,
             {"unknown": count, **_to_json(confusion)},
@@ -175,6 +174,14 @@ class Classification(Task):
     @classmethod
     def describe(cls, model: Classifier) -> dict[str, str]:
         return {"classes": ", ".join(model.config.classes)}
+
+
+def _classes_of(models: LoadedModels, classes: Collection[str]) -> str:
+    """The classes of a model, or if there are many, their number."""
+    if len(classes) > _LISTED:
+        return f"{models} has {len(classes)} classes"
+    *others, last = classes
+    return f"The classes of {models} are {', '.join(others)} and {last}"
 
 
 def class_weights(examples: Examples, power: float) -> tuple[float, ...]:

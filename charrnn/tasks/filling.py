@@ -1,4 +1,4 @@
-"""The task of a masked language model: restore hidden characters from both sides."""
+"""The task of a masked language model: predict masked characters from both sides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from charrnn.config.fields import Range, changed, option
 from charrnn.config.train_config import TrainConfig
 from charrnn.data.batches import Windows
 from charrnn.data.corpus import Corpus
-from charrnn.data.masking import hidden_in_text, hide
+from charrnn.data.masking import mask, masked_in_text
 from charrnn.data.reading import Source
 from charrnn.filling.gaps import evaluate_masked, fill_by_confidence
 from charrnn.filling.text_filler import TextFiller
@@ -25,7 +25,7 @@ from charrnn.tasks.reading import encode_text
 
 _SAMPLE_LENGTH = 72
 _GAP = "_"
-_SEED = 0  # of the places that `eval` hides
+_SEED = 0  # for the symbols that `eval` masks
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class FillConfig(TrainConfig):
     dropout: float | None = changed(TrainConfig, "dropout", 0.1)
     weight_decay: float | None = changed(TrainConfig, "weight_decay", 0.0)
     mask: float = option(
-        0.15, "Share of the characters to hide.", range=Range(above=0, most=1),
+        0.15, "Fraction of the characters to mask.", range=Range(above=0, most=1),
         group="Optimizer",
     )  # fmt: skip
 
@@ -80,13 +80,13 @@ class Filling(Task):
         text = parts["valid"] if len(parts["valid"]) else parts["train"]
         at = rng.integers(max(1, len(text) - _SAMPLE_LENGTH))
         ids = vocabulary.up_to(text[at : at + _SAMPLE_LENGTH], _SAMPLE_LENGTH)
-        places = hidden_in_text(len(ids), self.config.mask, step)
-        filled = hide(ids, places, model.mask_id)
+        places = masked_in_text(len(ids), self.config.mask, step)
+        filled = mask(ids, places, model.mask_id)
         for guess in fill_by_confidence(model, filled, vocabulary.unwritten):
             filled[guess.at] = guess.symbol
         shown = [vocabulary.decode([n]) for n in ids]
         gaps = [" " * (len(s) > 1 and s[0] == " ") + _GAP for s in shown]
-        masked = [g if hidden else s for g, s, hidden in zip(gaps, shown, places, strict=True)]
+        masked = [g if is_gap else s for g, s, is_gap in zip(gaps, shown, places, strict=True)]
         lines = ("".join(masked), vocabulary.decode(filled))
         return "\n".join(line.replace("\n", " ") for line in lines)
 
@@ -103,7 +103,7 @@ class Filling(Task):
         *,
         skip_unknown: bool = False,
     ) -> Measurement:
-        """Hide as large a share of the text as in training, and measure what is restored."""
+        """Mask the same fraction of the text as in training, and measure the predictions."""
         (source,) = sources
         model, vocabulary = models.model, models.vocabulary
         assert isinstance(model, MaskedLanguageModel)
@@ -116,8 +116,8 @@ class Filling(Task):
             "accuracy": restored.accuracy, "mask": share, "mask_seed": _SEED, "skipped": skipped
         }  # fmt: skip
         line = (
-            f"{restored.accuracy:.1%} of the hidden {vocabulary.plural} are restored: "
-            f"{share:.0%} of the text is hidden, chosen with seed {_SEED}."
+            f"{restored.accuracy:.1%} of the masked {vocabulary.plural} are restored: "
+            f"{share:.0%} of the text is masked, chosen with seed {_SEED}."
         )
         loss = restored.loss
         return Measurement(

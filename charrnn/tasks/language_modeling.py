@@ -42,7 +42,7 @@ class LanguageModelConfig(TrainConfig):
         group="Network", networks=False, ngrams=True,
     )  # fmt: skip
     reset: float = option(
-        0.01, "Probability of resetting a stream's state before a chunk.",
+        0.01, "Probability that a stream starts again from the initial state before an update.",
         range=Range(least=0, most=1), group="Optimizer",
     )  # fmt: skip
 

@@ -20,5 +20,5 @@ def encode_text(
     ids, skipped = encode_source(models.checkpoint, source, encoding, skip_unknown=skip_unknown)
     if not len(ids):
         raise CorpusError(f"{source.name} has no characters to evaluate.")
-    remark = f"{skipped:,} {models.vocabulary.plural} that the model has never seen were skipped."
+    remark = f"Skipped {models.vocabulary.counted(skipped)} that the model has never seen."
     return ids, skipped, (remark,) * bool(skipped)

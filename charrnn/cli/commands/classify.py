@@ -27,8 +27,10 @@ _BAR = 30
     "classify",
     help="Predict the class of each TEXT, with probabilities. Without a TEXT, or with `-`, texts "
     "are read from standard input, one per line. A character that does not occur in the training "
-    "text is read as the unknown one.\n\nCHECKPOINT is a run directory or a file of a model "
-    "trained with --task classify; without it, the newest such run under ./checkpoints.",
+    "text is read as the unknown symbol.\n\nCHECKPOINT is a run directory or a file of a model "
+    "trained with --task classify; without it, the newest such run under ./checkpoints. The first "
+    "argument is the checkpoint if it is a directory or an .npz file, or begins with ./, ../, / or "
+    "checkpoints/; otherwise it is a text.",
     epilog="""\b
 Examples:
   charrnn classify Satoshi
@@ -38,7 +40,8 @@ Examples:
 @click.argument("arguments", nargs=-1, metavar="[CHECKPOINT] [TEXT]...")
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
               help="Show the N likeliest classes.")  # fmt: skip
-@click.option("--encoding", default="utf-8", show_default=True, help="Encoding of standard input.")
+@click.option("--encoding", default="utf-8", show_default=True, metavar="NAME",
+              help="Encoding of standard input.")  # fmt: skip
 @json_option
 def command(arguments: tuple[str, ...], top: int, encoding: str, as_json: bool) -> None:
     has_checkpoint = bool(arguments) and _means_checkpoint(arguments[0])
@@ -61,7 +64,7 @@ def command(arguments: tuple[str, ...], top: int, encoding: str, as_json: bool) 
     for text, ranked in zip(texts, classes, strict=True):
         _show(" ".join(clean(text).split()), ranked)
     if count := sum(unknown):
-        echo_err(f"{count:,} {models.vocabulary.plural} were read as the unknown one.")
+        echo_err(f"Read {models.vocabulary.counted(count)} as the unknown symbol.")
 
 
 def _means_checkpoint(argument: str) -> bool:
@@ -77,7 +80,7 @@ def _to_json(classes: dict[str, float]) -> list[dict[str, Any]]:
 def _texts(arguments: Sequence[str], encoding: str) -> list[str]:
     """The texts given, or the lines of standard input."""
     if not arguments and stdin_is_tty():
-        raise click.UsageError("Give a text or pipe some in; `-` reads what you type.")
+        raise click.UsageError("Give a text or pipe some in; use - to type text.")
     texts: list[str] = []
     for argument in arguments or ("-",):
         if argument != "-":

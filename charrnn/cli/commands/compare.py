@@ -37,6 +37,7 @@ from charrnn.training.train import located, named_text
 
 _PARAMS = 130_000
 _option = partial(click.option, cls=GroupedOption, group="Comparison")
+_output = partial(click.option, cls=GroupedOption, group="Output")
 _NOT_COMMON = ("cell", "order", "workers", "sample_every")
 _FOR_TRAINED = {"arguments", "on", "encoding", "csv_file", "plot", "quiet", "as_json"}
 """Parameters allowed with --on, which trains nothing."""
@@ -47,7 +48,8 @@ _FOR_TRAINED = {"arguments", "on", "encoding", "csv_file", "plot", "quiet", "as_
     cls=GroupedCommand,
     help="Train several models on the same text (files, `-`, or names from `charrnn corpora`) "
     "with the same split, options and budget, with several seeds each. Then rank them by their "
-    "loss on the test part, and test whether the differences are significant.\n\n"
+    "loss on the test part, and test whether the differences are significant. Give at most one "
+    "budget: --epochs, --steps or --minutes.\n\n"
     "The runs are saved in a folder and can be used like any other runs. After an interruption, "
     "the same command continues with the missing runs; more --cells or --seeds add runs.\n\n"
     "With --on, the arguments are trained runs, or folders of runs; they are only tested.",
@@ -91,23 +93,25 @@ Examples:
 )
 @record_options(LanguageModelConfig, without=("hidden", *_NOT_COMMON))
 @config_file_option
-@_option(
+@click.option(
     "--workers",
     type=click.IntRange(1),
+    cls=GroupedOption,
+    group="Optimizer",
     help="Simultaneous runs, on one core each.  [default: one per core; 1 with --minutes]",
 )
-@_option(
+@_output(
     "--out", type=Path, help="Folder for the runs.  [default: checkpoints/compare-TEXT, -2, -3 ...]"
 )
 @_option("--on", metavar="TEXT", help="Test trained runs on this text.")
-@_option("--csv", "csv_file", type=Path, metavar="FILE", help="Write a table with a line per run.")
-@_option(
+@_output("--csv", "csv_file", type=Path, metavar="FILE", help="Write a table with a line per run.")
+@_output(
     "--plot",
     type=Path,
     metavar="FILE",
     help="Draw learning curves to a .png, .svg or .pdf file; needs the extra charrnn[plots].",
 )
-@_option("--quiet", is_flag=True, help="Show no progress.")
+@_output("--quiet", is_flag=True, help="Show no progress.")
 @json_option
 @click.pass_context
 def command(
@@ -168,10 +172,14 @@ def _trained(
         echo_err(f"{count} of these runs were trained on this very text, {source.name}.")
     if measured.unknown:
         counts = ", ".join(f"{path} {count:,}" for path, count in measured.unknown.items())
-        echo_err(f"Symbols read as the unknown one, whose letters cost nothing: {counts}.")
+        echo_err(f"Symbols read as the unknown symbol, which makes the loss too low: {counts}.")
     if measured.repeated:
-        echo_err(f"Skipped {measured.repeated} with the seed and the options of another.")
+        echo_err(f"Skipped {_repetitions(measured.repeated)} another run's seed and options.")
     return measured.summaries
+
+
+def _repetitions(count: int) -> str:
+    return "1 run that repeats" if count == 1 else f"{count} runs that repeat"
 
 
 def _comparison(
@@ -191,8 +199,11 @@ def _comparison(
     params = None if "hidden" in given else options["params"] or _PARAMS
     config = make_config(given, origin)
     assert isinstance(config, LanguageModelConfig)
+    cells = _names(options["cells"])
+    if NGram.kind in cells:
+        raise ConfigError(f"{NGram.kind} is not a recurrent cell; use --ngram ORDERS.")
     plan = Plan(
-        located(config, corpus_source), _names(options["cells"]), options["seeds"],
+        located(config, corpus_source), cells, options["seeds"],
         _orders(options["ngram"]), params,
     )  # fmt: skip
     text = named_text(arguments, config, corpus_source)

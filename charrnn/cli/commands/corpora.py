@@ -72,7 +72,7 @@ def _list(as_json: bool) -> None:
         "name": [e.name for e in entries],
         "bytes": [f"{e.bytes:,}" for e in entries],
         "licence": [e.licence for e in entries],
-        "here": ["yes" if catalogue.is_here(e) else "no" for e in entries],
+        "downloaded": ["yes" if catalogue.is_here(e) else "no" for e in entries],
         "what": [e.title for e in entries],
     }
     console = Console()
@@ -80,4 +80,4 @@ def _list(as_json: bool) -> None:
         del table["bytes"], table["licence"]
     print_table(list(table), zip(*table.values(), strict=True), right=("bytes",))
     echo_err("")
-    print_words("A corpus that is not here yet is fetched when it is first used.")
+    print_words("A corpus that is not downloaded yet is fetched when it is first used.")

@@ -32,12 +32,12 @@ from charrnn.tasks.language_modeling import LanguageModeling, require_network
     "eval",
     help="Measure how well a model predicts a TEXT (a file, `-`, or the name of a corpus), in "
     "nats, bits and perplexity per character.\n\n--dynamic measures a second time, with a network "
-    "that learns from each stretch of the text after predicting it. The checkpoint does not "
-    "change.\n\nFor a model trained to fill gaps, it measures how well hidden characters are "
-    "restored; the share hidden is that of the training, and the places are always the same."
-    "\n\nFor a classifier, it measures accuracy and macro F1; TEXT is then one or more files in "
-    "the format of the training: one file per class, or lines with a class, a tab and a text."
-    f"\n\n{CHECKPOINT_HELP}",
+    "that learns from each part of the text after predicting it. The checkpoint does not change."
+    "\n\nFor a model trained to fill gaps, it measures how well masked characters are restored; "
+    "the same fraction is masked as in training, always at the same positions.\n\nFor a "
+    "classifier, it measures accuracy and macro F1; TEXT is then one or more files in the training format: one "
+    "file per class, or lines with a class, a tab and a text."
+    f"\n\n{CHECKPOINT_HELP} With --dynamic or --ensemble, it is the newest language model.",
     epilog="""\b
 Examples:
   charrnn eval elizabethan
@@ -49,7 +49,8 @@ Examples:
 @click.argument("arguments", nargs=-1, required=True, metavar="[CHECKPOINT] TEXT...")
 @dynamic_options
 @ensemble_option
-@click.option("--encoding", help="Encoding of the text.  [default: as in training]")
+@click.option("--encoding", metavar="NAME",
+              help="Encoding of the text.  [default: as in training]")  # fmt: skip
 @unknown_option
 @json_option
 def command(

@@ -30,12 +30,13 @@ from charrnn.runs.reading import text_options
     "fill",
     help="Restore the missing characters of a TEXT. A gap, _ unless --gap says otherwise, marks "
     "each missing character. Without a TEXT, or with `-`, lines are read from standard input.\n\n"
-    "The gap that the model is most certain of is filled first; then the model predicts the others "
+    "The gap with the most probable character is filled first; then the others are predicted "
     "again. The filled text goes to standard output; the alternatives for each gap, with their "
     "probabilities, go to standard error.\n\n"
-    "CHECKPOINT is a run directory or a file of a model trained with charrnn train TEXT --task "
-    "fill; without it, the newest of those under ./checkpoints. If you name a language model, it "
-    "fills gaps too: from left to right, taking 30 characters after each into account.",
+    "CHECKPOINT is a run directory or a file of a model trained with --task fill; without it, the "
+    "newest such run under ./checkpoints. A language model that you name fills gaps too: from left "
+    "to right, taking 30 characters after each gap into account. With two arguments the first is "
+    "the checkpoint; a single one is the checkpoint if it is a directory or an .npz file.",
     epilog="""\b
 Examples:
   charrnn train elizabethan --task fill --minutes 1 --name filler
@@ -43,12 +44,13 @@ Examples:
   charrnn fill checkpoints/filler "My l?rd, wh?t news?" --gap "?" --json
   echo "Good m_rrow, sw__t my lord." | charrnn fill --alternatives 2""",
 )
-@click.argument("arguments", nargs=-1, metavar="[CHECKPOINT] TEXT")
+@click.argument("arguments", nargs=-1, metavar="[CHECKPOINT] [TEXT]")
 @click.option("--gap", default="_", show_default=True, metavar="CHAR",
               help="What marks a missing character.")  # fmt: skip
 @click.option("--alternatives", type=click.IntRange(min=0), default=4, show_default=True,
               metavar="N", help="Show the N likeliest characters of each gap.")  # fmt: skip
-@click.option("--encoding", help="Encoding of standard input.  [default: as in training]")
+@click.option("--encoding", metavar="NAME",
+              help="Encoding of standard input.  [default: as in training]")  # fmt: skip
 @unknown_option
 @json_option
 def command(

@@ -17,8 +17,8 @@ from charrnn.diagnostics.gradcheck import (
     EPS,
     RTRL_TOLERANCE,
     TOLERANCE,
-    Agreement,
-    Match,
+    NumericComparison,
+    RtrlComparison,
     check_network,
     check_rtrl,
 )
@@ -29,8 +29,8 @@ from charrnn.nn.layers import JORDAN
 
 _SYMBOLS = 6
 _WHY = (
-    "analytic: the derivative of L, a random weighting of all outputs, along a direction d, from "
-    "the backward pass.",
+    "analytic: the derivative of L, a random weighting of all outputs and of the final state, "
+    "along a direction d, from the backward pass.",
     f"numeric: central differences, (L(p + eps d) - L(p - eps d)) / (2 eps), eps = {EPS:.0e}; they "
     "need only the forward pass.",
     "Both are in float64, where rounding costs 1e-16 / eps = 1e-11. In float32 it would cost 1e-7 "
@@ -49,8 +49,8 @@ class CellCheck:
     """The results for one cell."""
 
     cell: str
-    layers: dict[str, Agreement]
-    rtrl: dict[str, Match]
+    layers: dict[str, NumericComparison]
+    rtrl: dict[str, RtrlComparison]
     """Empty for a cell that RTRL is not implemented for."""
 
     @property
@@ -112,9 +112,9 @@ def command(
 def _check(config: NetworkConfig, seq: int, batch: int, seed: int) -> CellCheck:
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):  # a wrong gradient may be NaN, which does not agree
-        agreements = check_network(config, seq, batch, rng)
-        matches = check_rtrl(config, seq, batch, rng) if config.cell == rtrl.CELL else {}
-    return CellCheck(config.cell, agreements, matches)
+        comparisons = check_network(config, seq, batch, rng)
+        rtrl_comparisons = check_rtrl(config, seq, batch, rng) if config.cell == rtrl.CELL else {}
+    return CellCheck(config.cell, comparisons, rtrl_comparisons)
 
 
 def _print_cell(check: CellCheck, title: str) -> None:
@@ -140,8 +140,8 @@ def _verdict(checks: list[CellCheck]) -> str:
         f"All {len(errors)} gradients agree: relative errors up to {max(errors):.0e} "
         f"(allowed: {TOLERANCE:.0e})."
     )
-    if matches := [m.relative_error for c in checks for m in c.rtrl.values()]:
-        verdict += f" RTRL too: up to {max(matches):.0e} (allowed: {RTRL_TOLERANCE:.0e})."
+    if rtrl_errors := [m.relative_error for c in checks for m in c.rtrl.values()]:
+        verdict += f" RTRL too: up to {max(rtrl_errors):.0e} (allowed: {RTRL_TOLERANCE:.0e})."
     return verdict
 
 
@@ -151,12 +151,12 @@ def _to_json(check: CellCheck) -> dict[str, Any]:
         {"of": n, "analytic": finite(a.analytic), "numeric": finite(a.numeric), **_outcome(a)}
         for n, a in check.layers.items()
     ]
-    matches = [
+    rtrl_comparisons = [
         {"of": n, "bptt": finite(m.bptt), "rtrl": finite(m.rtrl), **_outcome(m)}
         for n, m in check.rtrl.items()
     ]
-    return {"cell": check.cell, "gradients": layers, "rtrl": matches}
+    return {"cell": check.cell, "gradients": layers, "rtrl": rtrl_comparisons}
 
 
-def _outcome(result: Agreement | Match) -> dict[str, Any]:
+def _outcome(result: NumericComparison | RtrlComparison) -> dict[str, Any]:
     return {"relative_error": finite(result.relative_error), "agree": result.agrees}

@@ -66,7 +66,7 @@ Examples:
     type=click.IntRange(0),
     default=0,
     metavar="STEPS",
-    help="Train these cells as charrnn train does for so many updates, and measure them again.",
+    help="Train these cells for STEPS updates as charrnn train does, and measure them again.",
 )
 @click.option(
     "--runs",
@@ -85,7 +85,8 @@ Examples:
     "--batch", type=click.IntRange(1), default=100, show_default=True, help="Number of windows."
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Random seed.")
-@click.option("--encoding", help="Encoding of the text.  [default: utf-8, or that of the run]")
+@click.option("--encoding", metavar="NAME",
+              help="Encoding of the text.  [default: utf-8, or that of the run]")  # fmt: skip
 @unknown_option
 @click.option(
     "--plot",
@@ -112,7 +113,9 @@ def command(
     picture = Picture(plot) if plot else None
     names = _cells(cells, bool(runs))
     if updates and not names:
-        raise click.UsageError("--train trains the cells of --cells; beside --runs, give --cells.")
+        raise click.UsageError(
+            "--train does not apply to --runs; add --cells to train new networks."
+        )
     source = rereadable(corpus_source(corpus))
     configs = [
         LanguageModelConfig(cell=name, hidden=hidden, layers=layers, steps=updates or 1, seed=seed,
@@ -175,7 +178,8 @@ def _run_curves(
     model = models.model
     if not isinstance(model, CharRNN):
         raise CheckpointError(
-            f"{models} holds no network that predicts the next character; gradflow needs one."
+            f"{models} is not a recurrent network that predicts the next character; gradflow needs "
+            "one."
         )
     ids, _ = encode_source(models.checkpoint, source, encoding, skip_unknown=unknown == "skip")
     ids_and_targets = windows(ids, seq, batch)

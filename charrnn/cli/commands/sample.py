@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from charrnn.cli.inputs import (
-    CHECKPOINT_HELP,
+    LANGUAGE_MODEL_HELP,
     ensemble_option,
     json_option,
     open_models,
@@ -27,7 +27,7 @@ from charrnn.runs.loaded import LoadedModels
 
 @click.command(
     "sample",
-    help=f"Write new text in the manner of what a model has learned.\n\n{CHECKPOINT_HELP}",
+    help=f"Write new text in the manner of the training text.\n\n{LANGUAGE_MODEL_HELP}",
     epilog="""\b
 Examples:
   charrnn sample --temp 0.8
@@ -39,15 +39,17 @@ Examples:
 @click.argument("checkpoint", required=False)
 @record_options(SamplingConfig)
 @click.option("--length", type=click.IntRange(min=1), default=1000, show_default=True,
-              help="Characters to write; of a model of words, words.")  # fmt: skip
+              help="Characters to write (words for a word model).")  # fmt: skip
 @click.option("--seed-text", default="", metavar="TEXT", help="Text to continue.")
 @click.option("--seed-file", metavar="FILE", help="Read the text to continue from a file, or - .")
-@click.option("--encoding", help="Encoding of files that are read.  [default: as in training]")
+@click.option("--encoding", metavar="NAME",
+              help="Encoding of files that are read.  [default: as in training]")  # fmt: skip
 @click.option("--stop", default="", metavar="STRING", help="End before this text.")
 @click.option("--count", type=click.IntRange(min=1), default=1, show_default=True,
               help="Samples to write; sample n has the seed plus n - 1.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), help="Random seed.  [default: a new one]")
-@click.option("--novelty", metavar="CORPUS", help="Say how much of it is copied from this text.")
+@click.option("--novelty", metavar="CORPUS",
+              help="Report how much of the sample is copied from CORPUS.")  # fmt: skip
 @ensemble_option
 @unknown_option
 @json_option

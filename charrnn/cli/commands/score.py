@@ -14,7 +14,7 @@ import click
 import numpy as np
 
 from charrnn.cli.inputs import (
-    CHECKPOINT_HELP,
+    LANGUAGE_MODEL_HELP,
     checkpoint_and_text,
     ensemble_option,
     json_option,
@@ -37,7 +37,7 @@ from charrnn.runs.reading import read_codes
     help="Show how surprising each line of a TEXT is to a model: nats and perplexity per "
     "character, the line number, the line. TEXT is a file, the name of a corpus or `-` for "
     "standard input, which is the default for piped text.\n\nEach line is scored as if it were the "
-    "first of the text. Its end counts as a character.\n\n" + CHECKPOINT_HELP,
+    "first of the text. Its end counts as a character.\n\n" + LANGUAGE_MODEL_HELP,
     epilog="""\b
 Examples:
   charrnn score elizabethan --top 5
@@ -53,7 +53,8 @@ Examples:
               "its nats below it.")  # fmt: skip
 @click.option("--context", is_flag=True, help="Score each line after all the text before it.")
 @ensemble_option
-@click.option("--encoding", help="Encoding of the text.  [default: as in training]")
+@click.option("--encoding", metavar="NAME",
+              help="Encoding of the text.  [default: as in training]")  # fmt: skip
 @unknown_option
 @json_option
 def command(
@@ -115,8 +116,8 @@ def command(
     count = f"{len(lines):,} line{'s' * (len(lines) != 1)}, {total.loss.chars:,} characters"
     echo_err(f"{count}: {units(total.loss)}")
     if total.skipped:
-        symbols = models.vocabulary.plural
-        echo_err(f"{total.skipped:,} {symbols} that the model has never seen were skipped.")
+        symbols = models.vocabulary.counted(total.skipped)
+        echo_err(f"Skipped {symbols} that the model has never seen.")
 
 
 def _write_rows(scores: Iterable[Score]) -> None:

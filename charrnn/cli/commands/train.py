@@ -40,7 +40,7 @@ Examples:
 @config_file_option
 @click.option("--out", type=Path, default="checkpoints", show_default=True, **_OUTPUT,
               help="Folder of the runs.")  # fmt: skip
-@click.option("--name", **_OUTPUT,
+@click.option("--name", metavar="NAME", **_OUTPUT,
               help="Name of the run; -2, -3 ... is appended if it is taken.  [default: "
               "TEXT-CELL-LAYERSxHIDDEN or TEXT-ngram-ORDER]")  # fmt: skip
 @click.option("--resume", "where", type=Path, metavar="RUN", **_OUTPUT,
@@ -64,8 +64,9 @@ def command(
     """Train a model on one or several texts (files, `-`, or names from `charrnn corpora`).
 
     Shows its progress, and keeps the best and the newest state under ./checkpoints. Training can be
-    interrupted at any time and resumed bit for bit. At the end it reports the loss of the best
-    model on each part of the text, in nats, bits and perplexity per character.
+    interrupted at any time and resumed bit for bit. If several budgets are given, it stops at the
+    first one reached. At the end it reports the loss of the best model on each part of the text, in
+    nats, bits and perplexity per character.
     """
     given = given_options(ctx, options, config_file)
     keep_freed_memory()
@@ -88,7 +89,7 @@ def command(
 
 
 def _show(trainer: Trainer, reporter: Reporter) -> int:
-    """Show the events. If the reader of the output is gone, training stops and is saved."""
+    """Show the events. If the output is closed, training stops and is saved."""
     closed = False
     caught: list[int] = []
     try:
@@ -100,7 +101,7 @@ def _show(trainer: Trainer, reporter: Reporter) -> int:
                 except BrokenPipeError:
                     closed = True
                     trainer.stop()
-            received = trainer.group.gather(caught)  # a signal to one rank has ended all
+            received = trainer.group.gather(caught)  # a signal to one rank stops all of them
             caught = [number for numbers in received for number in numbers]
     except KeyboardInterrupt:
         if not caught:

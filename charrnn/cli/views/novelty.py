@@ -17,7 +17,7 @@ from charrnn.nn.params import Ids
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.reading import code_blocks
 
-_SHOWN = 60  # symbols shown of a longer run: half from its beginning, half from its end
+_SHOWN = 60  # symbols shown of a longer substring: half from its start, half from its end
 
 
 class NoveltyReport:
@@ -59,25 +59,25 @@ class NoveltyReport:
         print_words(*self.in_words())
 
     def in_words(self) -> Iterator[str]:
-        """The longest copied run, and the fraction of runs of each length that are copied."""
+        """The longest copied substring, and the fraction of substrings of each length copied."""
         longest, name = self.result.longest, self.corpus.name
         if not len(longest):
             yield f"Nothing is copied from {name}."
             return
         unit = "byte" if self.unit == "byte" else "character"
         count = f"{len(longest):,} {unit}{'s' * (len(longest) != 1)}"
-        yield f'The longest run copied from {name} has {count}: "{self._shortened(longest)}"'
+        yield f'The longest substring copied from {name} has {count}: "{self._shortened(longest)}"'
         copied = [(length, x) for length, x in self.result.copied.items() if x is not None]
         if copied:
             (length, fraction), *longer = copied
             rest = "".join(f", {x:.1%} of those of {n}" for n, x in longer)
-            yield f"Copied: {fraction:.1%} of the runs of {length} {unit}s{rest}."
+            yield f"Copied: {fraction:.1%} of the substrings of {length} {unit}s{rest}."
 
-    def _shortened(self, run: Ids) -> str:
-        text = self._text(run)
-        if len(run) > _SHOWN:
+    def _shortened(self, copied: Ids) -> str:
+        text = self._text(copied)
+        if len(copied) > _SHOWN:
             half = _SHOWN // 2
-            text = f"{self._text(run[:half])} ... {self._text(run[-half:])}"
+            text = f"{self._text(copied[:half])} ... {self._text(copied[-half:])}"
         return clean(text.replace("\n", "↵"))
 
     def _codes(self, written: bytes) -> Ids:

@@ -149,7 +149,7 @@ class Shades:
         """What the colours or the digits mean."""
         if not self.coloured:
             return [Text("Digits: nats, rounded down, at most 9.")]
-        guess = f"{self.top / 2:.1f} is a blind guess among {self.vocab_size}."
+        guess = f"{self.top / 2:.1f} is a uniform guess among {self.vocab_size}."
         return [*self.rows(_ruler(self.top)), Text(f"nats; {guess}", style="dim")]
 
 

@@ -75,7 +75,7 @@ class PlainLines(Reporter):
         match event:
             case Started():
                 echo_err(_opening(event, trainer))
-                for line in _adapted(event, trainer):
+                for line in _remarks(event, trainer):
                     echo_err(line)
             case Evaluated():
                 echo_err(_line(event))
@@ -111,7 +111,7 @@ class LiveView(PlainLines):
         self.trainer = trainer
         match event:
             case Started():
-                self.opening = "\n".join([_opening(event, trainer), *_adapted(event, trainer)])
+                self.opening = "\n".join([_opening(event, trainer), *_remarks(event, trainer)])
             case Stepped():
                 self.step = event
             case Evaluated():
@@ -178,17 +178,19 @@ class LiveView(PlainLines):
 def _opening(event: Started, trainer: Trainer) -> str:
     parts = ", ".join(f"{n:,} {PART_NAMES[p]}" for p, n in event.chars.items() if n)
     resumed = f", resumed at step {event.step:,}" if event.step else ""
-    if trainer.share >= 1:
-        resumed += ", the end of its budget; give a larger --steps, --epochs or --minutes"
     return (
         f"{trainer.dataset.name}: {trainer.model.name}, {event.parameters:,} parameters; "
         f"{parts} {trainer.dataset.contents}{resumed}"
     )
 
 
-def _adapted(event: Started, trainer: Trainer) -> list[str]:
+def _remarks(event: Started, trainer: Trainer) -> list[str]:
     """Remarks: how the text was read, options that were chosen, ranks, a text too short."""
     lines = list(trainer.dataset.notes)
+    if trainer.share >= 1:
+        lines.append(
+            "The run is at the end of its budget; give a larger --steps, --epochs or --minutes."
+        )
     if event.chosen:
         lines.append(choice(event.chosen))
     if event.ranks > 1:
@@ -213,15 +215,16 @@ def _stopped(event: Finished, trainer: Trainer) -> str:
 
 def _outcome(event: Finished, trainer: Trainer) -> list[str]:
     lines = [
-        f"{PART_NAMES[n]} {units(loss)} over {loss.chars:,}" for n, loss in event.losses.items()
+        f"{PART_NAMES[n]} {units(loss)} over {loss.chars:,} {loss.counted}"
+        for n, loss in event.losses.items()
     ]
-    where = trainer.run.best if trainer.run else "memory"
-    return [*lines, f"In {clock(event.seconds)}: {where}"]
+    where = trainer.run.best if trainer.run else "in memory"
+    return [*lines, f"Trained for {clock(event.seconds)}; the best model is {where}"]
 
 
 def _recovery(event: Recovered) -> str:
     return (
-        f"The loss exploded at step {event.step:,}: back to step {event.back_to:,}, learning rate "
+        f"The loss diverged at step {event.step:,}: back to step {event.back_to:,}, learning rate "
         f"halved to {event.lr:.2g} (attempt {event.attempt} of {MAX_RECOVERIES})."
     )
 
@@ -229,8 +232,9 @@ def _recovery(event: Recovered) -> str:
 def _line(event: Evaluated) -> str:
     valid = f"valid {units(event.valid)}" if event.valid else "no validation"
     rate = f" lr {event.lr:.2g}" if event.lr else ""
+    train = "running train" if event.lr else "train"  # of n-grams it is exact, not a running mean
     return (
-        f"epoch {event.epoch:.2f} step {event.step} train {event.train.nats_per_char:.4f} nats "
-        f"{valid}{' best' if event.best else ''}{rate} "
+        f"epoch {event.epoch:.2f} step {event.step} {train} {event.train.nats_per_char:.4f} nats "
+        f"{valid}{' (best)' if event.best else ''}{rate} "
         f"{event.chars_per_second:,.0f} char/s {clock(event.seconds)}"
     )
