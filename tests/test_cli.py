@@ -6,11 +6,14 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from charrnn.cli import COMMANDS
+from charrnn.cli.signals import signals
+from charrnn.runs import checkpoint
 from tests.conftest import VERSE, posix_only, put_into_cache, write_names
 
 TINY = ["--hidden", "12", "--layers", "1", "--batch", "4", "--seq", "16", "--steps", "20",
@@ -155,7 +158,9 @@ def test_resuming_extends_a_run_and_keeps_its_options(folder: Path) -> None:
 
 
 @posix_only
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_saves_the_run_and_exits(folder: Path, number: int, code: int) -> None:
     name = f"stopped {code}"
     arguments = ["train", "verse.txt", *TINY[:-4], "--steps", "100000", "--name", name]
@@ -174,6 +179,34 @@ def test_a_signal_saves_the_run_and_exits(folder: Path, number: int, code: int) 
     assert "Traceback" not in complaint
     done = charrnn(folder, "train", "--resume", f"checkpoints/{name}", "--steps", "10", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@posix_only
+def test_a_closed_terminal_saves_the_run(folder: Path) -> None:
+    pexpect = pytest.importorskip("pexpect")
+    process = pexpect.spawn(
+        sys.executable,
+        ["-m", "charrnn", "train", "verse.txt", *TINY[:-4], "--steps", "100000", "--name", "hung"],
+        cwd=str(folder), encoding="utf-8", timeout=60,
+    )  # fmt: skip
+    process.expect("validation")
+    os.close(process.child_fd)  # the terminal is gone
+    deadline = time.monotonic() + 30
+    while os.waitpid(process.pid, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    meta = checkpoint.read_meta(folder / "checkpoints" / "hung" / "last.npz")
+    assert meta["position"]["step"] > 0
+
+
+@posix_only
+def test_nohup_keeps_training() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals(lambda: None, []):
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @posix_only

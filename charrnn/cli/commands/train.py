@@ -89,8 +89,8 @@ def command(
 
 
 def _show(trainer: Trainer, reporter: Reporter) -> int:
-    """Show the events. If the output is closed, training stops and is saved."""
-    closed = False
+    """Show the events. If the output cannot be written, training stops and is saved."""
+    closed: OSError | None = None
     caught: list[int] = []
     try:
         with closing(locked_events(trainer)) as events, signals(trainer.stop, caught), reporter:
@@ -98,14 +98,14 @@ def _show(trainer: Trainer, reporter: Reporter) -> int:
                 try:
                     if not closed:
                         reporter.show(event, trainer)
-                except BrokenPipeError:
-                    closed = True
+                except OSError as error:  # a closed pipe or terminal, a full disk
+                    closed = error
                     trainer.stop()
             received = trainer.group.gather(caught)  # a signal to one rank stops all of them
             caught = [number for numbers in received for number in numbers]
     except KeyboardInterrupt:
         if not caught:
             raise
-    if closed:
-        raise BrokenPipeError
+    if closed and not caught:
+        raise closed
     return 128 + caught[0] if caught else 0
