@@ -35,8 +35,8 @@ from charrnn.tasks.language_modeling import LanguageModeling, adaptable
     "that learns from each part of the text after predicting it. The checkpoint does not change."
     "\n\nFor a model trained to fill gaps, it measures how well masked characters are restored; "
     "the same fraction is masked as in training, always at the same positions.\n\nFor a "
-    "classifier, it measures accuracy and macro F1; TEXT is then one or more files in the training format: one "
-    "file per class, or lines with a class, a tab and a text."
+    "classifier, it measures accuracy and macro F1; TEXT is then one or more files in the training "
+    "format: one file per class, or lines with a class, a tab and a text."
     f"\n\n{CHECKPOINT_HELP} With --dynamic or --ensemble, it is the newest language model.",
     epilog="""\b
 Examples:
