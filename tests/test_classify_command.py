@@ -214,7 +214,7 @@ BAD = [
     (["classify", "words", "moo"], 1, "directory without best.npz"),
     (["sample", "checkpoints/animals"], 1, "use it with: charrnn classify"),
     (["score", "checkpoints/animals", "words.tsv"], 1, "use it with: charrnn classify"),
-    (["gradflow", "words.tsv", "--runs", "checkpoints/animals"], 1, "is not a recurrent network"),
+    (["gradflow", "words.tsv", "--runs", "checkpoints/animals"], 1, "not a recurrent network"),
     (["train", "words/cow.txt", "--task", "classify"], 1, "has one class only"),
     (["train", "words.tsv", "--task", "classify", "--cell", "jordan"], 2, "with --cell jordan"),
     (["train", "words.tsv", "--task", "classify", "--mask", "0.2"], 2,

@@ -25,7 +25,7 @@ from charrnn.data import catalogue
 from charrnn.runs.loaded import LoadedModels
 from charrnn.system.paths import path_exists
 from charrnn.tasks import TASKS, Measurement
-from charrnn.tasks.language_modeling import LanguageModeling, require_network
+from charrnn.tasks.language_modeling import LanguageModeling, adaptable
 
 
 @click.command(
@@ -35,8 +35,8 @@ from charrnn.tasks.language_modeling import LanguageModeling, require_network
     "that learns from each part of the text after predicting it. The checkpoint does not change."
     "\n\nFor a model trained to fill gaps, it measures how well masked characters are restored; "
     "the same fraction is masked as in training, always at the same positions.\n\nFor a "
-    "classifier, it measures accuracy and macro F1; TEXT is then one or more files in the "
-    "training format: one file per class, or lines with a class, a tab and a text."
+    "classifier, it measures accuracy and macro F1; TEXT is then one or more files in the training "
+    "format: one file per class, or lines with a class, a tab and a text."
     f"\n\n{CHECKPOINT_HELP} With --dynamic or --ensemble, it is the newest language model.",
     epilog="""\b
 Examples:
@@ -70,7 +70,7 @@ def command(
     models = open_models(where, ensemble, ("lm",) if language_model else None)
     task = TASKS["lm" if language_model else models.model.task]
     if learning:
-        require_network(models)
+        adaptable(models)
     sources = [corpus_source(name) for name in names]
     if len(sources) > 1 and not task.several_texts:
         raise click.UsageError("Give at most a checkpoint and a text.")
@@ -95,7 +95,7 @@ def _to_json(models: LoadedModels, measured: Measurement) -> dict[str, Any]:
         "text": text,
         **models.names(),
         "parameters": models.num_parameters,
-        "chars_per_second": measured.chars / measured.seconds,
+        "chars_per_second": measured.symbols / measured.seconds,
         "seconds": measured.seconds,
         **measured.details,
     }
