@@ -91,7 +91,7 @@ def measure(shape: Shape, workers: int, rounds: int, seconds: float) -> Step:
     }
     times = {name: min(f["low"] for f in each) for name, each in interleaved(jobs, rounds).items()}
     config = NetworkConfig(shape.symbols, shape.cell, shape.hidden, shape.layers)
-    size = CharRNN.initialised(config, np.random.default_rng(1)).num_parameters
+    size = CharRNN.initialized(config, np.random.default_rng(1)).num_parameters
     return Step(shape, 4 * size, times["all"], times["few"])
 
 

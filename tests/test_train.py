@@ -315,7 +315,7 @@ def test_several_workers_compute_the_gradient_of_one(small_corpus: Corpus) -> No
 
 
 def test_workers_gradients_are_exact_in_double_precision(rng: np.random.Generator) -> None:
-    model = CharRNN.initialised(NetworkConfig(7, "lstm", 6, 2), rng, np.float64)
+    model = CharRNN.initialized(NetworkConfig(7, "lstm", 6, 2), rng, np.float64)
     ids, targets = rng.integers(0, 7, (2, 9, 8))
     alone, shared = model.params.zeros_like(), model.params.zeros_like()
     loss, state = model.loss_and_gradient(ids, targets, model.initial_state(8), alone)

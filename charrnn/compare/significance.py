@@ -114,7 +114,7 @@ def two_sided(t: float, freedom: float) -> float:
 
 
 def _beta(x: float, y: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function I(x; a, b), where y = 1 - x.
+    """The regularized incomplete beta function I(x; a, b), where y = 1 - x.
 
     Evaluates the continued fraction front / (1 + c1 / (1 + c2 / (1 + ...))) from the right. This
     needs about sqrt(a) terms if x <= (a + 1) / (a + b + 2); else I(x; a, b) = 1 - I(y; b, a).

@@ -81,7 +81,7 @@ def check_network(
     config: NetworkConfig, seq: int, batch: int, rng: np.random.Generator
 ) -> dict[str, Agreement]:
     """`check_layer` for a whole language model, on random inputs `(seq, batch, vocab_size)`."""
-    network = CharRNN.initialised(config, rng, np.float64)
+    network = CharRNN.initialized(config, rng, np.float64)
     context = Context(ids=rng.integers(0, config.vocab_size, (seq, batch)))
     x = rng.standard_normal((seq, batch, config.vocab_size))
     return check_layer(network.layers, x, rng, context=context)
@@ -95,7 +95,7 @@ def check_rtrl(
 
     The text `(seq, batch)`, the parameters and the initial state are random.
     """
-    model = CharRNN.initialised(config, rng, np.float64)
+    model = CharRNN.initialized(config, rng, np.float64)
     _perturb(model.params, rng)
     ids, targets = rng.integers(0, config.vocab_size, (2, seq, batch))
     state = tuple(rng.standard_normal(s.shape) for s in model.initial_state(batch))
@@ -116,14 +116,14 @@ def check_layer(
     dropout_seed: int | None = None,
     context: Context = INFERENCE,
 ) -> dict[str, Agreement]:
-    """Check a layer on x `(T, B, input_size)`, or symbol numbers `(T, B)`, in float64.
+    """Check a layer on x `(T, B, input_size)`, or token ids `(T, B)`, in float64.
 
     Parameters and initial state are random and of order one. Returns an agreement for each
-    parameter by its name, for `x` (unless it holds symbol numbers) and for the initial `state`; the
+    parameter by its name, for `x` (unless it holds token ids) and for the initial `state`; the
     final state takes part in all of them. With `dropout_seed` the layer is in training mode, with
     the same dropout masks in every evaluation.
     """
-    params = Params.initialised(layer.specs(), rng, np.float64)
+    params = Params.initialized(layer.specs(), rng, np.float64)
     _perturb(params, rng)
     initial = tuple(
         rng.standard_normal(s.shape) for s in layer.initial_state(x.shape[1], np.dtype(np.float64))
@@ -179,7 +179,7 @@ def _perturb(params: Params, rng: np.random.Generator) -> None:
 
 def _direction(gradient: Array, rng: np.random.Generator) -> Array:
     """A random unit vector, with its sign chosen so that it points along the gradient, plus the
-    normalised gradient. The random part reveals an error in any entry; the other part keeps the
+    normalized gradient. The random part reveals an error in any entry; the other part keeps the
     derivative from being small by chance, which would enlarge the relative effect of rounding.
     """
     d = rng.standard_normal(gradient.shape)

@@ -96,7 +96,7 @@ class NGram:
         self._unigram[self._next_symbol[: self._offsets[1]]] += self._discounted[: self._offsets[1]]
 
     @classmethod
-    def counted(cls, ids: Ids, vocab_size: int, order: int) -> NGram:
+    def fit(cls, ids: Ids, vocab_size: int, order: int) -> NGram:
         """Count the n-grams of a text `(N,)`, N >= 1."""
         ids = ids.astype(np.int64)
         node = np.zeros(len(ids), np.int64)  # context of each symbol, from number `length` on

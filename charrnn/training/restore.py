@@ -41,7 +41,11 @@ def restore(
     if run.best.exists():
         best = _parameters(run, load(run.best), model)
     log.rewind(run.log_file, record.position.step)
-    numbers = {"position": record.position, "updates": record.updates, "order": record.order}
+    numbers = {
+        "position": record.position,
+        "updates": record.updates,
+        "reduction_order": record.reduction_order,
+    }
     return numbers, {"flat": flat, **last.training}, best
 
 

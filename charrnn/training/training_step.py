@@ -87,7 +87,7 @@ class TrainingStep:
         shape = SCHEDULES[c.schedule](progress, c.decay, c.decay_after) * warm_up(
             progress, c.warmup
         )
-        learning_rate: float = c.learning_rate
+        learning_rate: float = c.peak_lr
         return learning_rate * shape * self.position.learning_rate_factor
 
     def update(self, learning_rate: float) -> tuple[float, float]:
@@ -183,7 +183,7 @@ class TrainingStep:
         numbers = {
             "position": replace(self.position),
             "updates": self.optimizer.updates,
-            "order": self.parallel.reduction_order,
+            "reduction_order": self.parallel.reduction_order,
         }
         arrays = {"flat": self.model.params.flat.copy()}
         arrays |= {f"optimizer/{n}": a.copy() for n, a in self.optimizer.slots.items()}
@@ -195,7 +195,7 @@ class TrainingStep:
         """The inverse of `state_dict`."""
         self.position = replace(numbers["position"])
         self.reduction_changed = (
-            numbers["order"] or self.parallel.reduction_order
+            numbers["reduction_order"] or self.parallel.reduction_order
         ) != self.parallel.reduction_order
         self.optimizer.updates = numbers["updates"]
         self.model.params.flat[:] = arrays["flat"]

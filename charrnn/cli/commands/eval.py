@@ -92,7 +92,7 @@ def _to_json(models: LoadedModels, measured: Measurement) -> dict[str, Any]:
     return {
         **loss.to_json(),
         "text": text,
-        **models.names(),
+        **models.to_json(),
         "parameters": models.num_parameters,
         "chars_per_second": measured.symbols / measured.seconds,
         "seconds": measured.seconds,
