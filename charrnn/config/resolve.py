@@ -2,9 +2,9 @@
 
 n is the number of symbols in the training part. About twenty epochs are best for a long text, more
 for a short one. A wide network with weight decay learns more from each epoch than a narrow one, so
-the network is as wide, and then as deep, as the time allows. Dropout and weight decay follow from the
-number of parameters per symbol. docs/defaults.md has the measurements behind the constants and the
-cases where they do not hold.
+the network is as wide, and then as deep, as the time allows. Dropout and weight decay follow from
+the number of parameters per symbol. docs/defaults.md has the measurements behind the constants and
+the cases where they do not hold.
 """
 
 from __future__ import annotations

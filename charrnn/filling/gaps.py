@@ -29,7 +29,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.language.evaluate import Loss
 from charrnn.models.base import LanguageModel
 from charrnn.models.masked import MaskedLanguageModel
-from charrnn.nn.params import Array, Ids, State
+from charrnn.nn.params import Array, Ids, IntArray, State
 
 _CORE, _MARGIN = 128, 32
 _STREAMS = 64
@@ -80,7 +80,9 @@ def fill_by_confidence(
                 yield guess
 
 
-def predict_gaps(model: MaskedLanguageModel, ids: Ids) -> Iterator[tuple[Ids, Ids, Array]]:
+def predict_gaps(
+    model: MaskedLanguageModel, ids: Ids
+) -> Iterator[tuple[IntArray, IntArray, Array]]:
     """Predict each gap of a text `(N,)` while all others are open.
 
     Yields, batch by batch, the indices of the gaps `(M,)`, the number of the window that each lies
