@@ -47,7 +47,7 @@ class NGrams:
         self.log_prior = np.log(np.bincount(labels) / len(labels))
         symbols = len(examples.vocabulary) + 1
         self.models = [
-            NGram.counted(self._joined(examples.texts(train[labels == k])), symbols, order)
+            NGram.fit(self._joined(examples.texts(train[labels == k])), symbols, order)
             for k in range(len(examples.classes))
         ]
 

@@ -58,9 +58,7 @@ def main(job: dict[str, Any]) -> None:
     streams = Streams.of(corpus.train, c.batch, c.seq)
     model = Network(len(corpus.vocabulary), c)
     decay = c.weight_decay or 0.0
-    optimizer = torch.optim.AdamW(
-        model.parameters(), c.learning_rate, BETAS, EPSILON, decay, fused=True
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), c.peak_lr, BETAS, EPSILON, decay, fused=True)
     spent, state, n, budget = 0.0, None, 0, 60 * job["minutes"]
     due = [budget * k / job["points"] for k in range(1, job["points"] + 1)]
     while due:
@@ -71,7 +69,7 @@ def main(job: dict[str, Any]) -> None:
             torch.from_numpy(p.astype(np.int64)) for p in streams.chunk(n % streams.chunks)
         )
         for group in optimizer.param_groups:
-            group["lr"] = c.learning_rate * (1 + math.cos(math.pi * min(1.0, spent / budget))) / 2
+            group["lr"] = c.peak_lr * (1 + math.cos(math.pi * min(1.0, spent / budget))) / 2
         logits, after = model(ids, state)
         loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
         optimizer.zero_grad(set_to_none=True)

@@ -30,7 +30,7 @@ from benchmarks.tables import keep, markdown, number, show
 from charrnn.models import CharRNN, NetworkConfig
 
 STEP = Contestant("charrnn", "step_charrnn", has_workers=True)
-NETWORKS = {1: 50e-6, 10: 20e-6, 100: 5e-6}
+LANGUAGE_MODEL_CELLS = {1: 50e-6, 10: 20e-6, 100: 5e-6}
 """Bandwidths in Gbit/s, and the latency of a message in seconds assumed for each."""
 RANKS = (2, 4, 8, 16)
 
@@ -57,7 +57,7 @@ class Step:
     def summing(self, ranks: int, gigabits: float) -> float:
         """Seconds of an all-reduce over `ranks` ranks at `gigabits` Gbit/s."""
         share = 2 * (ranks - 1) / ranks * self.bytes
-        return share / (gigabits * 1e9 / 8) + 2 * (ranks - 1) * NETWORKS[int(gigabits)]
+        return share / (gigabits * 1e9 / 8) + 2 * (ranks - 1) * LANGUAGE_MODEL_CELLS[int(gigabits)]
 
     def gain(self, ranks: int, gigabits: float) -> float:
         """The speed-up of `ranks` ranks on the same batch, T(1) / T(p)."""
@@ -68,7 +68,7 @@ class Step:
         """The bandwidth in Gbit/s above which two ranks are faster than one, with a latency of
         20 microseconds; infinity if there is none.
         """
-        saved = self.all_lanes - self.alone(self.shape.batch / 2) - 2 * NETWORKS[10]
+        saved = self.all_lanes - self.alone(self.shape.batch / 2) - 2 * LANGUAGE_MODEL_CELLS[10]
         return 8e-9 * self.bytes / saved if self.shape.batch > 1 and saved > 0 else inf
 
     def efficiency(self, ranks: int, gigabits: float) -> float:
@@ -91,7 +91,7 @@ def measure(shape: Shape, workers: int, rounds: int, seconds: float) -> Step:
     }
     times = {name: min(f["low"] for f in each) for name, each in interleaved(jobs, rounds).items()}
     config = NetworkConfig(shape.symbols, shape.cell, shape.hidden, shape.layers)
-    size = CharRNN.initialised(config, np.random.default_rng(1)).num_parameters
+    size = CharRNN.initialized(config, np.random.default_rng(1)).num_parameters
     return Step(shape, 4 * size, times["all"], times["few"])
 
 
@@ -121,7 +121,7 @@ def table_of_gains(steps: list[Step]) -> str:
     lines = []
     for step in steps:
         possible = range(1, step.shape.batch + 1)
-        for gigabits in NETWORKS:
+        for gigabits in LANGUAGE_MODEL_CELLS:
             gains = {p: step.gain(p, gigabits) for p in possible}
             best = max(possible, key=gains.__getitem__)
             shown = [f"{gains[p]:.2f}" if p in gains else "" for p in RANKS]
@@ -132,7 +132,7 @@ def table_of_gains(steps: list[Step]) -> str:
 
 def table_of_batches(steps: list[Step]) -> str:
     """Efficiency when every rank has a whole batch."""
-    pairs = [(p, g) for g in NETWORKS for p in (2, 16)]
+    pairs = [(p, g) for g in LANGUAGE_MODEL_CELLS for p in (2, 16)]
     heads = [f"{p} ranks, {g} Gbit/s" for p, g in pairs]
     lines = [[*row(s.shape), *(f"{s.efficiency(p, g):.0%}" for p, g in pairs)] for s in steps]
     return markdown(["Network", "Batch", "Length", *heads], lines)

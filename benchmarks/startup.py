@@ -55,8 +55,8 @@ def commands(checkpoint: Path) -> dict[str, list[str]]:
 def untrained(path: Path) -> None:
     """Save a checkpoint of an untrained network of the default size."""
     vocabulary = Vocabulary([10, *range(32, 96)])
-    shape = resolve_for_length(LanguageModelConfig(), 1_000_000).network(len(vocabulary))
-    save(Checkpoint(CharRNN.initialised(shape, np.random.default_rng(1)), vocabulary), path)
+    shape = resolve_for_length(LanguageModelConfig(), 1_000_000).network_config(len(vocabulary))
+    save(Checkpoint(CharRNN.initialized(shape, np.random.default_rng(1)), vocabulary), path)
 
 
 def timer(arguments: list[str]) -> Callable[[], float]:

@@ -22,7 +22,7 @@ VARIANTS = {"": 1, "unroll 5": 5}
 
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:
     """One whole step. JAX has read its number of threads from the environment."""
-    params = initialised(shape)
+    params = initialized(shape)
     # The call donates its buffers, so no two arguments may share one.
     moments = tuple(jax.tree.map(jnp.zeros_like, params) for _ in range(2))
     state = start(shape)
@@ -44,7 +44,7 @@ def build(shape: Shape, setting: Setting) -> Callable[[], float]:
     return step
 
 
-def initialised(shape: Shape) -> Tree:
+def initialized(shape: Shape) -> Tree:
     """Random parameters, with the names of charrnn's equations."""
     rng = np.random.default_rng(1)
     wide, bound = GATES[shape.cell] * shape.hidden, shape.hidden**-0.5

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.shapes import GATES, Setting, Shape
-from charrnn.nn.functional import product
+from charrnn.nn.functional import make_matmul
 from charrnn.nn.params import Params
 from charrnn.training.parallel.workers import ProcessWorker, ThreadWorker
 
@@ -73,7 +73,7 @@ def build(shape: Shape, setting: Setting) -> Callable[[], float]:
 def callable_of(a: Array, b: Array, out: Array) -> Callable[[], object]:
     """A function that computes the product in the same way as charrnn."""
     if a.flags.c_contiguous and b.flags.c_contiguous:
-        return partial(product(b, out), a)
+        return partial(make_matmul(b, out), a)
     return partial(np.matmul, a, b, out)
 
 

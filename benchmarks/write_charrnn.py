@@ -14,7 +14,7 @@ from charrnn.models import CharRNN, NetworkConfig
 def build(shape: Shape, setting: Setting) -> Callable[[], float]:
     """Sample `shape.batch` streams of `shape.seq` symbols in parallel."""
     config = NetworkConfig(shape.symbols, shape.cell, shape.hidden, shape.layers)
-    model = CharRNN.initialised(config, np.random.default_rng(1))
+    model = CharRNN.initialized(config, np.random.default_rng(1))
     rngs = [np.random.default_rng(n) for n in range(shape.batch)]
     first = np.zeros(1, np.uint8)
 

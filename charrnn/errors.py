@@ -29,7 +29,7 @@ class ProcessGroupError(CharRNNError):
 
 
 class DivergedError(CharRNNError):
-    """Training blew up and lowering the learning rate did not help."""
+    """Training diverged in spite of lower learning rates, or dynamic evaluation diverged."""
 
 
 class GradientError(CharRNNError):

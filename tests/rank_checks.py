@@ -60,7 +60,7 @@ def sums_are_right_for_any_length_and_notes_are_exact() -> None:
 
 def the_gradient_equals_that_of_one_process() -> None:
     group, rng = init_group(), np.random.default_rng(3)
-    model = CharRNN.initialised(NetworkConfig(7, "lstm", 6, 2), rng, np.float64)
+    model = CharRNN.initialized(NetworkConfig(7, "lstm", 6, 2), rng, np.float64)
     ids, targets = rng.integers(0, 7, (2, 9, 8))
     start = tuple(rng.standard_normal(s.shape) for s in model.initial_state(8))
     alone, shared = model.params.zeros_like(), model.params.zeros_like()

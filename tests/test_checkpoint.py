@@ -25,7 +25,7 @@ Saved = tuple[Path, CharRNN, Vocabulary]
 @pytest.fixture
 def saved(tmp_path: Path, rng: np.random.Generator) -> Saved:
     vocabulary = Vocabulary.of("春眠不觉晓🌸\0")
-    model = CharRNN.initialised(NetworkConfig(len(vocabulary), "lstm", 5, 2), rng)
+    model = CharRNN.initialized(NetworkConfig(len(vocabulary), "lstm", 5, 2), rng)
     path = tmp_path / "运行" / "best.npz"
     checkpoint.save(
         Checkpoint(model, vocabulary, RunRecord(position=Position(7)), {"m": np.arange(3.0)}), path

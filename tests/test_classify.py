@@ -50,7 +50,7 @@ def model_of(
     rng: np.random.Generator, cell: str = "gru", dtype: DTypeLike = np.float64, **fields: Any
 ) -> Classifier:
     config = ClassifierConfig(V, cell, 4, classes=CLASSES, **({"layers": 1} | fields))
-    model = Classifier.initialised(config, rng, dtype)
+    model = Classifier.initialized(config, rng, dtype)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters).astype(dtype)
     return model
 
@@ -305,7 +305,7 @@ def test_load_returns_the_kind_of_model_that_the_file_holds(
     tmp_path: Path, rng: np.random.Generator
 ) -> None:
     classifier = saved(tmp_path).path
-    network = CharRNN.initialised(NetworkConfig(3, "gru", 4, 1), rng)
+    network = CharRNN.initialized(NetworkConfig(3, "gru", 4, 1), rng)
     checkpoint.save(Checkpoint(network, Vocabulary.of("abc")), tmp_path / "lm" / "best.npz")
     assert isinstance(charrnn.load(classifier), TextClassifier)
     assert isinstance(charrnn.load(tmp_path / "lm"), TextModel)
@@ -325,7 +325,7 @@ def test_find_checkpoint_returns_the_newest_run_of_a_task(
     with pytest.raises(CheckpointError, match="no run with --task classify"):
         find_checkpoint(None, runs, ["classify"])
     run = saved(runs)
-    network = CharRNN.initialised(NetworkConfig(3, "gru", 4, 1), rng)
+    network = CharRNN.initialized(NetworkConfig(3, "gru", 4, 1), rng)
     lm = Run(runs / "lm")
     checkpoint.save(Checkpoint(network, Vocabulary.of("abc")), lm.best)
     assert find_checkpoint(None, runs, ["classify"]) == run.best

@@ -326,7 +326,7 @@ def test_perfect_and_absent_classes_are_shown(
 
 def test_a_damaged_classifier_is_reported(folder: Path, rng: np.random.Generator) -> None:
     config = ClassifierConfig(4, "gru", 3, 1, classes=("a", "b"))
-    model = Classifier.initialised(config, rng)
+    model = Classifier.initialized(config, rng)
     path = folder / "odd" / "best.npz"
     checkpoint.save(Checkpoint(model, Vocabulary.of("ab")), path)
     done = charrnn(folder, "classify", "odd", "a")

@@ -25,15 +25,15 @@ ratios = st.floats(1e-6, 1e6)
 def test_dropout_grows_with_epochs_and_network_size(
     n: int, parameters_per_character: float, e: float, further: float
 ) -> None:
-    here = defaults.dropout(parameters_per_character, n, e)
+    here = defaults.default_dropout(parameters_per_character, n, e)
     assert (
         0
         <= here
-        <= defaults.dropout(parameters_per_character, n, e + further)
-        <= defaults.dropout(parameters_per_character, n, None)
+        <= defaults.default_dropout(parameters_per_character, n, e + further)
+        <= defaults.default_dropout(parameters_per_character, n, None)
         < 1
     )
-    assert here <= defaults.dropout(2 * parameters_per_character, n, e)
+    assert here <= defaults.default_dropout(2 * parameters_per_character, n, e)
 
 
 @given(n=lengths, minutes=budgets, extra=budgets, layers=st.integers(1, 4))
@@ -66,17 +66,17 @@ def test_an_explicit_width_or_depth_is_kept(minutes: float, width: int, layers: 
 
 @given(n=lengths)
 def test_the_default_budget_is_between_2_and_40_epochs(n: int) -> None:
-    assert 2 <= defaults.epochs(n) <= 40
-    assert defaults.epochs(n) * n <= max(30e6, 2 * n)
+    assert 2 <= defaults.default_epochs(n) <= 40
+    assert defaults.default_epochs(n) * n <= max(30e6, 2 * n)
 
 
 @given(parameters_per_character=ratios, updates=st.floats(1, 10**6), rate=st.floats(1e-5, 1))
 def test_weight_decay_per_epoch_is_independent_of_text_length_and_learning_rate(
     parameters_per_character: float, updates: float, rate: float
 ) -> None:
-    decay = defaults.weight_decay(parameters_per_character, updates, rate)
+    decay = defaults.default_weight_decay(parameters_per_character, updates, rate)
     assert 0 <= decay * rate <= 0.004 + 1e-4 * rate
-    assert defaults.weight_decay(2 * parameters_per_character, updates, rate) >= decay
+    assert defaults.default_weight_decay(2 * parameters_per_character, updates, rate) >= decay
     if 0.01 < decay < 1 and decay * rate < 0.0039:
         assert 1 / 12.6 <= decay * rate * updates <= 1 / 2.4
 
@@ -101,7 +101,7 @@ def test_explicit_options_are_kept_and_resolving_is_idempotent(n: int, epochs: f
 )
 def test_every_budget_resolves_to_a_network(budget: dict[str, Any], units: set[str]) -> None:
     resolved = defaults.resolve_for_length(LanguageModelConfig(**budget), 1_000_000)
-    assert resolved.network(65).hidden == resolved.hidden
+    assert resolved.network_config(65).hidden == resolved.hidden
     assert set(resolved.budgets) == units
 
 
@@ -109,7 +109,7 @@ def test_every_budget_resolves_to_a_network(budget: dict[str, Any], units: set[s
 def test_ample_time_exceeds_the_best_number_of_epochs_by_half_at_most(n: int) -> None:
     epochs = defaults.resolve_for_length(LanguageModelConfig(minutes=1e9), n).epochs
     assert epochs
-    assert 1 <= epochs / defaults.passes(n) <= 1.5
+    assert 1 <= epochs / defaults.best_epochs(n) <= 1.5
 
 
 def test_defaults_depend_on_the_length_of_the_training_split() -> None:
@@ -128,13 +128,13 @@ def test_defaults_depend_on_the_length_of_the_training_split() -> None:
 def test_wide_networks_get_a_lower_default_learning_rate(hidden: int, optimizer: str) -> None:
     usual = defaults.resolve_for_length(
         LanguageModelConfig(hidden=1, optimizer=optimizer), 1000
-    ).learning_rate
+    ).peak_lr
     wide = defaults.resolve_for_length(
         LanguageModelConfig(hidden=hidden, optimizer=optimizer), 1000
     )
-    assert wide.learning_rate == wide.lr == usual * min(1, math.sqrt(384 / hidden))
+    assert wide.peak_lr == wide.lr == usual * min(1, math.sqrt(384 / hidden))
     assert (
-        defaults.resolve_for_length(LanguageModelConfig(hidden=hidden, lr=0.01), 1000).learning_rate
+        defaults.resolve_for_length(LanguageModelConfig(hidden=hidden, lr=0.01), 1000).peak_lr
         == 0.01
     )
 

@@ -22,13 +22,13 @@ V = len(LETTERS)
 
 def network(cell: str = "gru", seed: int = 0, layers: int = 1, vocab_size: int = V) -> CharRNN:
     rng = np.random.default_rng(seed)
-    model = CharRNN.initialised(NetworkConfig(vocab_size, cell, 6, layers), rng, np.float64)
+    model = CharRNN.initialized(NetworkConfig(vocab_size, cell, 6, layers), rng, np.float64)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
     return model
 
 
 def mixed() -> Ensemble:
-    counts = NGram.counted(np.random.default_rng(2).integers(0, V, 500), V, 3)
+    counts = NGram.fit(np.random.default_rng(2).integers(0, V, 500), V, 3)
     return Ensemble([network("lstm", 1, 2), counts, network("gru", 3)])
 
 

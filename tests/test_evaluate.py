@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import DTypeLike
 
 from charrnn.language.evaluate import Loss, evaluate, surprisal
-from charrnn.models import NETWORKS, CharRNN, NetworkConfig
+from charrnn.models import LANGUAGE_MODEL_CELLS, CharRNN, NetworkConfig
 from charrnn.nn.params import Array, Ids, State
 
 V = 9
@@ -20,7 +20,7 @@ def network(
     cell: str, dtype: DTypeLike = np.float64, spread: float = 0.5, layers: int = 2
 ) -> CharRNN:
     rng = np.random.default_rng(3)
-    model = CharRNN.initialised(NetworkConfig(V, cell, 8, layers), rng, dtype)
+    model = CharRNN.initialized(NetworkConfig(V, cell, 8, layers), rng, dtype)
     model.params.flat += (spread * rng.standard_normal(model.num_parameters)).astype(dtype)
     if cell == "relu":  # relu diverges where the other cells saturate
         for layer in range(layers):
@@ -38,7 +38,7 @@ def one_by_one(model: CharRNN, ids: Ids) -> Array:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", NETWORKS)
+@pytest.mark.parametrize("cell", LANGUAGE_MODEL_CELLS)
 def test_surprisal_does_not_depend_on_streams_or_chunks(
     cell: str, rng: np.random.Generator
 ) -> None:
@@ -67,7 +67,7 @@ def test_single_precision_agrees_to_a_millionth(rng: np.random.Generator) -> Non
         assert loss.nats_per_char == pytest.approx(exact, abs=2e-6)
 
 
-@pytest.mark.parametrize("cell", NETWORKS)
+@pytest.mark.parametrize("cell", LANGUAGE_MODEL_CELLS)
 def test_reading_in_chunks_equals_reading_whole(cell: str, rng: np.random.Generator) -> None:
     model, ids = network(cell), rng.integers(0, V, (30, 4))
     whole, end = model.read(ids, model.initial_state(4))
@@ -78,7 +78,7 @@ def test_reading_in_chunks_equals_reading_whole(cell: str, rng: np.random.Genera
         np.testing.assert_allclose(a, b, atol=1e-12)
 
 
-@pytest.mark.parametrize("cell", NETWORKS)
+@pytest.mark.parametrize("cell", LANGUAGE_MODEL_CELLS)
 @given(at=st.integers(0, 19), data=st.data())
 @settings(max_examples=15)
 def test_predictions_do_not_depend_on_later_symbols(
@@ -108,7 +108,7 @@ def test_the_three_units_are_the_same_loss() -> None:
     assert set(loss.to_json()) == {"nats_per_char", "bits_per_char", "perplexity", "chars"}
 
 
-@pytest.mark.parametrize("cell", NETWORKS)
+@pytest.mark.parametrize("cell", LANGUAGE_MODEL_CELLS)
 def test_surprisal_does_not_depend_on_segments(cell: str, rng: np.random.Generator) -> None:
     model, ids = network(cell), rng.integers(0, V, 1500)
     expected = one_by_one(model, ids)

@@ -31,14 +31,14 @@ CHINESE = "床前看月光，疑是地上霜。举头望明月，低头思故乡
 
 def save_ngram(path: Path, text: str, order: int) -> None:
     vocabulary = Vocabulary.of(text)
-    model = NGram.counted(vocabulary.encode(text), len(vocabulary), order)
+    model = NGram.fit(vocabulary.encode(text), len(vocabulary), order)
     checkpoint.save(Checkpoint(model, vocabulary), path / "best.npz")
 
 
 def save_masked_model(path: Path, text: str) -> None:
     vocabulary = Vocabulary.of(text)
     config = NetworkConfig(len(vocabulary), "gru", 8, 1)
-    model = MaskedLanguageModel.initialised(config, np.random.default_rng(1))
+    model = MaskedLanguageModel.initialized(config, np.random.default_rng(1))
     record = RunRecord(config={"task": "fill", "mask": 0.2})
     checkpoint.save(Checkpoint(model, vocabulary, record), path / "best.npz")
 

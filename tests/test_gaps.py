@@ -85,7 +85,7 @@ def test_all_gaps_are_filled_and_nothing_else_changes(ids: Ids) -> None:
 def test_measure_scores_the_predictions_of_hidden_symbols(
     rng: np.random.Generator,
 ) -> None:
-    model = MaskedLanguageModel.initialised(NetworkConfig(V, "gru", 5, 1), rng, np.float64)
+    model = MaskedLanguageModel.initialized(NetworkConfig(V, "gru", 5, 1), rng, np.float64)
     ids = rng.integers(0, V, 90)
     places = masked_in_text(90, 0.2, 7)
     log_p = model.predict(mask(ids, places, V)[:, None])
@@ -98,13 +98,13 @@ def test_measure_scores_the_predictions_of_hidden_symbols(
 
 def networks(seed: int) -> CharRNN:
     rng = np.random.default_rng(seed)
-    model = CharRNN.initialised(NetworkConfig(V, "rnn", 4, 1), rng, np.float64)
+    model = CharRNN.initialized(NetworkConfig(V, "rnn", 4, 1), rng, np.float64)
     model.params.flat += rng.standard_normal(model.num_parameters)
     return model
 
 
 def counted(seed: int) -> NGram:
-    return NGram.counted(np.random.default_rng(seed).integers(0, V, 60), V, 3)
+    return NGram.fit(np.random.default_rng(seed).integers(0, V, 60), V, 3)
 
 
 models = st.one_of(st.builds(networks, st.integers(0, 99)), st.builds(counted, st.integers(0, 99)))
@@ -137,7 +137,7 @@ def test_a_single_gap_is_filled_by_the_rule_of_bayes(
 @settings(max_examples=25)
 @given(models, st.sets(st.integers(0, 11), min_size=2, max_size=3), st.integers(0, 9))
 def test_several_gaps_are_filled_jointly(model: LanguageModel, places: set[int], seed: int) -> None:
-    """The beam is wide enough to be exact: each gap is marginalised over the later ones."""
+    """The beam is wide enough to be exact: each gap is marginalized over the later ones."""
     gaps = sorted(places)
     ids = np.random.default_rng(seed).integers(0, V, 12)
     holed = ids.copy()
@@ -188,7 +188,7 @@ def verse_filler(
 ) -> TextFiller:
     vocabulary = Vocabulary(Vocabulary((), unit).to_code_points(text).tolist(), unit, unknown)
     ids = vocabulary.encode(text)
-    return TextFiller(NGram.counted(ids, len(vocabulary), 5), vocabulary)
+    return TextFiller(NGram.fit(ids, len(vocabulary), 5), vocabulary)
 
 
 def test_a_filler_says_what_it_is() -> None:
@@ -239,7 +239,7 @@ def test_with_a_byte_vocabulary_each_byte_is_a_gap() -> None:
 def word_filler(text: str) -> TextFiller:
     vocabulary = Words.of(text)
     ids = vocabulary.encode(text)
-    return TextFiller(NGram.counted(ids, len(vocabulary), 4), vocabulary)
+    return TextFiller(NGram.fit(ids, len(vocabulary), 4), vocabulary)
 
 
 def test_with_a_word_vocabulary_a_gap_is_a_word_and_the_space_before_it() -> None:
@@ -256,7 +256,7 @@ def test_the_loss_of_hidden_words_is_over_their_characters(rng: np.random.Genera
     text = "The king, my lord, is dead.\n" * 30
     vocabulary = Words.of(text)
     ids = vocabulary.encode(text)
-    model = MaskedLanguageModel.initialised(NetworkConfig(len(vocabulary), "gru", 4, 1), rng)
+    model = MaskedLanguageModel.initialized(NetworkConfig(len(vocabulary), "gru", 4, 1), rng)
     hidden = ids[masked_in_text(len(ids), 0.15)]
     by_word = evaluate_masked(model, ids, 0.15)
     by_char = evaluate_masked(model, ids, 0.15, 0, vocabulary)

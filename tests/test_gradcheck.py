@@ -8,7 +8,7 @@ import pytest
 
 from charrnn.cli import run
 from charrnn.diagnostics.gradcheck import NumericComparison, check_network
-from charrnn.models import NETWORKS, NetworkConfig
+from charrnn.models import LANGUAGE_MODEL_CELLS, NetworkConfig
 from charrnn.nn.cells import CELLS, Cell
 from charrnn.nn.cells.base import Cache, Step
 from charrnn.nn.cells.elman import Elman
@@ -84,7 +84,7 @@ def test_every_registered_cell_agrees(capsys: pytest.CaptureFixture[str]) -> Non
     code, out, err = gradcheck(capsys, "--json", "--layers", "2", "--hidden", "4", "--seq", "6")
     data = json.loads(out)
     assert (code, err, data["agree"]) == (0, "", True)
-    assert [cell["cell"] for cell in data["cells"]] == list(NETWORKS)
+    assert [cell["cell"] for cell in data["cells"]] == list(LANGUAGE_MODEL_CELLS)
     for cell in data["cells"]:
         names = [g["of"] for g in cell["gradients"]]
         top = "out.W" if cell["cell"] in JORDAN else "1.W"

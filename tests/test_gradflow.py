@@ -26,7 +26,7 @@ T, B, V, H = 6, 3, 5, 4
 def network(
     cell: str, rng: np.random.Generator, layers: int = 1, hidden: int = H, spread: float = 0.3
 ) -> CharRNN:
-    model = CharRNN.initialised(NetworkConfig(V, cell, hidden, layers), rng, np.float64)
+    model = CharRNN.initialized(NetworkConfig(V, cell, hidden, layers), rng, np.float64)
     model.params.flat += spread * rng.standard_normal(model.num_parameters)
     return model
 
@@ -75,7 +75,7 @@ def test_norms_match_finite_differences_of_the_state(
 
 
 def test_the_model_is_unchanged_and_read_in_double_precision(rng: np.random.Generator) -> None:
-    model = CharRNN.initialised(NetworkConfig(V, "lstm", H, 2), rng)
+    model = CharRNN.initialized(NetworkConfig(V, "lstm", H, 2), rng)
     before = model.params.flat.copy()
     ids, targets = rng.integers(0, V, (T, B)), rng.integers(0, V, B)
     flow = gradient_flow(model, ids, targets)
@@ -87,7 +87,7 @@ def test_an_orthogonal_recurrence_keeps_the_norm_and_three_times_it_explodes(
     rng: np.random.Generator,
 ) -> None:
     """With small weights tanh is linear, and an orthogonal U keeps every norm."""
-    model = CharRNN.initialised(NetworkConfig(V, "rnn", 24, 1), rng, np.float64)
+    model = CharRNN.initialized(NetworkConfig(V, "rnn", 24, 1), rng, np.float64)
     model.params["0.W"][...] *= 1e-8
     ids, targets = windows(rng.integers(0, V, 500), 40, 20)
     constant = gradient_flow(model, ids, targets)
@@ -191,14 +191,14 @@ def test_a_trained_run_is_measured_beside_a_fresh_network(
 def test_an_exploding_gradient_is_reported(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh = CharRNN.initialised
+    fresh = CharRNN.initialized
 
     def steep(*arguments: Any) -> CharRNN:
         model = fresh(*arguments)
         model.params["0.U"][...] *= 3
         return model
 
-    monkeypatch.setattr(CharRNN, "initialised", steep)
+    monkeypatch.setattr(CharRNN, "initialized", steep)
     _, out, _ = gradflow(capsys, "--cells", "rnn", "--hidden", "32")
     assert re.search(r"rnn 1x32 +no: grows 1000-fold in \d+ steps", out)
     _, out, _ = gradflow(capsys, "--cells", "rnn", "--hidden", "32", "--json")

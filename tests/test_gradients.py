@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from charrnn.diagnostics.gradcheck import NumericComparison, check_layer
-from charrnn.models import NETWORKS, CharRNN, NetworkConfig
+from charrnn.models import LANGUAGE_MODEL_CELLS, CharRNN, NetworkConfig
 from charrnn.nn.cells import CELLS
-from charrnn.nn.functional import add_rows_at, one_hot
+from charrnn.nn.functional import add_rows_at, dropout_mask, one_hot
 from charrnn.nn.layers import (
     JORDAN,
     Bidirectional,
@@ -14,13 +14,12 @@ from charrnn.nn.layers import (
     Dense,
     Dropout,
     LastStep,
+    MaskedSteps,
     Recurrent,
     Residual,
-    Select,
     Sequential,
     Stateless,
 )
-from charrnn.nn.layers.base import dropout_mask
 from charrnn.nn.params import Array, Params
 
 T, B, V, H = 7, 3, 5, 4
@@ -40,7 +39,8 @@ def assert_agree(agreements: dict[str, NumericComparison]) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_of_a_recurrent_layer(cell: str, kind: str, rng: np.random.Generator) -> None:
     found = check_layer(Recurrent(CELLS[cell], V, H), inputs(kind, rng), rng)
-    assert {"W", "b", "state"} | ({"U"} if CELLS[cell].recurrent else set()) <= set(found)
+    recurrent = {"U"} if CELLS[cell].has_recurrent_weights else set()
+    assert {"W", "b", "state"} | recurrent <= set(found)
     assert ("x" in found) == (kind == "dense")
     assert_agree(found)
 
@@ -91,7 +91,7 @@ def test_gradients_of_a_dense_layer_that_carries_its_input(rng: np.random.Genera
 
 def test_a_carried_input_predicts_the_newest_output(rng: np.random.Generator) -> None:
     layer = Dense(V, H, carry=True)
-    p, x = Params.initialised(layer.specs(), rng, np.float64), inputs("dense", rng)
+    p, x = Params.initialized(layer.specs(), rng, np.float64), inputs("dense", rng)
     y, state, _ = layer.forward(p, x, layer.initial_state(B, np.float64))
     np.testing.assert_allclose(layer.predict(p, state), y[-1], atol=1e-14)
 
@@ -119,9 +119,9 @@ def test_gradients_of_the_last_steps_of_padded_sequences(rng: np.random.Generato
 def test_gradients_of_selected_steps(rng: np.random.Generator) -> None:
     """In the order of the streams and, within a stream, of time."""
     x, ids = inputs("dense", rng), rng.integers(0, 3, (T, B))
-    stack = Sequential({"select": Select(V, 2), "out": Dense(V, H)})
+    stack = Sequential({"select": MaskedSteps(V, 2), "out": Dense(V, H)})
     assert_agree(check_layer(stack, x, rng, context=Context(ids=ids)))
-    y, _, _ = Select(V, 2).forward(Params({}, np.zeros(0)), x, (), Context(ids=ids))
+    y, _, _ = MaskedSteps(V, 2).forward(Params({}, np.zeros(0)), x, (), Context(ids=ids))
     wanted = [x[t, n] for n in range(B) for t in range(T) if ids[t, n] == 2]
     np.testing.assert_array_equal(y[0], wanted)
 
@@ -140,12 +140,12 @@ def test_gradients_of_a_single_step(cell: str, rng: np.random.Generator) -> None
 
 
 @pytest.mark.parametrize(("layers", "residual"), [(1, False), (2, False), (3, True)])
-@pytest.mark.parametrize("cell", NETWORKS)
+@pytest.mark.parametrize("cell", LANGUAGE_MODEL_CELLS)
 def test_loss_and_gradient_of_a_language_model(
     cell: str, layers: int, residual: bool, rng: np.random.Generator
 ) -> None:
     config = NetworkConfig(V, cell, H, layers, dropout=0.3, residual=residual)
-    model = CharRNN.initialised(config, rng, np.float64)
+    model = CharRNN.initialized(config, rng, np.float64)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
     ids, targets = rng.integers(0, V, (2, T, B))
     state = tuple(rng.standard_normal(s.shape) for s in model.initial_state(B))
@@ -161,12 +161,12 @@ def test_loss_and_gradient_of_a_language_model(
     np.testing.assert_allclose(grads.flat @ direction, numeric, rtol=1e-6)
 
 
-@pytest.mark.parametrize("cell", NETWORKS)
+@pytest.mark.parametrize("cell", LANGUAGE_MODEL_CELLS)
 def test_a_network_passes_the_gradient_of_its_state_back_through_chunks(
     cell: str, rng: np.random.Generator
 ) -> None:
     """Two chunks with the gradient of the state handed back are one chunk of the whole text."""
-    model = CharRNN.initialised(NetworkConfig(V, cell, H, 2), rng, np.float64)
+    model = CharRNN.initialized(NetworkConfig(V, cell, H, 2), rng, np.float64)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
     ids, start = rng.integers(0, V, (T, B)), model.initial_state(B)
     whole, halves = model.params.zeros_like(), model.params.zeros_like()
@@ -196,7 +196,7 @@ def test_row_gradients_of_a_large_vocabulary(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_backward_adds_to_the_gradients(cell: str, rng: np.random.Generator) -> None:
     layer = Recurrent(CELLS[cell], V, H)
-    params = Params.initialised(layer.specs(), rng, np.float64)
+    params = Params.initialized(layer.specs(), rng, np.float64)
     x, start = inputs("dense", rng), layer.initial_state(B, np.float64)
     dy = rng.standard_normal((T, B, H))
 
@@ -212,7 +212,7 @@ def test_backward_adds_to_the_gradients(cell: str, rng: np.random.Generator) -> 
 
 
 def test_the_forget_bias_starts_at_one(rng: np.random.Generator) -> None:
-    b = CharRNN.initialised(NetworkConfig(V, "lstm", H, 1), rng).params["0.b"]
+    b = CharRNN.initialized(NetworkConfig(V, "lstm", H, 1), rng).params["0.b"]
     assert b.tolist() == [0] * H + [1] * H + [0] * 2 * H
 
 
@@ -230,7 +230,7 @@ def test_weight_dropout_has_one_mask_per_chunk_and_none_outside_training(
     cell: str, rng: np.random.Generator
 ) -> None:
     layer = Recurrent(CELLS[cell], V, H, weight_dropout=0.5)
-    p = Params.initialised(layer.specs(), rng, np.float64)
+    p = Params.initialized(layer.specs(), rng, np.float64)
     x, state = rng.standard_normal((T, B, V)), layer.initial_state(B, np.float64)
     whole = Params(p.shapes, p.flat.copy())
     whole["U"][...] *= dropout_mask(np.random.default_rng(5), p["U"].shape, 0.5, np.float64)
@@ -241,7 +241,7 @@ def test_weight_dropout_has_one_mask_per_chunk_and_none_outside_training(
 
 
 def test_dropout_is_off_outside_training(rng: np.random.Generator) -> None:
-    model = CharRNN.initialised(NetworkConfig(V, "gru", 8, 2, dropout=0.5), rng, np.float64)
+    model = CharRNN.initialized(NetworkConfig(V, "gru", 8, 2, dropout=0.5), rng, np.float64)
     ids, state = rng.integers(0, V, (T, B)), model.initial_state(B)
     losses = [
         model.loss_and_gradient(ids, ids, state, model.params.zeros_like(), generator)[0]
@@ -256,7 +256,7 @@ def test_padding_does_not_change_the_outputs_of_a_bidirectional_layer(
     cell: str, rng: np.random.Generator
 ) -> None:
     layer = Bidirectional(Recurrent(CELLS[cell], V, H), Recurrent(CELLS[cell], V, H))
-    params = Params.initialised(layer.specs(), rng, np.float64)
+    params = Params.initialized(layer.specs(), rng, np.float64)
     x, lengths = inputs("dense", rng), np.array([T, 2, 4])
     context = Context(lengths=lengths)
     y, _, _ = layer.forward(params, x, layer.initial_state(B, np.float64), context)

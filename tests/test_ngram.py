@@ -91,7 +91,7 @@ def after(model: NGram, past: Sequence[int] | Ids) -> Array:
 @given(texts, orders, pasts)
 @settings(max_examples=150)
 def test_probabilities_match_the_definition(text: list[int], order: int, past: list[int]) -> None:
-    model, reference = NGram.counted(np.array(text), V, order), Reference(text, V, order)
+    model, reference = NGram.fit(np.array(text), V, order), Reference(text, V, order)
     expected = [reference.p(past, w) for w in range(V)]
     np.testing.assert_allclose(after(model, past), expected, rtol=1e-10)
 
@@ -99,7 +99,7 @@ def test_probabilities_match_the_definition(text: list[int], order: int, past: l
 @pytest.mark.parametrize("order", range(1, 7))
 def test_probabilities_at_the_beginning_use_the_symbols_read(order: int) -> None:
     text = [0, 1, 2, 0, 1, 1, 2, 2, 2, 1, 0, 2, 1, 2]
-    model, reference = NGram.counted(np.array(text), 3, order), Reference(text, 3, order)
+    model, reference = NGram.fit(np.array(text), 3, order), Reference(text, 3, order)
     for past in ([], [0], [1], [2], [1, 2], [2, 0]):
         expected = [reference.p(past, w) for w in range(3)]
         np.testing.assert_allclose(after(model, past), expected, rtol=1e-10)
@@ -109,7 +109,7 @@ def test_probabilities_at_the_beginning_use_the_symbols_read(order: int) -> None
 def test_probabilities_are_positive_and_sum_to_one(
     text: list[int], order: int, past: list[int]
 ) -> None:
-    p = after(NGram.counted(np.array(text), V, order), past)
+    p = after(NGram.fit(np.array(text), V, order), past)
     assert p.sum() == pytest.approx(1, abs=1e-12)
     assert p.min() > 0
 
@@ -117,7 +117,7 @@ def test_probabilities_are_positive_and_sum_to_one(
 @given(texts, orders)
 @settings(max_examples=40)
 def test_the_loss_of_a_text_matches_the_definition(text: list[int], order: int) -> None:
-    model, reference = NGram.counted(np.array(text), V, order), Reference(text, V, order)
+    model, reference = NGram.fit(np.array(text), V, order), Reference(text, V, order)
     test_text = [*text[len(text) // 2 :], V - 1, *text[:7]]
     expected = -np.mean([math.log(reference.p(test_text[:t], w)) for t, w in enumerate(test_text)])
     assert evaluate(model, np.array(test_text)).nats_per_char == pytest.approx(expected, rel=1e-10)
@@ -126,7 +126,7 @@ def test_the_loss_of_a_text_matches_the_definition(text: list[int], order: int) 
 @given(texts, orders)
 @settings(max_examples=40)
 def test_a_model_round_trips(text: list[int], order: int) -> None:
-    model = NGram.counted(np.array(text), V, order)
+    model = NGram.fit(np.array(text), V, order)
     restored = NGram.restore(json.loads(json.dumps(model.config_json())), model.arrays())
     assert restored.config == model.config
     for name in ("contexts", "grams", "counts"):
@@ -138,7 +138,7 @@ def verse() -> Counted:
     """A model of order 6, its vocabulary and a held-out text."""
     vocabulary = Vocabulary.of(VERSE)
     ids = vocabulary.encode(VERSE)
-    return NGram.counted(ids[:60000], len(vocabulary), 6), vocabulary, ids[60000:64001]
+    return NGram.fit(ids[:60000], len(vocabulary), 6), vocabulary, ids[60000:64001]
 
 
 @pytest.mark.slow
@@ -170,10 +170,10 @@ def test_reading_does_not_depend_on_batching_or_chunks(verse: Counted) -> None:
 
 
 def test_the_state_is_the_newest_symbols() -> None:
-    model = NGram.counted(np.array([0, 1, 2, 0, 1]), 3, 4)
+    model = NGram.fit(np.array([0, 1, 2, 0, 1]), 3, 4)
     _, state = model.read(np.array([[2], [1]], np.uint8), model.initial_state(1))
     assert state[0].tolist() == [[-1, 2, 1]]
-    assert [s.shape for s in NGram.counted(np.array([0, 1]), 2, 1).initial_state(3)] == [(3, 0)]
+    assert [s.shape for s in NGram.fit(np.array([0, 1]), 2, 1).initial_state(3)] == [(3, 0)]
 
 
 def test_integer_states_agree_only_if_equal() -> None:
@@ -186,7 +186,7 @@ def test_a_hundred_thousand_symbols_and_long_contexts_do_not_overflow(
 ) -> None:
     text = rng.integers(0, 100_000, 4000)
     text[2000:2050] = text[1000:1050]
-    model, reference = NGram.counted(text, 100_000, 12), Reference(text.tolist(), 100_000, 12)
+    model, reference = NGram.fit(text, 100_000, 12), Reference(text.tolist(), 100_000, 12)
     assert model.grams.max() > 1 << 32
     assert after(model, text[1000:1020]).argmax() == text[1020]
     past = text[1990:2012]
@@ -197,14 +197,14 @@ def test_a_hundred_thousand_symbols_and_long_contexts_do_not_overflow(
 
 def test_an_order_beyond_the_length_of_the_text_adds_no_parameters() -> None:
     short = np.array([0, 1, 1])
-    assert NGram.counted(short, 2, 12).num_parameters == NGram.counted(short, 2, 3).num_parameters
+    assert NGram.fit(short, 2, 12).num_parameters == NGram.fit(short, 2, 3).num_parameters
 
 
 def test_longer_contexts_predict_verse_better(verse: Counted) -> None:
     _, vocabulary, ids = verse
     text = vocabulary.encode(VERSE)[:60000]
     losses = [
-        evaluate(NGram.counted(text, len(vocabulary), n), ids).nats_per_char for n in (1, 2, 3, 4)
+        evaluate(NGram.fit(text, len(vocabulary), n), ids).nats_per_char for n in (1, 2, 3, 4)
     ]
     assert losses == sorted(losses, reverse=True)
     shares = np.bincount(ids, minlength=len(vocabulary)) / len(ids)
@@ -229,7 +229,7 @@ def test_samples_depend_only_on_their_seeds(verse: Counted) -> None:
 @pytest.fixture
 def stored(tmp_path: Path) -> tuple[Path, NGram]:
     vocabulary = Vocabulary.of("abr cd")
-    model = NGram.counted(vocabulary.encode("abracadabra dabra"), len(vocabulary), 4)
+    model = NGram.fit(vocabulary.encode("abracadabra dabra"), len(vocabulary), 4)
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "best.npz")
     return tmp_path / "best.npz", model
 

@@ -137,7 +137,7 @@ def test_sample_reports_what_is_copied(corpus: Path) -> None:
 
 
 def test_a_long_copy_is_abbreviated(corpus: Path) -> None:
-    model = Checkpoint(NGram.counted(np.arange(9), 9, 1), Vocabulary.of(VERSE))
+    model = Checkpoint(NGram.fit(np.arange(9), 9, 1), Vocabulary.of(VERSE))
     report = NoveltyReport(str(corpus / "poem.txt"), model, None)
     written = [[piece.encode()] for piece in ("#", VERSE[400:430], VERSE[430:700])]
     assert list(report.watch(iter(written), 1)) == written
@@ -149,7 +149,7 @@ def test_a_long_copy_is_abbreviated(corpus: Path) -> None:
 
 def test_words_are_compared_by_their_characters(corpus: Path) -> None:
     words = Words.of(VERSE[:20000])
-    model = Checkpoint(NGram.counted(np.arange(len(words)), len(words), 1), words)
+    model = Checkpoint(NGram.fit(np.arange(len(words)), len(words), 1), words)
     report = NoveltyReport(str(corpus / "poem.txt"), model, None)
     list(report.watch(iter([[VERSE[301:320].encode()], [b"#\xe2\x80\xa6"]]), 1))
     longest, copied = report.in_words()

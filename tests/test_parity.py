@@ -39,11 +39,11 @@ def test_outputs_and_gradients_equal_pytorchs(kind: str) -> None:
         return array
 
     cell = CELLS[kind.lower()]
-    x, count = golden("x"), len(cell.state)
+    x, count = golden("x"), len(cell.state_names)
     stack = Sequential(
         {"0": Recurrent(cell, x.shape[2], HIDDEN), "1": Recurrent(cell, HIDDEN, HIDDEN)}
     )
-    params = Params.initialised(stack.specs(), np.random.default_rng(0), np.float64)
+    params = Params.initialized(stack.specs(), np.random.default_rng(0), np.float64)
     for name, value in ours(golden, kind).items():
         params[name][...] = value
 

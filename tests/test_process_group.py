@@ -37,7 +37,7 @@ def fake_group(rank: int, size: int) -> ProcessGroup:
 @pytest.mark.slow
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(5, 40))
 def test_every_stream_is_read_by_exactly_one_worker(ranks: int, workers: int, batch: int) -> None:
-    model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), np.random.default_rng(1))
+    model = CharRNN.initialized(NetworkConfig(3, hidden=1, layers=1), np.random.default_rng(1))
     streams = np.arange(batch)
     read: list[int] = []
     numbers: list[int] = []
@@ -53,7 +53,7 @@ def test_every_stream_is_read_by_exactly_one_worker(ranks: int, workers: int, ba
 
 
 def test_more_ranks_than_streams_are_refused(rng: np.random.Generator) -> None:
-    model = CharRNN.initialised(NetworkConfig(3, hidden=1, layers=1), rng)
+    model = CharRNN.initialized(NetworkConfig(3, hidden=1, layers=1), rng)
     with pytest.raises(ProcessGroupError, match="4 ranks cannot share 3 streams"):
         DataParallel(model, 3, 1, fake_group(0, 4))
 

@@ -27,7 +27,7 @@ def test_rtrl_equals_backpropagation_through_time(
 
 
 def test_rtrl_gives_the_same_loss(rng: np.random.Generator) -> None:
-    model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 2), rng, np.float64)
+    model = CharRNN.initialized(NetworkConfig(5, rtrl.CELL, 4, 2), rng, np.float64)
     ids, targets = rng.integers(0, 5, (2, 9, 3))
     state = tuple(rng.standard_normal(s.shape) for s in model.initial_state(3))
     wanted, _ = model.loss_and_gradient(ids, targets, state, model.params.zeros_like())
@@ -36,7 +36,7 @@ def test_rtrl_gives_the_same_loss(rng: np.random.Generator) -> None:
 
 
 def test_rtrl_leaves_its_arguments_unchanged(rng: np.random.Generator) -> None:
-    model = CharRNN.initialised(NetworkConfig(5, rtrl.CELL, 4, 1), rng, np.float64)
+    model = CharRNN.initialized(NetworkConfig(5, rtrl.CELL, 4, 1), rng, np.float64)
     before, state = model.params.flat.copy(), (rng.standard_normal((2, 4)),)
     before_state = state[0].copy()
     ids, targets = rng.integers(0, 5, (2, 6, 2))

@@ -24,7 +24,7 @@ logits = st.lists(st.floats(-20, 20), min_size=2, max_size=12)
 def model(dtype: DTypeLike = np.float32) -> TextModel:
     vocabulary = Vocabulary.of(LETTERS)
     rng = np.random.default_rng(8)
-    network = CharRNN.initialised(NetworkConfig(len(vocabulary), "gru", 16, 2), rng, dtype)
+    network = CharRNN.initialized(NetworkConfig(len(vocabulary), "gru", 16, 2), rng, dtype)
     network.params.flat *= 2
     return TextModel(network, vocabulary)
 
@@ -149,7 +149,7 @@ def test_every_sampling_option_is_an_option_of_the_command() -> None:
 def test_a_text_model_says_what_it_is() -> None:
     one = model()
     assert repr(one) == "TextModel(gru 2x16, 3,082 parameters, 10 characters)"
-    ngram = NGram.counted(one.vocabulary.encode("abcabd"), 10, 2)
+    ngram = NGram.fit(one.vocabulary.encode("abcabd"), 10, 2)
     assert repr(ngram) == "NGram(ngram 2, 8 counts, 10 symbols)"
     both = TextModel(Ensemble([one.model, ngram]), one.vocabulary)
     assert repr(both) == "TextModel(gru 2x16 + ngram 2, 3,090 parameters, 10 characters)"
@@ -157,6 +157,6 @@ def test_a_text_model_says_what_it_is() -> None:
 
 def test_bytes_are_decoded_to_whole_characters() -> None:
     vocabulary = Vocabulary(b"\xe5\x90\x83a", unit="byte")
-    network = CharRNN.initialised(NetworkConfig(4, "rnn", 3, 1), np.random.default_rng(0))
+    network = CharRNN.initialized(NetworkConfig(4, "rnn", 3, 1), np.random.default_rng(0))
     text = "".join(TextModel(network, vocabulary).generate("a", 50, seed=1))
     assert "吃" in text or "\ufffd" in text

@@ -35,7 +35,7 @@ def model(
         letters if isinstance(letters, bytes) else map(ord, letters), **of_vocabulary
     )
     rng = np.random.default_rng(5)
-    network = CharRNN.initialised(NetworkConfig(len(vocabulary), cell, 8, 2), rng, dtype)
+    network = CharRNN.initialized(NetworkConfig(len(vocabulary), cell, 8, 2), rng, dtype)
     network.params.flat += (0.5 * rng.standard_normal(network.num_parameters)).astype(dtype)
     return TextModel(network, vocabulary)
 

@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "chinese.txt").write_text("床前看月光，疑是地上霜。\n光光\n", "utf-8")
     vocabulary = Vocabulary.of("床前看月光，疑是地上霜。\n")
     config = NetworkConfig(len(vocabulary), "gru", 8, 1)
-    network = CharRNN.initialised(config, np.random.default_rng(1))
+    network = CharRNN.initialized(config, np.random.default_rng(1))
     checkpoint.save(Checkpoint(network, vocabulary), path / "run" / "best.npz")
     return path
 

@@ -135,7 +135,7 @@ def test_difficulty_shared_by_both_models_has_no_effect(rng: np.random.Generator
 
 
 def test_with_single_runs_it_is_the_paired_t_test() -> None:
-    """Darwin's maize: cross-fertilised and self-fertilised plants (Fisher 1935)."""
+    """Darwin's maize: cross-fertilized and self-fertilized plants (Fisher 1935)."""
     d = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
     result = difference_of(d[None], np.zeros((1, 15)))
     assert result.nats / result.error == pytest.approx(2.148, abs=5e-4)

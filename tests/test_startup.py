@@ -63,7 +63,7 @@ def test_loading_a_checkpoint_draws_no_random_parameters(
     tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vocabulary = Vocabulary.of("abc")
-    model = CharRNN.initialised(NetworkConfig(3, "gru", 5, 2), rng)
+    model = CharRNN.initialized(NetworkConfig(3, "gru", 5, 2), rng)
     checkpoint.save(Checkpoint(model, vocabulary), tmp_path / "best.npz")
 
     def fail(*args: object) -> NoReturn:

@@ -108,7 +108,7 @@ def example(
     dropout: float = 0.0,
 ) -> tuple[MaskedLanguageModel, Ids, Ids]:
     config = NetworkConfig(V, cell, H, layers, dropout, residual)
-    model = MaskedLanguageModel.initialised(config, rng, np.float64)
+    model = MaskedLanguageModel.initialized(config, rng, np.float64)
     model.params.flat += 0.3 * rng.standard_normal(model.num_parameters)
     text = rng.integers(0, V, (B, T))
     places = masked_places(B, T, 0.3, rng)

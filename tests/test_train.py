@@ -75,7 +75,7 @@ def test_every_cell_memorises_a_text(cell: str) -> None:
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "rmsprop", "adam"])
 @pytest.mark.parametrize("schedule", ["constant", "step", "cosine", "plateau"])
-def test_every_optimiser_and_schedule_lowers_the_loss(
+def test_every_optimizer_and_schedule_lowers_the_loss(
     optimizer: str, schedule: str, small_corpus: Corpus
 ) -> None:
     _, events = train(small_corpus, optimizer=optimizer, schedule=schedule, warmup=3, steps=60)
@@ -324,7 +324,7 @@ def test_several_workers_compute_the_gradient_of_one(small_corpus: Corpus) -> No
 
 
 def test_workers_gradients_are_exact_in_double_precision(rng: np.random.Generator) -> None:
-    model = CharRNN.initialised(NetworkConfig(7, "lstm", 6, 2), rng, np.float64)
+    model = CharRNN.initialized(NetworkConfig(7, "lstm", 6, 2), rng, np.float64)
     ids, targets = rng.integers(0, 7, (2, 9, 8))
     alone, shared = model.params.zeros_like(), model.params.zeros_like()
     loss, state = model.loss_and_gradient(ids, targets, model.initial_state(8), alone)

@@ -117,7 +117,7 @@ def read(text: str, min_count: int = 1, split: Split | None = None) -> Corpus:
 
 
 def network(vocabulary: Vocabulary) -> CharRNN:
-    return CharRNN.initialised(
+    return CharRNN.initialized(
         NetworkConfig(len(vocabulary), "gru", 7, 1), np.random.default_rng(4)
     )
 

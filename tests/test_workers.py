@@ -23,7 +23,7 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="processes are f
 
 def make_parallel(fork: bool, count: int = 3) -> DataParallel:
     shape = NetworkConfig(11, "lstm", 16, 2, 0.2)
-    model = CharRNN.initialised(shape, np.random.default_rng(1))
+    model = CharRNN.initialized(shape, np.random.default_rng(1))
     parallel = DataParallel(model, 7, 1)
     whole = DataParallel(model, 7, count)
     parallel.worker_streams, parallel.weights, parallel.extra_workers = (

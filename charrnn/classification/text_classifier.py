@@ -15,7 +15,7 @@ from charrnn.errors import CorpusError
 from charrnn.language.evaluate import Loss
 from charrnn.models import Classifier
 from charrnn.models.summary import summary
-from charrnn.nn.params import Ids
+from charrnn.nn.params import Ids, IntArray
 
 
 def log_probabilities(
@@ -72,7 +72,7 @@ class ConfusionMatrix:
     """`(classes, classes)`."""
 
     @classmethod
-    def of(cls, classes: tuple[str, ...], true: Ids, predicted: Ids) -> ConfusionMatrix:
+    def of(cls, classes: tuple[str, ...], true: IntArray, predicted: IntArray) -> ConfusionMatrix:
         """From the indices `(N,)` of the true and of the predicted classes."""
         counts = np.zeros((len(classes), len(classes)), np.intp)
         np.add.at(counts, (true, predicted), 1)
@@ -99,7 +99,7 @@ class ConfusionMatrix:
 
 
 def evaluate_classifier(
-    model: Classifier, texts: Sequence[Ids], labels: Ids
+    model: Classifier, texts: Sequence[Ids], labels: IntArray
 ) -> tuple[ClassificationLoss, ConfusionMatrix]:
     """The loss and the confusion matrix of N >= 1 texts whose classes are `labels` `(N,)`.
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from charrnn.cli.views.display import echo_err
-from charrnn.language.dynamic import Dynamic
+from charrnn.language.dynamic import DynamicConfig
 
 _OPTIONS = (
     click.option("--dynamic", is_flag=True,
@@ -20,9 +20,9 @@ _OPTIONS = (
                  help="Learning rate.  [default: by the size of the network, at most 5e-4]"),
     click.option("--dynamic-decay", type=float, metavar="FRACTION",
                  help="Fraction by which each update moves the weights back towards the trained "
-                 f"ones.  [default: {Dynamic.decay:g}]"),
+                 f"ones.  [default: {DynamicConfig.decay:g}]"),
     click.option("--dynamic-seq", type=int, metavar="N",
-                 help=f"Symbols per update.  [default: {Dynamic.seq}]"),
+                 help=f"Symbols per update.  [default: {DynamicConfig.seq}]"),
 )  # fmt: skip
 
 
@@ -33,13 +33,13 @@ def dynamic_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def dynamic_config(dynamic: bool, options: dict[str, float | None]) -> Dynamic | None:
+def dynamic_config(dynamic: bool, options: dict[str, float | None]) -> DynamicConfig | None:
     """How to learn while reading; None without `--dynamic`."""
     given: dict[str, Any] = {
         name.removeprefix("dynamic_"): value for name, value in options.items() if value is not None
     }
     if dynamic:
-        return Dynamic(**given)
+        return DynamicConfig(**given)
     for name in given:
         raise click.UsageError(f"--dynamic-{name} goes with --dynamic; give that too.")
     return None

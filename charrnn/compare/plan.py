@@ -10,7 +10,7 @@ from charrnn.compare.trial import Trial
 from charrnn.config.resolve import resolve
 from charrnn.data.corpus import Corpus
 from charrnn.errors import ConfigError
-from charrnn.models import NETWORKS, NGram, parameters
+from charrnn.models import LANGUAGE_MODEL_CELLS, NGram, count_parameters
 from charrnn.tasks import LanguageModelConfig, TextFiles
 
 
@@ -30,8 +30,10 @@ class Plan:
 
     def __post_init__(self) -> None:
         for cell in self.cells:
-            if cell not in NETWORKS:
-                raise ConfigError(f"There is no cell '{cell}'; there are: {', '.join(NETWORKS)}.")
+            if cell not in LANGUAGE_MODEL_CELLS:
+                raise ConfigError(
+                    f"There is no cell '{cell}'; there are: {', '.join(LANGUAGE_MODEL_CELLS)}."
+                )
         for order in self.orders:
             replace(self.config, cell=NGram.kind, order=order)
         if len(self.config.budgets) > 1:
@@ -68,8 +70,10 @@ class Plan:
         if self.params is None:
             return config.hidden
         narrow = resolve(replace(config, hidden=1), corpus).config
-        shape = narrow.network(len(corpus.vocabulary))
-        return hidden_for(shape, self.params if strict else max(self.params, parameters(shape)))
+        shape = narrow.network_config(len(corpus.vocabulary))
+        return hidden_for(
+            shape, self.params if strict else max(self.params, count_parameters(shape))
+        )
 
     def trials(self, text: TextFiles, corpus: Corpus, folder: Path) -> list[Trial]:
         """All runs: n-grams, then the first run of each cell, then the second runs, and so on."""

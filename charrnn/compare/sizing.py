@@ -6,7 +6,7 @@ from bisect import bisect_left
 from dataclasses import replace
 
 from charrnn.errors import ConfigError
-from charrnn.models import NetworkConfig, parameters
+from charrnn.models import NetworkConfig, count_parameters
 
 
 def hidden_for(shape: NetworkConfig, target: int) -> int:
@@ -17,7 +17,7 @@ def hidden_for(shape: NetworkConfig, target: int) -> int:
     """
 
     def count(hidden: int) -> int:
-        return parameters(replace(shape, hidden=hidden))
+        return count_parameters(replace(shape, hidden=hidden))
 
     if count(1) > target:
         raise ConfigError(

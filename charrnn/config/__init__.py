@@ -1,1 +1,1 @@
-"""."""
+"""Training options: their fields, their checks, and the values of those left open."""

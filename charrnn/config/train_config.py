@@ -20,17 +20,17 @@ from charrnn.data.code_points import Unit
 from charrnn.data.reading import TextOptions
 from charrnn.data.split import Split
 from charrnn.errors import ConfigError
-from charrnn.models import NETWORKS, NetworkConfig, NGram
+from charrnn.models import LANGUAGE_MODEL_CELLS, NetworkConfig, NGram
 from charrnn.nn.cells import CELLS
 from charrnn.optim.optimizers import OPTIMIZERS
 from charrnn.optim.schedules import SCHEDULES
 
-ALL_CELLS = (*NETWORKS, NGram.kind)
+ALL_CELLS = (*LANGUAGE_MODEL_CELLS, NGram.kind)
 """The recurrent cells, and the n-gram model, which has none."""
 BUDGETS = ("steps", "minutes", "epochs")
 """The options that limit training."""
 BY_TEXT = "chosen by the text and the budget"
-_BY_OPTIMIZER = ", ".join(f"{name} {o.learning_rate:g}" for name, o in OPTIMIZERS.items())
+_BY_OPTIMIZER = ", ".join(f"{name} {o.default_lr:g}" for name, o in OPTIMIZERS.items())
 _TEXT: Any = {"group": "Text", "ngrams": True}
 _NETWORK: Any = {"group": "Network"}
 _BUDGET: Any = {"group": "Budget", "range": POSITIVE}
@@ -52,7 +52,7 @@ class TrainConfig(Options):
     """The name that `--task` takes."""
     cells: ClassVar[tuple[str, ...]] = tuple(CELLS)
     """What `cell` may be."""
-    usual: ClassVar[Mapping[str, float]] = {}
+    task_defaults: ClassVar[Mapping[str, float]] = {}
     """Values that the task gives to open options, where the text does not decide."""
 
     cell: str = option(
@@ -60,7 +60,7 @@ class TrainConfig(Options):
         "n-gram model.", choices=CELLS, ngrams=True, **_NETWORK,
     )  # fmt: skip
     hidden: int | None = option(
-        None, "Hidden size: units per layer.", range=POSITIVE, open=BY_TEXT, **_NETWORK
+        None, "Hidden size: units per layer.", range=COUNT, open=BY_TEXT, **_NETWORK
     )
     layers: int | None = option(
         None, "Number of recurrent layers.", range=COUNT, open=BY_TEXT, **_NETWORK
@@ -78,7 +78,8 @@ class TrainConfig(Options):
     )  # fmt: skip
     init: float = option(
         0.0,
-        "Draw initial weights (not biases) uniformly from [-X, X]; 0 uses the cell's own scheme.",
+        "Draw initial weight matrices (not vectors such as biases) uniformly from [-X, X]; 0 uses "
+        "the cell's own scheme.",
         range=NOT_NEGATIVE, **_NETWORK,
     )  # fmt: skip
     batch: int = option(
@@ -172,15 +173,16 @@ class TrainConfig(Options):
                 f"{', '.join(self.cells)}."
             )
         super().__post_init__()
-        if self.weight_dropout and self.cell in CELLS and not CELLS[self.cell].recurrent:
+        cell = CELLS.get(self.cell)
+        if self.weight_dropout and cell and not cell.has_recurrent_weights:
             raise ConfigError(f"--cell {self.cell} has no recurrent weights to drop.")
         Split.parse(self.split)
 
     @classmethod
     def default_text(cls, f: Field[Any]) -> str:
         """What the help says of the default of an option."""
-        usual = cls.usual.get(f.name)
-        return super().default_text(f) if usual is None else f"{usual:g}"
+        value = cls.task_defaults.get(f.name)
+        return super().default_text(f) if value is None else f"{value:g}"
 
     @property
     def budgets(self) -> dict[str, float]:
@@ -189,7 +191,7 @@ class TrainConfig(Options):
         """
         return {unit: n for unit in BUDGETS if (n := getattr(self, unit)) is not None}
 
-    def network(self, vocab_size: int) -> NetworkConfig:
+    def network_config(self, vocab_size: int) -> NetworkConfig:
         """The shape of the network, once resolved."""
         assert self.hidden is not None
         assert self.layers is not None
@@ -198,7 +200,7 @@ class TrainConfig(Options):
                              self.residual, self.weight_dropout)  # fmt: skip
 
     @property
-    def learning_rate(self) -> float:
+    def peak_lr(self) -> float:
         """The peak learning rate, once resolved."""
         assert self.lr is not None
         return self.lr
@@ -214,14 +216,14 @@ class TrainConfig(Options):
         return TextOptions(self.unit, self.encoding, self.keep_newlines, self.min_count)
 
     @property
-    def options(self) -> set[str]:
+    def option_names(self) -> set[str]:
         """The names of the options that apply to this cell: those of networks, or of n-grams."""
-        applies, usual = ("ngrams", False) if self.cell == NGram.kind else ("networks", True)
-        return {f.name for f in fields(self) if f.metadata.get(applies, usual)}
+        applies, default = ("ngrams", False) if self.cell == NGram.kind else ("networks", True)
+        return {f.name for f in fields(self) if f.metadata.get(applies, default)}
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for a checkpoint."""
-        applying = {name: v for name, v in asdict(self).items() if name in self.options}
+        applying = {name: v for name, v in asdict(self).items() if name in self.option_names}
         return {"task": self.task, **applying}
 
     @classmethod
@@ -232,6 +234,6 @@ class TrainConfig(Options):
         """
         options = underscored(options)
         config = cls(**options)
-        if unused := set(options) - config.options:
+        if unused := set(options) - config.option_names:
             raise ConfigError(f"--cell {config.cell} has no use for {flags(unused)}.")
         return config

@@ -10,7 +10,7 @@ import numpy as np
 from charrnn.data.examples import Examples
 from charrnn.data.masking import mask, masked_places
 from charrnn.data.padding import PAD, padded
-from charrnn.nn.params import Ids
+from charrnn.nn.params import Ids, IntArray
 
 _POOL = 16  # batches that are sorted by length together
 _UNKNOWN_SHARE = 0.01  # fraction of the symbols replaced by the unknown symbol
@@ -136,12 +136,12 @@ class Windows:
         places = masked_places(self.batch, self.seq, self.share, rng)
         return mask(text, places, self.mask_id).T, text[places].reshape(self.batch, -1).T
 
-    def starts(self, n: int, epoch: int) -> Ids:
+    def starts(self, n: int, epoch: int) -> IntArray:
         """The index of the first symbol of each window of a batch: `(batch,)`."""
         length, last = len(self.ids), self.chunks * self.batch - 1
         offset = np.random.default_rng([4, self.seed, epoch]).integers(self.seq)
         windows = np.arange(self.batch) * self.chunks + n
-        starts: Ids = np.clip(windows * length // last - offset, 0, length - self.seq)
+        starts: IntArray = np.clip(windows * length // last - offset, 0, length - self.seq)
         return starts
 
 

@@ -6,17 +6,17 @@ from typing import Literal
 
 import numpy as np
 
-from charrnn.nn.params import Ids
+from charrnn.nn.params import IntArray
 
 Unit = Literal["char", "byte", "word"]
 
 
-def text_of(codes: Ids) -> str:
+def text_of(codes: IntArray) -> str:
     """The text with these code points `(N,)`."""
     return codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 
-def code_points(text: str) -> Ids:
+def code_points(text: str) -> IntArray:
     """The code points of a text `(N,)`, as uint8, uint16 or uint32."""
     if text.isascii():
         return np.frombuffer(text.encode(), np.uint8)

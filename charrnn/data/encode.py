@@ -22,7 +22,7 @@ from charrnn.data.token_buffer import TokenBuffer
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.data.words import cut
 from charrnn.errors import CorpusError
-from charrnn.nn.params import Array, Ids
+from charrnn.nn.params import Array, IntArray
 
 
 def encode(sources: Sequence[Source], options: TextOptions, name: str) -> Encoded:
@@ -66,21 +66,21 @@ class _SymbolCounter:
         self.options = options
         self.counts: Array = np.zeros(0, np.int64)
 
-    def add(self, codes: Ids) -> int:
+    def add(self, codes: IntArray) -> int:
         """Count the symbols of a piece of text; returns how many it has."""
         numbers = self._numbers(codes)
         before, self.counts = self.counts, np.bincount(numbers, minlength=len(self.counts))
         self.counts[: len(before)] += before
         return len(numbers)
 
-    def _numbers(self, codes: Ids) -> Ids:
+    def _numbers(self, codes: IntArray) -> IntArray:
         return codes
 
     def name(self, number: int) -> str:
         """A symbol as an error message names it."""
         return character_name(number, self.options.unit)
 
-    def vocabulary(self, numbers: Ids, unknown: bool) -> Vocabulary:
+    def vocabulary(self, numbers: IntArray, unknown: bool) -> Vocabulary:
         """The vocabulary of these symbols."""
         return Vocabulary(numbers.tolist(), self.options.unit, unknown)
 
@@ -92,13 +92,13 @@ class _WordCounter(_SymbolCounter):
         super().__init__(TextOptions("word"))
         self._number: defaultdict[str, int] = defaultdict(count().__next__)
 
-    def _numbers(self, codes: Ids) -> Ids:
+    def _numbers(self, codes: IntArray) -> IntArray:
         return np.array([self._number[word] for word in cut(text_of(codes))], np.intp)
 
     def name(self, number: int) -> str:
         return word_name(list(self._number)[number])
 
-    def vocabulary(self, numbers: Ids, unknown: bool) -> Words:
+    def vocabulary(self, numbers: IntArray, unknown: bool) -> Words:
         words = list(self._number)
         return Words((words[n] for n in numbers), unknown)
 

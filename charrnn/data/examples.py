@@ -30,7 +30,7 @@ from charrnn.data.split import PARTS, Split, divide
 from charrnn.data.vocabulary import Vocabulary, Words
 from charrnn.data.words import cut
 from charrnn.errors import CorpusError
-from charrnn.nn.params import Ids
+from charrnn.nn.params import Ids, IntArray
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Examples:
     """The symbols of the training part, and an unknown symbol for all others."""
     classes: tuple[str, ...]
     ids: Ids
-    offsets: Ids
-    labels: Ids
+    offsets: IntArray
+    labels: IntArray
     """The class number of each text."""
-    parts: dict[str, Ids]
+    parts: dict[str, IntArray]
     """The numbers of the texts in each part, in ascending order."""
     sha256: str
     """The SHA-256 of all classes and texts, in order."""
@@ -104,7 +104,7 @@ class Examples:
         )  # fmt: skip
 
     @property
-    def lengths(self) -> Ids:
+    def lengths(self) -> IntArray:
         """The number of symbols in each text."""
         return np.diff(self.offsets)
 
@@ -141,12 +141,12 @@ class Examples:
         """The description that a checkpoint stores, as plain data."""
         return {**identity(self), "examples": self.chars}
 
-    def texts(self, numbers: Ids) -> list[Ids]:
+    def texts(self, numbers: IntArray) -> list[Ids]:
         """The ids of the texts with these numbers."""
         return [self.ids[self.offsets[n] : self.offsets[n + 1]] for n in numbers]
 
 
-def _distinct(lines: Mapping[str, list[Labelled]]) -> tuple[list[Labelled], Ids]:
+def _distinct(lines: Mapping[str, list[Labelled]]) -> tuple[list[Labelled], IntArray]:
     """The distinct texts, and which of the keys of `lines` each one belongs to.
 
     A test text is removed from the validation and main files, a validation text from the main ones.
@@ -158,7 +158,7 @@ def _distinct(lines: Mapping[str, list[Labelled]]) -> tuple[list[Labelled], Ids]
     return list(origins), np.array(list(origins.values()))
 
 
-def _classes(texts: Sequence[Labelled], origins: Ids, name: str) -> tuple[str, ...]:
+def _classes(texts: Sequence[Labelled], origins: IntArray, name: str) -> tuple[str, ...]:
     """The classes of the main files in alphabetical order."""
     known = {text.label for text, key in zip(texts, origins, strict=True) if key == "main"}
     for text in texts:
@@ -175,14 +175,14 @@ def _classes(texts: Sequence[Labelled], origins: Ids, name: str) -> tuple[str, .
     return tuple(sorted(known))
 
 
-def _class_numbers(texts: Sequence[Labelled], classes: Sequence[str]) -> Ids:
+def _class_numbers(texts: Sequence[Labelled], classes: Sequence[str]) -> IntArray:
     numbers = {label: k for k, label in enumerate(classes)}
     return np.array([numbers[text.label] for text in texts], np.intp)
 
 
 def _parts(
-    labels: Ids, origins: Ids, split: Split, own: Mapping[str, Source], seed: int
-) -> dict[str, Ids]:
+    labels: IntArray, origins: IntArray, split: Split, own: Mapping[str, Source], seed: int
+) -> dict[str, IntArray]:
     """The numbers of the texts in each part: from its own file, else from the main files."""
     main = np.flatnonzero(origins == "main")
     indices = divide(labels[main], split.without(own), seed)

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from charrnn.nn.params import Ids
+from charrnn.nn.params import IntArray
 
 _END = ord("\n")
 
@@ -21,7 +21,7 @@ def split_lines(text: str) -> list[str]:
     return text.removesuffix("\n").split("\n")
 
 
-def split_code_lines(codes: Ids) -> list[Ids]:
+def split_code_lines(codes: IntArray) -> list[IntArray]:
     """The lines of a text as code points or bytes `(N,)`; views, not copies."""
     ends = np.flatnonzero(codes == _END).tolist()
     if not len(codes) or codes[-1] != _END:

@@ -15,7 +15,7 @@ from charrnn.data.code_points import Unit, code_points
 from charrnn.data.encodings import disguised, file_kind, guess_encodings
 from charrnn.data.words import last_boundary
 from charrnn.errors import ConfigError, CorpusError, os_reason
-from charrnn.nn.params import Ids
+from charrnn.nn.params import IntArray
 
 _BLOCK = 1 << 20  # bytes
 _ASCII_LIKE = ("utf-8", "ascii", "cp1252", "iso8859-1")
@@ -83,7 +83,7 @@ class Source:
             return io.BytesIO(self.content)
         return self.content.open("rb")
 
-    def code_points(self, options: TextOptions) -> Iterator[tuple[bytes, Ids]]:
+    def code_points(self, options: TextOptions) -> Iterator[tuple[bytes, IntArray]]:
         """Each block of bytes with the code points (or byte values) decoded from it.
 
         For words, the end of a block that may be part of a longer word moves to the next block.

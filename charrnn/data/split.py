@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.nn.params import Ids
+from charrnn.nn.params import Ids, IntArray
 
 PARTS = ("train", "valid", "test")
 PART_NAMES = {"train": "training", "valid": "validation", "test": "test"}
@@ -74,7 +74,7 @@ class Split:
                 )
 
 
-def divide(labels: Ids, split: Split, seed: int) -> dict[str, Ids]:
+def divide(labels: IntArray, split: Split, seed: int) -> dict[str, IntArray]:
     """A random stratified split: the indices of the examples in each part, in ascending order.
 
     Every class is split on its own. One random offset per class decides whether its boundaries are
@@ -84,7 +84,7 @@ def divide(labels: Ids, split: Split, seed: int) -> dict[str, Ids]:
     """
     rng = np.random.default_rng([4, seed])
     shares = np.cumsum([0.0, *vars(split).values()])
-    pieces: dict[str, list[Ids]] = {part: [] for part in PARTS}
+    pieces: dict[str, list[IntArray]] = {part: [] for part in PARTS}
     for label in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == label))
         ends = (shares / shares[-1] * len(members) + rng.random()).astype(np.intp)

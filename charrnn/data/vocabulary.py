@@ -13,7 +13,7 @@ from charrnn.data.code_points import Unit, character_name, code_points, text_of,
 from charrnn.data.words import cut
 from charrnn.errors import VocabularyError
 from charrnn.nn.functional import one_hot
-from charrnn.nn.params import Array, Ids
+from charrnn.nn.params import Array, Ids, IntArray
 
 _BLOCK = 1 << 20  # ids processed at a time
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -31,7 +31,7 @@ class Vocabulary:
     """
 
     def __init__(self, codes: Iterable[int], unit: Unit = "char", unknown: bool = False) -> None:
-        self.code_points: Ids = np.array(sorted(set(codes)), dtype=np.uint32)
+        self.code_points: IntArray = np.array(sorted(set(codes)), dtype=np.uint32)
         self.unit: Unit = unit
         self.unknown = unknown
 
@@ -89,17 +89,17 @@ class Vocabulary:
         table[self.code_points] = np.arange(1, len(self.code_points) + 1)
         return table
 
-    def to_code_points(self, text: str) -> Ids:
+    def to_code_points(self, text: str) -> IntArray:
         """The code points of a text, or its UTF-8 bytes for a byte vocabulary."""
         if self.unit == "byte":
             return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
         return code_points(text)
 
-    def _ids_plus_1(self, codes: Ids) -> Ids:
+    def _ids_plus_1(self, codes: IntArray) -> Ids:
         """The id plus 1 of each symbol of a text; 0 if it has none."""
         return self._id_plus_1_of.take(codes)
 
-    def knows(self, codes: Ids) -> NDArray[np.bool_]:
+    def knows(self, codes: IntArray) -> NDArray[np.bool_]:
         """Whether each symbol of a text, given as codes `(N,)`, is in the vocabulary."""
         return np.asarray(self._ids_plus_1(codes) > 0)
 
@@ -116,7 +116,12 @@ class Vocabulary:
         return ids[:chars]
 
     def encode_code_points(
-        self, codes: Ids, *, skip_unknown: bool = False, where: str = "the text", before: int = 0
+        self,
+        codes: IntArray,
+        *,
+        skip_unknown: bool = False,
+        where: str = "the text",
+        before: int = 0,
     ) -> Ids:
         """Code points (or byte values) to ids of type `dtype`.
 
@@ -172,7 +177,7 @@ class Vocabulary:
             return Words(data["words"], data["unknown"])
         return cls(data["codes"], data["unit"], data["unknown"])
 
-    def _unknown_message(self, codes: Ids, missing: Any, where: str, before: int) -> str:
+    def _unknown_message(self, codes: IntArray, missing: Any, where: str, before: int) -> str:
         at = np.flatnonzero(missing)
         first = character_name(int(codes[at[0]]), self.unit)
         others = len(np.unique(codes[at])) - 1
@@ -199,10 +204,10 @@ class Words(Vocabulary):
         return [*self.words, REPLACEMENT] if self.unknown else list(self.words)
 
     @cached_property
-    def _lengths(self) -> Ids:
+    def _lengths(self) -> IntArray:
         return np.array([len(s) for s in self.symbols], np.int64)
 
-    def _ids_plus_1(self, codes: Ids) -> Ids:
+    def _ids_plus_1(self, codes: IntArray) -> Ids:
         pieces = cut(text_of(codes))
         return np.array([self._word_ids.get(piece, 0) for piece in pieces], np.intp)
 
@@ -228,7 +233,7 @@ class Words(Vocabulary):
     def to_json(self) -> dict[str, Any]:
         return {"unit": self.unit, "unknown": self.unknown, "words": self.words}
 
-    def _unknown_message(self, codes: Ids, missing: Any, where: str, before: int) -> str:
+    def _unknown_message(self, codes: IntArray, missing: Any, where: str, before: int) -> str:
         pieces, places = cut(text_of(codes)), np.flatnonzero(missing)
         first = word_name(pieces[places[0]])
         others = len({pieces[n] for n in places}) - 1

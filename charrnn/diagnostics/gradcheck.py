@@ -86,7 +86,7 @@ def check_network(
     config: NetworkConfig, seq: int, batch: int, rng: np.random.Generator
 ) -> dict[str, NumericComparison]:
     """`check_layer` for a whole language model, on random inputs `(seq, batch, vocab_size)`."""
-    network = CharRNN.initialised(config, rng, np.float64)
+    network = CharRNN.initialized(config, rng, np.float64)
     context = Context(ids=rng.integers(0, config.vocab_size, (seq, batch)))
     x = rng.standard_normal((seq, batch, config.vocab_size))
     return check_layer(network.layers, x, rng, context=context)
@@ -100,7 +100,7 @@ def check_rtrl(
 
     The text `(seq, batch)`, the parameters and the initial state are random.
     """
-    model = CharRNN.initialised(config, rng, np.float64)
+    model = CharRNN.initialized(config, rng, np.float64)
     _perturb(model.params, rng)
     ids, targets = rng.integers(0, config.vocab_size, (2, seq, batch))
     state = tuple(rng.standard_normal(s.shape) for s in model.initial_state(batch))
@@ -130,7 +130,7 @@ def check_layer(
     With `dropout_seed` the layer is in training mode, with the same dropout masks in every
     evaluation.
     """
-    params = Params.initialised(layer.specs(), rng, np.float64)
+    params = Params.initialized(layer.specs(), rng, np.float64)
     _perturb(params, rng)
     initial = tuple(
         rng.standard_normal(s.shape) for s in layer.initial_state(x.shape[1], np.dtype(np.float64))
@@ -186,7 +186,7 @@ def _perturb(params: Params, rng: np.random.Generator) -> None:
 
 def _direction(gradient: Array, rng: np.random.Generator) -> Array:
     """A random unit vector, with its sign chosen so that it points along the gradient, plus the
-    normalised gradient. The random part reveals an error in any entry; the other part keeps the
+    normalized gradient. The random part reveals an error in any entry; the other part keeps the
     derivative from being small by chance, which would enlarge the relative effect of rounding.
     """
     d = rng.standard_normal(gradient.shape)

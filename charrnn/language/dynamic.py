@@ -30,17 +30,23 @@ from charrnn.nn.functional import log_softmax
 from charrnn.nn.layers.base import state_zeros_like
 from charrnn.nn.params import Array, Ids, Params, State
 
-_CHUNKS = 500  # sampled chunks for the estimate of s
-_LEAST = 1 / 25
-_RATE, _LENGTH = 5e-4, 0.31
+_CHUNKS = 500
+"""Sampled chunks for the estimate of s."""
+_MIN_SCALE = 1 / 25
+"""Added to s, in multiples of its mean m."""
+_MAX_DEFAULT_LR = 5e-4
+"""Default learning rate of small networks, tuned on a GRU 2x192 (see docs/evaluation.md)."""
+_UPDATE_NORM = 0.31
+"""Upper bound on lr * sqrt(number of parameters), which is about the norm of an update, for default
+learning rates. It is the value of that GRU 2x192: 5e-4 * sqrt(384,400)."""
 
 
 @dataclass(frozen=True)
-class Dynamic:
+class DynamicConfig:
     """Options of dynamic evaluation. A ConfigError names a value out of range."""
 
     lr: float | None = None
-    """Learning rate: about how far a parameter moves per chunk. None: chosen by `rate`."""
+    """Learning rate: about how far a parameter moves per chunk. None: chosen by `resolve_lr`."""
     decay: float = 1e-3
     """Fraction by which a parameter with r = 1 returns to its trained value per chunk."""
     seq: int = 20
@@ -54,15 +60,17 @@ class Dynamic:
         if self.seq < 1:
             raise ConfigError(f"dynamic-seq is {self.seq}; it must be 1 or more.")
 
-    def rate(self, parameters: int) -> float:
+    def resolve_lr(self, num_parameters: int) -> float:
         """The learning rate for a network with this many parameters: `lr`, or by default 5e-4, less
         for a large network, so that the norm of an update is bounded.
         """
-        return min(_RATE, _LENGTH / math.sqrt(parameters)) if self.lr is None else self.lr
+        if self.lr is not None:
+            return self.lr
+        return min(_MAX_DEFAULT_LR, _UPDATE_NORM / math.sqrt(num_parameters))
 
 
 def dynamic_surprisal(
-    model: CharRNN, ids: Ids, how: Dynamic, rng: np.random.Generator
+    model: CharRNN, ids: Ids, config: DynamicConfig, rng: np.random.Generator
 ) -> Iterator[NDArray[np.float64]]:
     """-log P(symbol | all symbols before it) of a text `(N,)`: arrays, chunk by chunk, of N values
     in all, in nats.
@@ -72,22 +80,24 @@ def dynamic_surprisal(
     high.
     """
     trained = model.params.flat
-    lr = how.rate(trained.size)
+    lr = config.resolve_lr(trained.size)
     model = CharRNN(model.config, model.params.astype(trained.dtype))
-    s = np.sqrt(squares(model, how.seq, rng))
+    s = np.sqrt(mean_squares(model, config.seq, rng))
     m = s.mean()
-    rate = lr / (s + _LEAST * m)
-    decay = np.minimum(how.decay * s / m, 1)
+    per_parameter_lr = lr / (s + _MIN_SCALE * m)
+    per_parameter_decay = np.minimum(config.decay * s / m, 1)
     w, grads, back = model.params.flat, model.params.zeros_like(), np.empty_like(trained)
     g, state = grads.flat, model.initial_state(1)
     yield -model.predict(state)[:, ids[0]].astype(np.float64)
-    for at in range(0, len(ids) - 1, how.seq):
+    for at in range(0, len(ids) - 1, config.seq):
         g[:] = 0
         with np.errstate(all="ignore"):  # an explosion is detected by its nats
-            nats, state = _read(model, ids[at : at + how.seq + 1], state, grads)
+            nats, state = _surprisal_and_gradient(
+                model, ids[at : at + config.seq + 1], state, grads
+            )
             np.subtract(trained, w, out=back)
-            back *= decay
-            g *= rate
+            back *= per_parameter_decay
+            g *= per_parameter_lr
             w += back
             w -= g
         if not np.isfinite(nats).all():
@@ -98,7 +108,7 @@ def dynamic_surprisal(
         yield nats
 
 
-def _read(
+def _surprisal_and_gradient(
     model: CharRNN, text: Ids, state: State, grads: Params
 ) -> tuple[NDArray[np.float64], State]:
     """Predict all symbols of a text `(T + 1,)` but the first. Returns their nats `(T,)` and the
@@ -115,7 +125,7 @@ def _read(
     return nats, state
 
 
-def squares(model: CharRNN, seq: int, rng: np.random.Generator) -> Array:
+def mean_squares(model: CharRNN, seq: int, rng: np.random.Generator) -> Array:
     """The mean square of each entry of the gradient, `(num_parameters,)`, over sampled chunks of
     `seq` symbols. Each follows two chunks that only set the state.
     """
@@ -125,6 +135,6 @@ def squares(model: CharRNN, seq: int, rng: np.random.Generator) -> Array:
     for text in samples:
         _, state = model.read(text[: 2 * seq, None], model.initial_state(1))
         grads.flat[:] = 0
-        _read(model, text[2 * seq :], state, grads)
+        _surprisal_and_gradient(model, text[2 * seq :], state, grads)
         total += grads.flat * grads.flat
     return total / len(samples)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.nn.params import Ids
+from charrnn.nn.params import IntArray
 
 LENGTHS = (8, 12, 20)
 """The run lengths that are measured by default."""
@@ -29,14 +29,14 @@ _TABLE = 1 << 22  # entries of a lookup table of pairs; larger ones use binary s
 class Novelty:
     """What a sample has in common with a corpus."""
 
-    longest: Ids
+    longest: IntArray
     """The longest run of the sample that occurs: code points (or byte values) `(N,)`."""
     copied: dict[int, float | None]
     """For each length the fraction of the sample's runs that occur; None if it has no such run."""
 
 
 def novelty(
-    samples: Sequence[Ids], corpus: Iterable[Ids], lengths: Sequence[int] = LENGTHS
+    samples: Sequence[IntArray], corpus: Iterable[IntArray], lengths: Sequence[int] = LENGTHS
 ) -> Novelty:
     """Compare samples, each code points (or byte values) `(N,)`, with a corpus in blocks.
 
@@ -46,7 +46,7 @@ def novelty(
     sample = _Sample(samples)
     numbers = {n: sample.runs.numbers(n) for n in lengths}
     occurs = {n: np.zeros(int(runs.max(initial=0)) + 1, bool) for n, runs in numbers.items()}
-    longest: Ids = np.zeros(0, np.uint32)
+    longest: IntArray = np.zeros(0, np.uint32)
     for block in _overlapping(corpus, sample.max_length - 1):
         runs = sample.runs_of(block)
         for n, occurs_n in occurs.items():
@@ -58,9 +58,9 @@ def novelty(
     return Novelty(longest, {n: _fraction(numbers[n], occurs[n]) for n in lengths})
 
 
-def _overlapping(corpus: Iterable[Ids], overlap: int) -> Iterator[Ids]:
+def _overlapping(corpus: Iterable[IntArray], overlap: int) -> Iterator[IntArray]:
     """The corpus in blocks, each of which begins with the last `overlap` symbols before it."""
-    before: Ids = np.zeros(0, np.uint8)
+    before: IntArray = np.zeros(0, np.uint8)
     size = max(_BLOCK, 4 * overlap)
     for codes in corpus:
         for start in range(0, len(codes), size):
@@ -81,7 +81,7 @@ def _longest(runs: _Runs, low: int, high: int) -> int:
     return low
 
 
-def _fraction(numbers: Ids, occurs: NDArray[np.bool_]) -> float | None:
+def _fraction(numbers: IntArray, occurs: NDArray[np.bool_]) -> float | None:
     """The fraction of the runs with these numbers that occur. 0 is not a run."""
     numbers = numbers[numbers > 0]
     return float(occurs[numbers].mean()) if len(numbers) else None
@@ -90,7 +90,7 @@ def _fraction(numbers: Ids, occurs: NDArray[np.bool_]) -> float | None:
 class _Sample:
     """The concatenated samples and the numbers of their runs."""
 
-    def __init__(self, samples: Sequence[Ids]) -> None:
+    def __init__(self, samples: Sequence[IntArray]) -> None:
         self.max_length = max((len(s) for s in samples), default=0)
         codes = np.unique(np.concatenate([np.zeros(0, np.uint32), *samples]))
         self._number = np.zeros(0x110000, np.int32)
@@ -100,7 +100,7 @@ class _Sample:
         self.runs = _Runs(np.concatenate([separator, *parts]), self)
         self._pairs: dict[int, _Pairs] = {}
 
-    def runs_of(self, codes: Ids) -> _Runs:
+    def runs_of(self, codes: IntArray) -> _Runs:
         """The runs of a block of the corpus."""
         return _Runs(self._number[codes], self)
 
@@ -115,17 +115,17 @@ class _Sample:
 class _Runs:
     """The numbers of the runs of a text, `(N - length + 1,)` for each length."""
 
-    def __init__(self, symbols: Ids, sample: _Sample) -> None:
+    def __init__(self, symbols: IntArray, sample: _Sample) -> None:
         self._sample = sample
         self._numbers = {1: symbols}
 
-    def numbers(self, length: int) -> Ids:
+    def numbers(self, length: int) -> IntArray:
         """The number of each run, from 1; 0 for a run that is not in the sample."""
         if length not in self._numbers:
             self._numbers[length] = self._sample.pairs(length).find(*self.halves(length))
         return self._numbers[length]
 
-    def halves(self, length: int) -> tuple[Ids, Ids]:
+    def halves(self, length: int) -> tuple[IntArray, IntArray]:
         """The numbers of the beginning and of the end of each run, which together cover it."""
         numbers = self.numbers(_half(length))
         offset = length - _half(length)
@@ -140,7 +140,7 @@ def _half(length: int) -> int:
 class _Pairs:
     """A numbering, from 1, of pairs of numbers from 1 to `largest`. A pair with a 0 has none."""
 
-    def __init__(self, left: Ids, right: Ids, largest: int) -> None:
+    def __init__(self, left: IntArray, right: IntArray, largest: int) -> None:
         self._base = largest + 1
         keys = np.unique(self._key(left, right)[(left > 0) & (right > 0)])
         self._keys = np.append(keys, np.iinfo(np.int64).max)  # every search ends on a key
@@ -149,13 +149,13 @@ class _Pairs:
             self._table = np.zeros(self._base**2, np.int32)
             self._table[keys] = np.arange(1, len(keys) + 1)
 
-    def _key(self, left: Ids, right: Ids) -> Ids:
+    def _key(self, left: IntArray, right: IntArray) -> IntArray:
         keys = left.astype(np.int64)
         keys *= self._base
         keys += right
         return keys
 
-    def find(self, left: Ids, right: Ids) -> Ids:
+    def find(self, left: IntArray, right: IntArray) -> IntArray:
         """The number of each pair, 0 if it has none."""
         if self._table is not None:
             return self._table.take(self._key(left, right))

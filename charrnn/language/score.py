@@ -22,7 +22,7 @@ from charrnn.data.vocabulary import REPLACEMENT, Vocabulary
 from charrnn.data.words import cut
 from charrnn.language.evaluate import Loss, read_nats, surprisal
 from charrnn.models.base import LanguageModel
-from charrnn.nn.params import Array, Ids, State
+from charrnn.nn.params import Array, Ids, IntArray, State
 
 _LONG = 1 << 14  # symbols; a longer line is cut into streams, as a text is
 
@@ -153,7 +153,7 @@ def _batch(
 def _assemble(
     vocabulary: Vocabulary,
     line: int,
-    codes: Ids,
+    codes: IntArray,
     ids: Ids,
     nats: NDArray[np.float64],
     skip_unknown: bool,
@@ -179,7 +179,7 @@ def _assemble(
     )
 
 
-def _characters(codes: Ids, unit: Unit) -> tuple[list[str], Array]:
+def _characters(codes: IntArray, unit: Unit) -> tuple[list[str], Array]:
     """The characters or words of some text, and the number of symbols in each."""
     if unit != "byte":
         characters = cut(text_of(codes)) if unit == "word" else list(text_of(codes))

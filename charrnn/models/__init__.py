@@ -6,7 +6,7 @@ from charrnn.models.base import LanguageModel, Model, Trainable
 from charrnn.models.classifier import Classifier, ClassifierConfig
 from charrnn.models.ensemble import Ensemble
 from charrnn.models.masked import MaskedLanguageModel
-from charrnn.models.network import NETWORKS, CharRNN, NetworkConfig, parameters
+from charrnn.models.network import LANGUAGE_MODEL_CELLS, CharRNN, NetworkConfig, count_parameters
 from charrnn.models.ngram import NGram, NGramConfig
 
 _KINDS: tuple[type[Model], ...] = (CharRNN, NGram, MaskedLanguageModel, Classifier)
@@ -15,8 +15,8 @@ MODELS: dict[str, type[Model]] = {model.kind: model for model in _KINDS}
 """All kinds of models, by their name in checkpoints."""
 
 __all__ = [
+    "LANGUAGE_MODEL_CELLS",
     "MODELS",
-    "NETWORKS",
     "CharRNN",
     "Classifier",
     "ClassifierConfig",
@@ -28,5 +28,5 @@ __all__ = [
     "NGramConfig",
     "NetworkConfig",
     "Trainable",
-    "parameters",
+    "count_parameters",
 ]

@@ -22,7 +22,7 @@ from charrnn.nn.layers import (
     Sequential,
     Stateless,
 )
-from charrnn.nn.params import Array, Ids, State
+from charrnn.nn.params import Array, Ids, IntArray, State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class Classifier(Network[ClassifierConfig]):
         loss, dlogits = cross_entropy(logits[0], targets, self.weights(targets))
         return loss, dlogits[None]
 
-    def weights(self, labels: Ids) -> Array | None:
+    def weights(self, labels: IntArray) -> Array | None:
         """The weight of each text, by its class; None if all weigh the same."""
         weights = self.config.weights
         return np.array(weights, self.params.flat.dtype)[labels] if weights else None

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.nn.params import Ids
+from charrnn.nn.params import IntArray
 
 
-def discounts(counts: Ids) -> NDArray[np.float64]:
+def discounts(counts: IntArray) -> NDArray[np.float64]:
     """D(0), D(1), D(2), and D(c) for every c >= 3: `(4,)`.
 
         D(c) = c - (c + 1) Y n(c + 1) / n(c)        Y = n(1) / (n(1) + 2 n(2))
@@ -29,13 +29,20 @@ def discounts(counts: Ids) -> NDArray[np.float64]:
     return D
 
 
-def continuations(times: Ids, shorter: Ids, longer: Ids) -> Ids:
-    """The number of different symbols that precede each n-gram: its continuation count.
+def continuation_counts(
+    counts: IntArray, suffix_index: IntArray, longer_counts: IntArray
+) -> IntArray:
+    """The continuation count of each n-gram: the number of different symbols that precede it.
 
-    times: how often each n-gram occurs. shorter: for each n-gram that is one symbol longer, the
-    index of the n-gram that it ends with; longer: how often it occurs. An occurrence that nothing
-    precedes is the beginning of the text, which counts as one more symbol.
+    counts `(N,)`: how often each of the N n-grams occurs.
+    suffix_index `(M,)`: for each of the M (n+1)-grams, the index of the n-gram that remains without
+    its first symbol.
+    longer_counts `(M,)`: how often each (n+1)-gram occurs.
+
+    The (n+1)-grams with the same suffix differ in their first symbol, so their number is the number
+    of preceding symbols. An n-gram at the beginning of the text occurs once without a preceding
+    symbol; the beginning counts as one more symbol.
     """
-    different = np.bincount(shorter, minlength=len(times))
-    preceded = np.bincount(shorter, longer, len(times)).astype(np.int64)
-    return different + (times - preceded)
+    preceding_symbols = np.bincount(suffix_index, minlength=len(counts))
+    preceded = np.bincount(suffix_index, longer_counts, len(counts)).astype(np.int64)
+    return preceding_symbols + (counts - preceded)

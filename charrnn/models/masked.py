@@ -8,7 +8,7 @@ from charrnn.errors import ConfigError
 from charrnn.models.network import Network, NetworkConfig, recurrent_layers
 from charrnn.nn.cells import CELLS
 from charrnn.nn.functional import log_softmax
-from charrnn.nn.layers import Dense, Layer, Select, Sequential, Stateless
+from charrnn.nn.layers import Dense, Layer, MaskedSteps, Sequential, Stateless
 from charrnn.nn.params import Array, Ids
 
 
@@ -38,13 +38,13 @@ class MaskedLanguageModel(Network[NetworkConfig]):
             )
         cell, mask_id, size = CELLS[config.cell], config.vocab_size, 2 * config.hidden
         layers = recurrent_layers(config, cell, config.layers, mask_id + 1, bidirectional=True)
-        layers["select"] = Select(size, mask_id)
+        layers["select"] = MaskedSteps(size, mask_id)
         layers["out"] = Dense(size, config.vocab_size)
         return Stateless(Sequential(layers))
 
     @property
     def mask_id(self) -> int:
-        """The symbol number of the mask: V."""
+        """The token id of the mask: V."""
         return self.config.vocab_size
 
     @staticmethod

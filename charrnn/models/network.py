@@ -34,8 +34,8 @@ from charrnn.nn.params import Array, Ids, Params, Spec, State
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing since Python 3.11
 
-NETWORKS = (*CELLS, *JORDAN)
-"""The cells and networks that `--cell` takes for a language model."""
+LANGUAGE_MODEL_CELLS = (*CELLS, *JORDAN)
+"""The networks that `--cell` takes for a language model: cells and Jordan networks."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,11 @@ class Network(ABC, Generic[Config]):
         return cls.build(config).specs()
 
     @classmethod
-    def initialised(
+    def initialized(
         cls, config: Config, rng: np.random.Generator, dtype: DTypeLike = np.float32
     ) -> Self:
         """A network with random parameters. A ConfigError if there is no such cell."""
-        return cls(config, Params.initialised(cls.specs(config), rng, dtype))
+        return cls(config, Params.initialized(cls.specs(config), rng, dtype))
 
     @staticmethod
     @abstractmethod
@@ -175,7 +175,9 @@ class CharRNN(Network[NetworkConfig]):
 
     def __init__(self, config: NetworkConfig, params: Params) -> None:
         super().__init__(config, params)
-        self.output = _output(config)
+        output = self.layers.layers["out"]
+        assert isinstance(output, (Dense, Jordan))
+        self.output = output
 
     @staticmethod
     def build(config: NetworkConfig) -> Sequential:
@@ -184,7 +186,7 @@ class CharRNN(Network[NetworkConfig]):
         """
         if config.cell not in CELLS and config.cell not in JORDAN:
             raise ConfigError(
-                f"There is no cell '{config.cell}'; there are: {', '.join(NETWORKS)}."
+                f"There is no cell '{config.cell}'; there are: {', '.join(LANGUAGE_MODEL_CELLS)}."
             )
         jordan = config.cell in JORDAN
         cell = CELLS["rnn" if jordan else config.cell]
@@ -207,7 +209,7 @@ class CharRNN(Network[NetworkConfig]):
         return log_softmax(logits), final
 
 
-def parameters(config: NetworkConfig) -> int:
+def count_parameters(config: NetworkConfig) -> int:
     """The number of parameters of a language model with this config, without building it."""
     return sum(prod(spec.shape) for spec in CharRNN.specs(config))
 

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.models.kneser_ney import continuations, discounts
-from charrnn.nn.params import Array, Ids, State
+from charrnn.models.kneser_ney import continuation_counts, discounts
+from charrnn.nn.params import Array, Ids, IntArray, State
 
 _BLOCK = 1 << 18  # probabilities computed at a time
 _NO_SYMBOL = -1  # in a state: before the beginning of the text
@@ -72,7 +72,9 @@ class NGram:
     purpose: ClassVar[str] = "predicts text"
     command: ClassVar[str] = "sample"
 
-    def __init__(self, config: NGramConfig, contexts: Ids, grams: Ids, counts: Ids) -> None:
+    def __init__(
+        self, config: NGramConfig, contexts: IntArray, grams: IntArray, counts: IntArray
+    ) -> None:
         """Takes the sorted int64 keys of the contexts and of the n-grams, and c of each n-gram.
 
         A ValueError if these arrays do not describe a model.
@@ -80,30 +82,30 @@ class NGram:
         self.config = config
         self.contexts, self.grams, self.counts = contexts, grams, counts
         V, nodes = config.vocab_size, len(contexts) + 1
-        context = grams // V  # the node of the context of each n-gram
-        self._next_symbol = grams - context * V
-        self._offsets = np.searchsorted(context, np.arange(nodes + 1))  # n-grams of each node
+        node = grams // V  # the node of the context of each n-gram
+        self._next_symbol = grams - node * V
+        self._offsets = np.searchsorted(node, np.arange(nodes + 1))  # n-grams of each node
         self._keys = np.append(contexts, np.iinfo(np.int64).max)  # every search ends on a key
         bounds = _length_bounds(config, contexts)
         _check(contexts, grams, counts, self._offsets, bounds)
         discount = np.empty(len(grams))
         for a, b in pairwise(self._offsets[bounds]):
             discount[a:b] = discounts(counts[a:b])[np.minimum(counts[a:b], 3)]
-        total = np.bincount(context, counts, nodes)
-        self._discounted = (counts - discount) / total[context]
-        self._backoff = np.bincount(context, discount, nodes) / total
+        total = np.bincount(node, counts, nodes)
+        self._discounted = (counts - discount) / total[node]
+        self._backoff = np.bincount(node, discount, nodes) / total
         self._unigram = np.full(V, self._backoff[0] / V)
         self._unigram[self._next_symbol[: self._offsets[1]]] += self._discounted[: self._offsets[1]]
 
     @classmethod
-    def counted(cls, ids: Ids, vocab_size: int, order: int) -> NGram:
-        """Count the n-grams of a text `(N,)`, N >= 1."""
+    def fit(cls, ids: Ids, vocab_size: int, order: int) -> NGram:
+        """The model of a text `(N,)`, N >= 1, from the counts of its n-grams."""
         ids = ids.astype(np.int64)
         node = np.zeros(len(ids), np.int64)  # context of each symbol, from number `length` on
         nodes = 1
-        contexts: list[Ids] = []
-        grams: list[Ids] = []
-        counts: list[Ids] = []
+        contexts: list[IntArray] = []
+        grams: list[IntArray] = []
+        counts: list[IntArray] = []
         for length in range(order):
             if length:
                 oldest = ids[: max(0, len(ids) - length)]
@@ -116,8 +118,8 @@ class NGram:
                 # The same n-gram without its oldest symbol, among those that are one shorter.
                 first = nodes - len(contexts[-1])
                 parent = contexts[-1][keys // vocab_size - first] // vocab_size
-                shorter = np.searchsorted(grams[-1], parent * vocab_size + keys % vocab_size)
-                counts[-1] = continuations(counts[-1], shorter, times)
+                suffix = np.searchsorted(grams[-1], parent * vocab_size + keys % vocab_size)
+                counts[-1] = continuation_counts(counts[-1], suffix, times)
             grams.append(keys)
             counts.append(times)
         none = np.zeros(0, np.int64)
@@ -147,8 +149,8 @@ class NGram:
 
     def arrays(self) -> dict[str, Array]:
         """The counts and, of the sorted keys, the differences, which fit into a byte or two."""
-        steps = {n: np.diff(getattr(self, n), prepend=0) for n in ("contexts", "grams")}
-        return {n: _smallest(a) for n, a in (steps | {"counts": self.counts}).items()}
+        key_deltas = {n: np.diff(getattr(self, n), prepend=0) for n in ("contexts", "grams")}
+        return {n: _smallest(a) for n, a in (key_deltas | {"counts": self.counts}).items()}
 
     @classmethod
     def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> NGram:
@@ -193,16 +195,16 @@ class NGram:
             first, count = self._offsets[node], self._offsets[node + 1] - self._offsets[node]
             end = np.cumsum(count)
             gram = np.arange(end[-1]) + np.repeat(first - end + count, count)
-            cell = np.repeat(row * self.vocab_size, count) + self._next_symbol[gram]
+            flat_index = np.repeat(row * self.vocab_size, count) + self._next_symbol[gram]
             term = np.repeat(np.concatenate(weights), count) * self._discounted[gram]
-            p += np.bincount(cell, term, p.size).reshape(p.shape)
+            p += np.bincount(flat_index, term, p.size).reshape(p.shape)
         np.log(p, out=p)
 
-    def _seen_contexts(self, recent: Sequence[Ids], rows: int) -> list[tuple[Ids, Ids]]:
+    def _seen_contexts(self, recent: Sequence[Ids], rows: int) -> list[tuple[IntArray, IntArray]]:
         """For each context length, the longest first: the rows whose context occurs in the training
         text, and the nodes of these contexts.
         """
-        contexts = []
+        seen_contexts = []
         row, node = np.arange(rows), np.zeros(rows, np.int64)
         for symbols in recent:
             symbol = symbols[row]
@@ -212,11 +214,11 @@ class NGram:
             row, node = row[seen], index[seen] + 1
             if not len(row):
                 break
-            contexts.append((row, node))
-        return contexts[::-1]
+            seen_contexts.append((row, node))
+        return seen_contexts[::-1]
 
 
-def _length_bounds(config: NGramConfig, contexts: Ids) -> list[int]:
+def _length_bounds(config: NGramConfig, contexts: IntArray) -> list[int]:
     """The first node of each context length, and the number of nodes."""
     bounds = [0, 1]
     for _ in range(config.order - 1):
@@ -224,7 +226,9 @@ def _length_bounds(config: NGramConfig, contexts: Ids) -> list[int]:
     return bounds
 
 
-def _check(contexts: Ids, grams: Ids, counts: Ids, offsets: Ids, bounds: list[int]) -> None:
+def _check(
+    contexts: IntArray, grams: IntArray, counts: IntArray, offsets: IntArray, bounds: list[int]
+) -> None:
     """A ValueError if the arrays do not describe a model."""
     nodes = len(contexts) + 1
     sorted_keys = (np.diff(contexts, prepend=-1) > 0).all() and (np.diff(grams) > 0).all()
@@ -233,6 +237,6 @@ def _check(contexts: Ids, grams: Ids, counts: Ids, offsets: Ids, bounds: list[in
         raise ValueError("its counts do not fit together")
 
 
-def _smallest(array: Ids) -> Ids:
+def _smallest(array: IntArray) -> IntArray:
     """The same non-negative integers in the smallest type that holds them."""
     return array.astype(np.min_scalar_type(int(array.max(initial=0))))

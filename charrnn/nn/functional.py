@@ -1,4 +1,4 @@
-"""Functions that several modules share: sigmoid, softmax, cross-entropy, one-hot and products."""
+"""Stateless functions: activations, cross-entropy, one-hot, dropout and matrix products."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.params import Array, Ids
+from charrnn.nn.params import Array, Ids, Shape
 
-_UNPACKED = 1_000_000
+_MAX_UNPACKED_SIZE = 1_000_000
 """Largest B K N of a matrix product that OpenBLAS computes without packing its factors."""
 
 
@@ -26,15 +26,15 @@ def sigmoid(z: Array, out: Array | None = None) -> Array:
     return out
 
 
-def gate_activation(z: Array, s: Array, rest: Array) -> None:
+def gate_activation(z: Array, s: Array, offset: Array) -> None:
     """Replace z by s tanh(s z) + 1 - s: a sigmoid where s is 1/2, a tanh where s is 1.
 
-    One pass over all gates. `rest` is 1 - s.
+    One pass over all gates. `offset` is 1 - s.
     """
     z *= s
     np.tanh(z, z)
     z *= s
-    z += rest
+    z += offset
 
 
 def gate_scale(scales: tuple[float, ...], z: Array) -> tuple[Array, Array]:
@@ -110,7 +110,47 @@ def add_rows_at(into: Array, ids: Ids, rows: Array) -> None:
     into[present] += np.add.reduceat(rows[order], first, axis=0)
 
 
-def product(W: Array, out: Array) -> Callable[[Array], object]:
+def dropout_mask(rng: np.random.Generator, shape: Shape, rate: float, dtype: DTypeLike) -> Array:
+    """A random mask: 0 with probability `rate`, else 1 / (1 - rate), so that its mean is 1."""
+    mask = (rng.random(shape, np.float32) >= rate).astype(dtype)
+    mask *= 1 / (1 - rate)
+    return mask
+
+
+def merge_time_batch(x: Array) -> Array:
+    """Merge the time and batch axes: `(T, B, D)` to `(T * B, D)`."""
+    return x.reshape(-1, x.shape[-1])
+
+
+def is_ids(x: Array | Ids) -> bool:
+    """Whether x holds token ids."""
+    return x.dtype.kind in "iu"
+
+
+def linear(x: Array | Ids, W: Array, b: Array) -> Array:
+    """The drive a = x W + b of all steps at once. For token ids, x W is a row gather, W[x]."""
+    if not is_ids(x):
+        a: Array = merge_time_batch(x).dot(W).reshape(*x.shape[:2], -1)
+        a += b
+    elif len(W) < x.size:
+        a = (W + b).take(x, axis=0)
+    else:
+        a = W.take(x, axis=0)
+        a += b
+    return a
+
+
+def linear_backward(x: Array | Ids, W: Array, da: Array, dW: Array) -> Array | None:
+    """Add x^T da to dW and return dx = da W^T, or None if x holds token ids."""
+    if is_ids(x):
+        add_rows_at(dW, x.ravel(), merge_time_batch(da))
+        return None
+    dW += merge_time_batch(x).T @ merge_time_batch(da)
+    dx: Array = np.matmul(merge_time_batch(da), W.T).reshape(x.shape)
+    return dx
+
+
+def make_matmul(W: Array, out: Array) -> Callable[[Array], object]:
     """A function that writes h W to `out`, for one W and many h: `(B, K) (K, N)` to `(B, N)`.
 
     BLAS first packs both factors into its own layout, which for a small batch takes as long as the
@@ -118,14 +158,16 @@ def product(W: Array, out: Array) -> Callable[[Array], object]:
     split into blocks of columns below that size, unless they would be narrower than 32 columns.
     """
     (batch, columns), rows = out.shape, len(W)
-    most = _UNPACKED // max(1, batch * rows)
-    if most < columns and (sizes := [n for n in range(32, most + 1) if columns % n == 0]):
+    max_columns = _MAX_UNPACKED_SIZE // max(1, batch * rows)
+    if max_columns < columns and (
+        sizes := [n for n in range(32, max_columns + 1) if columns % n == 0]
+    ):
         W, out = (x.reshape(len(x), -1, sizes[-1]).swapaxes(0, 1) for x in (W, out))
         return lambda h: np.matmul(h, W, out=out)
     return lambda h: h.dot(W, out)  # less call overhead than np.matmul
 
 
-def blocks(z: Array, count: int) -> list[Any]:
+def split_blocks(z: Array, count: int) -> list[Any]:
     """Split the last axis into `count` views of equal size: `(..., count * H)` to `(..., H)`."""
     width = z.shape[-1] // count
     return [z[..., k * width : (k + 1) * width] for k in range(count)]

@@ -31,7 +31,7 @@ def orthogonal(rng: np.random.Generator, shape: Shape) -> Array:
 
 
 def redraw_weights(params: Params, init: Init, rng: np.random.Generator) -> None:
-    """Reinitialise all matrices with `init`. Vectors, such as biases, stay as they are."""
+    """Reinitialize all matrices with `init`. Vectors, such as biases, stay as they are."""
     for name in params:
         if params[name].ndim > 1:
             params[name][...] = init(rng, params[name].shape)

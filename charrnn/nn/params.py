@@ -1,7 +1,7 @@
 """Parameters: named views on one flat vector.
 
 A layer declares its parameters as `Spec`s. `Params` lays them out in one vector: the equations use
-the views, such as `p["U"]`; the optimiser and the clipping norm use the vector `p.flat`. The
+the views, such as `p["U"]`; the optimizer and the clipping norm use the vector `p.flat`. The
 gradient is a second `Params` with the same layout.
 """
 
@@ -17,7 +17,9 @@ from numpy.typing import DTypeLike, NDArray
 Array = NDArray[Any]
 """A floating-point array."""
 Ids = NDArray[Any]
-"""An array of symbol numbers, in any integer type."""
+"""An array of token ids (indices into the vocabulary), in any integer type."""
+IntArray = NDArray[Any]
+"""An array of other integers, such as counts, lengths, indices or code points."""
 State = tuple[Array, ...]
 """The recurrent state of a model or layer: arrays whose first axis is the batch."""
 Shape = tuple[int, ...]
@@ -68,7 +70,7 @@ class Params:
         return cls(shapes, np.zeros(sum(map(prod, shapes.values())), dtype))
 
     @classmethod
-    def initialised(
+    def initialized(
         cls, specs: Iterable[Spec], rng: np.random.Generator, dtype: DTypeLike
     ) -> Params:
         """Parameters in the order of `specs`, drawn by their initializers."""

@@ -1,1 +1,1 @@
-"""Optimisers, learning-rate schedules and gradient clipping."""
+"""Optimizers, learning-rate schedules and gradient clipping."""

@@ -1,6 +1,6 @@
-"""Optimisers and weight decay, on the flat parameter vector.
+"""Optimizers and weight decay, on the flat parameter vector.
 
-An optimiser is an update rule and its slots: arrays as long as the parameter vector, such as
+An optimizer is an update rule and its slots: arrays as long as the parameter vector, such as
 Adam's moments, which the checkpoint stores by name.
 """
 
@@ -17,11 +17,11 @@ _BLOCK = 1 << 15  # entries updated at a time; the block and its slots fit into 
 
 
 class Optimizer(ABC):
-    """Base of the optimisers. A subclass sets the class attributes and implements `rule`."""
+    """Base of the optimizers. A subclass sets the class attributes and implements `rule`."""
 
     name: ClassVar[str]
     """The value of `--optimizer`."""
-    learning_rate: ClassVar[float]
+    default_lr: ClassVar[float]
     """Default peak learning rate, tuned for networks of up to 384 units a layer."""
     slot_names: ClassVar[tuple[str, ...]]
 
@@ -48,7 +48,7 @@ class SGD(Optimizer):
     """v' = mu v + g,  w' = w - lr v'        with momentum mu = 0.9 (Polyak 1964)."""
 
     name: ClassVar[str] = "sgd"
-    learning_rate: ClassVar[float] = 0.2
+    default_lr: ClassVar[float] = 0.2
     slot_names: ClassVar[tuple[str, ...]] = ("v",)
     mu = 0.9
 
@@ -64,7 +64,7 @@ class Adagrad(Optimizer):
     """s' = s + g^2,  w' = w - lr g / (sqrt(s') + eps)        Duchi, Hazan and Singer (2011)."""
 
     name: ClassVar[str] = "adagrad"
-    learning_rate: ClassVar[float] = 5e-2
+    default_lr: ClassVar[float] = 5e-2
     slot_names: ClassVar[tuple[str, ...]] = ("s",)
     eps = 1e-8
 
@@ -84,7 +84,7 @@ class RMSprop(Optimizer):
     """
 
     name: ClassVar[str] = "rmsprop"
-    learning_rate: ClassVar[float] = 2e-3
+    default_lr: ClassVar[float] = 2e-3
     slot_names: ClassVar[tuple[str, ...]] = ("s",)
     rho, eps = 0.95, 1e-8
 
@@ -105,7 +105,7 @@ class Adam(Optimizer):
     """
 
     name: ClassVar[str] = "adam"
-    learning_rate: ClassVar[float] = 4e-3
+    default_lr: ClassVar[float] = 4e-3
     slot_names: ClassVar[tuple[str, ...]] = ("m", "v")
     b1, b2, eps = 0.9, 0.99, 1e-8
 
@@ -126,13 +126,13 @@ class Adam(Optimizer):
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {o.name: o for o in (SGD, Adagrad, RMSprop, Adam)}
-"""The optimisers by name."""
+"""The optimizers by name."""
 
 
 def decay_weights(params: Params, amount: float) -> None:
-    """Multiply every matrix by 1 - `amount`, in place; biases stay.
+    """Multiply every matrix by 1 - `amount`, in place. Vectors, such as biases, do not decay.
 
-    This is decoupled weight decay (Loshchilov and Hutter 2019), for any optimiser.
+    This is decoupled weight decay (Loshchilov and Hutter 2019), for any optimizer.
     """
     for name in params:
         if params[name].ndim > 1:

@@ -114,7 +114,7 @@ def load(path: Path) -> Checkpoint:
         record = RunRecord.from_json(meta)
     except CharRNNError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged: {error}.") from None
     return Checkpoint(model, vocabulary, record, _named("training/", arrays))
 

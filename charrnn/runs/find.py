@@ -41,8 +41,8 @@ def _newest(runs: Path, tasks: Sequence[str] | None) -> Path:
     """The newest checkpoint for one of these tasks. An unreadable one counts, so that loading it
     reports the damage instead of silently passing it over.
     """
-    box = bundled("checkpoints")
-    model = box / "shakespeare" if box else None
+    bundled_dir = bundled("checkpoints")
+    model = bundled_dir / "shakespeare" if bundled_dir else None
     directories = [d for d in runs.glob("*") if _in_directory(d) and d.resolve() != model]
     for directory in sorted(directories, key=_modified, reverse=True):
         path = _in_directory(directory)
@@ -52,8 +52,9 @@ def _newest(runs: Path, tasks: Sequence[str] | None) -> Path:
     if task is None and model and (path := _in_directory(model)):
         return path
     kind, option = (f" with {task}", f" {task}") if task else ("", "")
+    where = f"./{RUNS}" if runs == RUNS else runs
     raise CheckpointError(
-        f"There is no run{kind} under ./checkpoints yet; train one with: charrnn train TEXT{option}"
+        f"There is no run{kind} under {where} yet; train one with: charrnn train TEXT{option}"
     )
 
 

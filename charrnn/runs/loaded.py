@@ -33,7 +33,7 @@ class LoadedModels:
         paths = [find_checkpoint(path, tasks=tasks) for path in named]
         models = cls(paths, [load(path) for path in paths])
         if others:
-            _ = models.language_model
+            models.check_members()
         return models
 
     @property
@@ -53,13 +53,17 @@ class LoadedModels:
 
     @cached_property
     def language_model(self) -> LanguageModel:
-        """The one model, or the `Ensemble` of several.
+        """The one model, or the `Ensemble` of several. Raises the errors of `check_members`."""
+        if len(self.checkpoints) == 1:
+            return self.checkpoint.language_model
+        return Ensemble(self.check_members())
+
+    def check_members(self) -> list[LanguageModel]:
+        """Check that the models can predict together, and return them.
 
         A CheckpointError names one that is not a language model, a VocabularyError one whose
         vocabulary differs from the first.
         """
-        if len(self.checkpoints) == 1:
-            return self.checkpoint.language_model
         members = []
         for path, checkpoint in zip(self.paths, self.checkpoints, strict=True):
             try:
@@ -72,14 +76,14 @@ class LoadedModels:
                     f"({_size(checkpoint.vocabulary)}, not {_size(self.vocabulary)}); only models "
                     "trained on the same symbols predict together."
                 )
-        return Ensemble(members)
+        return members
 
     @property
     def num_parameters(self) -> int:
         """The number of parameters of all."""
         return sum(checkpoint.model.num_parameters for checkpoint in self.checkpoints)
 
-    def names(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The paths, for JSON."""
         first, *others = map(str, self.paths)
         return {"checkpoint": first, "ensemble": others}

@@ -8,7 +8,7 @@ import numpy as np
 
 from charrnn.data.reading import Source, TextOptions
 from charrnn.data.token_buffer import TokenBuffer
-from charrnn.nn.params import Ids
+from charrnn.nn.params import Ids, IntArray
 from charrnn.runs.checkpoint import Checkpoint
 
 
@@ -46,7 +46,7 @@ def encode_source(
     return ids, skipped
 
 
-def read_codes(checkpoint: Checkpoint, source: Source, encoding: str | None = None) -> Ids:
+def read_codes(checkpoint: Checkpoint, source: Source, encoding: str | None = None) -> IntArray:
     """The code points (or byte values) of a text, read as the training text was read."""
     blocks = code_blocks(checkpoint, source, encoding)
     return np.concatenate([np.zeros(0, np.uint32), *blocks]).astype(np.uint32)
@@ -54,6 +54,6 @@ def read_codes(checkpoint: Checkpoint, source: Source, encoding: str | None = No
 
 def code_blocks(
     checkpoint: Checkpoint, source: Source, encoding: str | None = None
-) -> Iterator[Ids]:
+) -> Iterator[IntArray]:
     """The same, a few megabytes at a time."""
     return (codes for _, codes in source.code_points(text_options(checkpoint, encoding)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 T = TypeVar("T")
 
@@ -14,9 +14,10 @@ class Position:
     """How far training is: plain numbers that fit into JSON exactly."""
 
     step: int = 0
-    """Updates made."""
+    """Training steps, one chunk each, even if the gradient was not finite and not applied. 1 for an
+    n-gram model. `RunRecord.updates` counts the updates that were applied."""
     seconds: float = 0.0
-    """Time spent training."""
+    """Time spent training, in seconds."""
 
 
 @dataclass
@@ -24,18 +25,21 @@ class TrainingState(Position):
     """The position of a network in training, and the running values that decide what comes next."""
 
     epoch: int = 0
+    """Epochs completed."""
     chunk: int = 0
     """Chunks of this epoch already read."""
     learning_rate_factor: float = 1.0
     """The product of all halvings after an explosion and of all plateau decays."""
     recoveries: int = 0
+    """Returns to the last good state after an explosion."""
     waiting: int = 0
     """Evaluations since the last improvement."""
     best: float | None = None
-    """Lowest validation loss so far."""
+    """Lowest validation loss so far, in nats per character or, for classifiers, per text."""
     best_step: int = 0
+    """Step of the lowest validation loss."""
     running_loss: float | None = None
-    """Running mean of the training loss, in nats per symbol."""
+    """Running mean of the training loss, in nats per prediction: per symbol or text."""
     evaluated: int = -1
     """Step of the newest evaluation."""
 
@@ -80,19 +84,21 @@ class CorpusRecord:
 
 @dataclass(frozen=True)
 class Metrics:
-    """The losses of a run so far, in nats."""
+    """The losses of a run so far."""
 
     train: float | None
+    """Running mean of the training loss, in nats per `per`."""
     valid: float | None
-    """Lowest validation loss."""
+    """Lowest validation loss, in nats per `per`."""
     best_step: int
+    """Step of the lowest validation loss."""
     per: str = "char"
     """What a loss is a mean over: `char` or `example`."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Metrics:
         """The inverse of `to_json`. A KeyError or TypeError if the data is not a record."""
-        per = next(k.rpartition("_")[2] for k in data if k.startswith("valid_nats_per_"))
+        per = "example" if "valid_nats_per_example" in data else "char"
         train, valid = (_number(data[f"{part}_nats_per_{per}"]) for part in ("train", "valid"))
         return cls(train, valid, typed(data["best_step"], int), per)
 
@@ -118,19 +124,21 @@ class RunRecord:
     """A `TrainingState` if the model is a network."""
     metrics: Metrics | None = None
     updates: int | None = None
-    """Updates that the optimizer has made."""
-    order: Any = None
-    """The order in which the gradients of the streams are summed."""
+    """Updates that the optimizer has applied; None for an n-gram model."""
+    reduction_order: list[int] | None = None
+    """Identifies the order in which the gradients of the streams are summed: `[number of workers on
+    all ranks, workers per rank]`, with 0 for the second if the order does not depend on it. None
+    for an n-gram model."""
 
     @property
     def step(self) -> int:
-        """Updates made; 0 if unknown."""
+        """Training steps; 0 if unknown."""
         return self.position.step if self.position else 0
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RunRecord:
-        """The inverse of `to_json`; other keys are ignored. A KeyError, TypeError, ValueError or
-        StopIteration if a value is not what it should be.
+        """The inverse of `to_json`; other keys are ignored. A KeyError or TypeError if a
+        value is not what it should be.
         """
         return cls(
             _optional(data, "version", lambda value: typed(value, str)),
@@ -139,7 +147,7 @@ class RunRecord:
             _optional(data, "position", _position_from_json),
             _optional(data, "metrics", Metrics.from_json),
             _optional(data, "updates", lambda value: typed(value, int)),
-            data.get("order"),
+            _optional(data, "order", _integers),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -151,7 +159,7 @@ class RunRecord:
             "position": self.position and _position_to_json(self.position),
             "metrics": self.metrics and self.metrics.to_json(),
             "updates": self.updates,
-            "order": self.order,
+            "order": self.reduction_order,
         }
         return {key: value for key, value in data.items() if value is not None}
 
@@ -168,6 +176,10 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value if type(value) is int else typed(value, float))
 
 
+def _integers(value: Any) -> list[int]:
+    return [typed(number, int) for number in typed(value, list)]
+
+
 def _optional(data: Mapping[str, Any], key: str, read: Any) -> Any:
     return read(data[key]) if data.get(key) is not None else None
 
@@ -178,9 +190,11 @@ def _position_to_json(position: Position) -> dict[str, Any]:
 
 def _position_from_json(data: Mapping[str, Any]) -> Position:
     """A `TrainingState`, or if there is only a step and a time (n-grams), a `Position`."""
-    names = {_KEYS.get(f.name, f.name): f for f in fields(TrainingState)}
+    names = {_KEYS.get(f.name, f.name): f.name for f in fields(TrainingState)}
+    hints = get_type_hints(TrainingState)
     values: dict[str, Any] = {}
     for key, value in typed(data, dict).items():
-        number = "float" in str(names[key].type)
-        values[names[key].name] = _number(value) if number else typed(value, int)
+        name = names[key]
+        is_float = float in (hints[name], *get_args(hints[name]))
+        values[name] = _number(value) if is_float else typed(value, int)
     return (TrainingState if "chunk" in data else Position)(**values)

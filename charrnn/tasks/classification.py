@@ -46,7 +46,7 @@ class ClassifyConfig(TrainConfig):
 
     task: ClassVar[str] = "classify"
     variant: ClassVar[str] = "--task classify"
-    usual: ClassVar[Mapping[str, float]] = {"epochs": 15}
+    task_defaults: ClassVar[Mapping[str, float]] = {"epochs": 15}
 
     hidden: int | None = changed(TrainConfig, "hidden", 128)
     layers: int | None = changed(TrainConfig, "layers", 1)
@@ -92,13 +92,13 @@ class Classification(Task):
     def _shape(self) -> ClassifierConfig:
         c, examples = self.config, self.dataset
         return ClassifierConfig(
-            **vars(c.network(len(examples.vocabulary))),
+            **vars(c.network_config(len(examples.vocabulary))),
             classes=examples.classes, bidirectional=c.bidirectional, longest=examples.longest,
             weights=class_weights(examples, CLASS_WEIGHTS[c.class_weights]),
         )  # fmt: skip
 
     def build_model(self, rng: np.random.Generator) -> Classifier:
-        return Classifier.initialised(self._shape, rng)
+        return Classifier.initialized(self._shape, rng)
 
     def batches(self) -> Buckets:
         batch = min(self.config.batch, len(self.dataset.parts["train"]))

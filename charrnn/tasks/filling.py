@@ -34,7 +34,7 @@ class FillConfig(TrainConfig):
 
     task: ClassVar[str] = "fill"
     variant: ClassVar[str] = "--task fill"
-    usual: ClassVar[Mapping[str, float]] = {"epochs": 20}
+    task_defaults: ClassVar[Mapping[str, float]] = {"epochs": 20}
 
     hidden: int | None = changed(TrainConfig, "hidden", 192)
     layers: int | None = changed(TrainConfig, "layers", 2)
@@ -59,7 +59,7 @@ class Filling(Task):
         return MaskedLanguageModel.name_of(self._shape)
 
     def build_model(self, rng: np.random.Generator) -> MaskedLanguageModel:
-        return MaskedLanguageModel.initialised(self._shape, rng)
+        return MaskedLanguageModel.initialized(self._shape, rng)
 
     def batches(self) -> Windows:
         c, mask_id = self.config, len(self.dataset.vocabulary)
@@ -126,4 +126,4 @@ class Filling(Task):
 
     @property
     def _shape(self) -> NetworkConfig:
-        return self.config.network(len(self.dataset.vocabulary))
+        return self.config.network_config(len(self.dataset.vocabulary))

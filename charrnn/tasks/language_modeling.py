@@ -15,7 +15,7 @@ from charrnn.data.batches import Streams
 from charrnn.data.corpus import Corpus
 from charrnn.data.reading import Source
 from charrnn.errors import CheckpointError
-from charrnn.language.dynamic import Dynamic, dynamic_surprisal
+from charrnn.language.dynamic import DynamicConfig, dynamic_surprisal
 from charrnn.language.evaluate import Loss, evaluate
 from charrnn.language.sampling import SamplingConfig
 from charrnn.language.text_model import TextModel
@@ -65,8 +65,8 @@ class LanguageModeling(Task):
         return self.config.model_name
 
     def build_model(self, rng: np.random.Generator) -> CharRNN:
-        shape = self.config.network(len(self.dataset.vocabulary))
-        return CharRNN.initialised(shape, rng)
+        shape = self.config.network_config(len(self.dataset.vocabulary))
+        return CharRNN.initialized(shape, rng)
 
     @property
     def reset_probability(self) -> float:
@@ -101,7 +101,7 @@ class LanguageModeling(Task):
         encoding: str | None = None,
         *,
         skip_unknown: bool = False,
-        dynamic: Dynamic | None = None,
+        dynamic: DynamicConfig | None = None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Measurement:
         """Measure a trained model on a text; with `dynamic`, a second time while it learns from the
@@ -135,7 +135,7 @@ def _dynamic_loss(
     network: CharRNN,
     models: LoadedModels,
     ids: Ids,
-    dynamic: Dynamic,
+    dynamic: DynamicConfig,
     on_progress: Callable[[int, int], None],
 ) -> tuple[Loss, dict[str, Any]]:
     """The loss of dynamic evaluation, and the same for JSON."""
@@ -146,5 +146,5 @@ def _dynamic_loss(
         done += len(surprisals)
         on_progress(done, len(ids))
     loss = Loss.of(nats, ids, models.vocabulary)
-    used = asdict(dynamic) | {"lr": dynamic.rate(network.params.flat.size)}
+    used = asdict(dynamic) | {"lr": dynamic.resolve_lr(network.params.flat.size)}
     return loss, {**loss.to_json(), **used, "seconds": time.perf_counter() - started}

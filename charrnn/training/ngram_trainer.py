@@ -34,7 +34,7 @@ class NGramTrainer(Trainer):
             raise ProcessGroupError("n-grams are counted by one process; leave out mpiexec.")
         corpus = task.dataset
         started = time.perf_counter()
-        self.model: NGram = NGram.counted(corpus.train, len(corpus.vocabulary), task.config.order)
+        self.model: NGram = NGram.fit(corpus.train, len(corpus.vocabulary), task.config.order)
         self.seconds = time.perf_counter() - started
         self.speed = corpus.chars["train"] / self.seconds
         self.losses: dict[str, Loss] = {}

@@ -92,7 +92,11 @@ def restore(
     if run.best.exists():
         best_params = _parameters(run, checkpoint.load(run.best), model)
     log.rewind(run.log_file, record.position.step)
-    record_fields = {"position": record.position, "updates": record.updates, "order": record.order}
+    record_fields = {
+        "position": record.position,
+        "updates": record.updates,
+        "reduction_order": record.reduction_order,
+    }
     return record_fields, {"flat": params, **last.training}, best_params
 
 

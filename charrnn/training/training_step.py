@@ -90,7 +90,7 @@ class TrainingStep:
         shape = SCHEDULES[c.schedule](progress, c.decay, c.decay_after) * warm_up(
             progress, c.warmup
         )
-        learning_rate: float = c.learning_rate
+        learning_rate: float = c.peak_lr
         return learning_rate * shape * self.position.learning_rate_factor
 
     def update(self, learning_rate: float) -> tuple[float, float]:
@@ -192,7 +192,7 @@ class TrainingStep:
         record_fields = {
             "position": replace(self.position),
             "updates": self.optimizer.updates,
-            "order": self.parallel.reduction_order,
+            "reduction_order": self.parallel.reduction_order,
         }
         arrays = {"flat": self.model.params.flat.copy()}
         arrays |= {f"optimizer/{n}": a.copy() for n, a in self.optimizer.slots.items()}
@@ -206,7 +206,7 @@ class TrainingStep:
         """Restore what `state_dict` returned."""
         self.position = replace(record_fields["position"])
         self.reduction_changed = (
-            record_fields["order"] or self.parallel.reduction_order
+            record_fields["reduction_order"] or self.parallel.reduction_order
         ) != self.parallel.reduction_order
         self.optimizer.updates = record_fields["updates"]
         self.model.params.flat[:] = arrays["flat"]

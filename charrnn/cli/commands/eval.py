@@ -25,7 +25,7 @@ from charrnn.data import catalogue
 from charrnn.runs.loaded import LoadedModels
 from charrnn.system.paths import path_exists
 from charrnn.tasks import TASKS, Measurement
-from charrnn.tasks.language_modeling import LanguageModeling, adaptable
+from charrnn.tasks.language_modeling import LanguageModeling, require_network
 
 
 @click.command(
@@ -70,7 +70,7 @@ def command(
     models = open_models(where, ensemble, ("lm",) if language_model else None)
     task = TASKS["lm" if language_model else models.model.task]
     if learning:
-        adaptable(models)
+        require_network(models)
     sources = [corpus_source(name) for name in names]
     if len(sources) > 1 and not task.several_texts:
         raise click.UsageError("Give at most a checkpoint and a text.")
@@ -93,9 +93,9 @@ def _to_json(models: LoadedModels, measured: Measurement) -> dict[str, Any]:
     return {
         **loss.to_json(),
         "text": text,
-        **models.names(),
+        **models.to_json(),
         "parameters": models.num_parameters,
-        "chars_per_second": measured.symbols / measured.seconds,
+        "chars_per_second": measured.chars / measured.seconds,
         "seconds": measured.seconds,
         **measured.details,
     }

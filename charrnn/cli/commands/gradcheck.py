@@ -23,7 +23,7 @@ from charrnn.diagnostics.gradcheck import (
     check_rtrl,
 )
 from charrnn.errors import GradientError
-from charrnn.models import NETWORKS, NetworkConfig
+from charrnn.models import LANGUAGE_MODEL_CELLS, NetworkConfig
 from charrnn.nn.cells import CELLS
 from charrnn.nn.layers import JORDAN
 
@@ -74,7 +74,8 @@ Examples:
   charrnn gradcheck --cell rnn --layers 2 --hidden 5
   charrnn gradcheck --json""",
 )
-@click.option("--cell", type=click.Choice(list(NETWORKS)), help="Cell.  [default: all of them]")
+@click.option("--cell", type=click.Choice(list(LANGUAGE_MODEL_CELLS)),
+              help="Cell.  [default: all of them]")  # fmt: skip
 @click.option("--hidden", type=click.IntRange(1, 256), default=8, show_default=True,
               help="Hidden size.")  # fmt: skip
 @click.option("--layers", type=click.IntRange(1), default=1, show_default=True,

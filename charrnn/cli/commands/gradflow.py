@@ -18,7 +18,7 @@ from charrnn.data.reading import Source, TextOptions
 from charrnn.data.split import Split
 from charrnn.diagnostics.gradient_norms import gradient_flow, windows
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.models import NETWORKS, CharRNN
+from charrnn.models import LANGUAGE_MODEL_CELLS, CharRNN
 from charrnn.plots.picture import Line, Picture
 from charrnn.runs.reading import encode_source
 from charrnn.tasks import LanguageModelConfig
@@ -146,8 +146,10 @@ def _cells(names_option: str | None, with_runs: bool) -> list[str]:
         return [] if with_runs else _DEFAULT_CELLS
     names = list(dict.fromkeys(name.strip() for name in names_option.split(",")))
     for name in names:
-        if name not in NETWORKS:
-            raise ConfigError(f"There is no cell '{name}'; there are: {', '.join(NETWORKS)}.")
+        if name not in LANGUAGE_MODEL_CELLS:
+            raise ConfigError(
+                f"There is no cell '{name}'; there are: {', '.join(LANGUAGE_MODEL_CELLS)}."
+            )
     return names
 
 
@@ -183,7 +185,7 @@ def _run_curves(
         )
     ids, _ = encode_source(models.checkpoint, source, encoding, skip_unknown=unknown == "skip")
     ids_and_targets = windows(ids, seq, batch)
-    fresh = CharRNN.initialised(model.config, np.random.default_rng(seed))
+    fresh = CharRNN.initialized(model.config, np.random.default_rng(seed))
     updates = models.checkpoint.record.step
     yield Curve(model.config, gradient_flow(fresh, *ids_and_targets), 0)
     yield Curve(model.config, gradient_flow(model, *ids_and_targets), updates, str(models))

@@ -89,7 +89,7 @@ def command(
         drawn = report.watch(drawn, count)
     if as_json:
         data = {
-            **models.names(),
+            **models.to_json(),
             "seed_text": shown.decode("utf-8", "replace"),
             "samples": _collect(drawn, seeds),
         }

@@ -96,7 +96,7 @@ def command(
         scored = [_to_json(s) for s in scores]  # adds up the total
         seconds = time.perf_counter() - started
         data = {
-            **models.names(),
+            **models.to_json(),
             "text": source.name,
             "context": context,
             **total.loss.to_json(),

@@ -19,7 +19,7 @@ from charrnn.compare.trial import Trial, TrialProgress
 from charrnn.config.resolve import filled_in
 from charrnn.data.split import PART_NAMES
 from charrnn.language.evaluate import Loss
-from charrnn.models import NGram, parameters
+from charrnn.models import NGram, count_parameters
 from charrnn.tasks import LanguageModelConfig
 
 _INTERVAL = 60.0  # seconds between plain progress lines
@@ -204,7 +204,7 @@ def _size(model: LanguageModelConfig, symbols: int) -> str:
     """Number of parameters of a network; empty for n-grams, whose counts are not known yet."""
     if model.cell == NGram.kind:
         return ""
-    return f"{parameters(model.network(symbols)):,}"
+    return f"{count_parameters(model.network_config(symbols)):,}"
 
 
 def _outcome(comparison: Comparison, trial: Trial) -> str:

@@ -13,7 +13,7 @@ from charrnn.cli.texts import corpus_source
 from charrnn.cli.views.display import clean, print_words
 from charrnn.data.code_points import code_points, text_of
 from charrnn.language.novelty import Novelty, novelty
-from charrnn.nn.params import Ids
+from charrnn.nn.params import Ids, IntArray
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.reading import code_blocks
 
@@ -80,12 +80,12 @@ class NoveltyReport:
             text = f"{self._text(copied[:half])} ... {self._text(copied[-half:])}"
         return clean(text.replace("\n", "↵"))
 
-    def _codes(self, written: bytes) -> Ids:
+    def _codes(self, written: bytes) -> IntArray:
         if self.unit == "byte":
             return np.frombuffer(written, np.uint8)
         return code_points(written.decode())
 
-    def _text(self, codes: Ids) -> str:
+    def _text(self, codes: IntArray) -> str:
         if self.unit == "byte":
             return codes.astype(np.uint8).tobytes().decode("utf-8", "replace")
         return text_of(codes)

@@ -23,9 +23,10 @@ from charrnn.nn.params import Array, Params, Spec
 Cache = dict[str, Array]
 """What the forward pass stores of a sequence of T steps, by name.
 
-`z` `(T, B, gates * H)`: the input drive, overwritten by the gates;
+`z` `(T, B, num_blocks * H)`: the input drive, overwritten by the gates;
 each state `(T + 1, B, H)`, from the initial to the final one;
-each name in `Cell.saved` `(T, B, width * H)`.
+each name in `Cell.saved` `(T, B, width * H)`;
+whatever `local_gradients` adds for `parameter_gradients`.
 """
 Step = tuple[Any, ...]
 """Views into the cache for one step, in the order that the cell defines."""
@@ -35,24 +36,24 @@ class Cell:
     """A recurrent cell. Subclasses define the class variables and the equations."""
 
     name: ClassVar[str]
-    gates: ClassVar[int]
-    """Width of the drives a and u, in multiples of H."""
-    recurrent: ClassVar[bool] = True
+    num_blocks: ClassVar[int]
+    """Number of blocks of H columns in W, U and b: one for each gate and each candidate."""
+    has_recurrent_weights: ClassVar[bool] = True
     """Whether the cell uses u = h U. If not, it has no U and ignores u."""
-    state: ClassVar[tuple[str, ...]] = ("h",)
+    state_names: ClassVar[tuple[str, ...]] = ("h",)
     """Names of the state arrays. The first, h, is the output and enters the recurrent product."""
     saved: ClassVar[Mapping[str, int]] = {}
-    """Other arrays that the backward pass needs, with their widths in multiples of H."""
+    """Other arrays that the forward pass stores, with their widths in multiples of H."""
 
     def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
-        """W `(input_size, gates * H)`, U `(H, gates * H)`, b `(gates * H,)`, and any others.
+        """W `(input_size, K)`, U `(H, K)`, b `(K,)` with K = num_blocks * H, and any others.
 
         `fan_in` is the number of inputs that are non-zero at a time. Entries of W have the variance
         1 / fan_in, so that x W initially has about the variance of x.
         """
-        width = self.gates * hidden_size
+        width = self.num_blocks * hidden_size
         yield Spec("W", (input_size, width), uniform(np.sqrt(3.0 / fan_in)))
-        if self.recurrent:
+        if self.has_recurrent_weights:
             yield Spec("U", (hidden_size, width), orthogonal)
         yield Spec("b", (width,), constant(0.0))
 
@@ -63,7 +64,7 @@ class Cell:
     def forward(self, p: Params, u: Array, step: Step) -> None:
         """One step, from the drives and the old state to the new state. Writes into the views.
 
-        u `(B, gates * H)` is overwritten in the next step.
+        u `(B, num_blocks * H)` is overwritten in the next step.
         """
         raise NotImplementedError
 

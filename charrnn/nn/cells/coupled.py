@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from charrnn.nn.cells.base import Cache, Cell, Step
-from charrnn.nn.functional import blocks, gate_activation, gate_scale
+from charrnn.nn.functional import gate_activation, gate_scale, split_blocks
 from charrnn.nn.params import Array, Params, Spec
 
 
-class Coupled(Cell):
+class CoupledLSTM(Cell):
     """f = sigmoid(a_f + u_f)        forget gate, and i = 1 - f the input gate
     g = tanh(a_g + u_g)           candidate
     o = sigmoid(a_o + u_o)        output gate
@@ -20,12 +20,12 @@ class Coupled(Cell):
     h' = o tanh(c')
 
     The variant CIFG of Greff et al., "LSTM: a search space odyssey" (2015). The forget gate's bias
-    is initialised to 1, as in the LSTM.
+    is initialized to 1, as in the LSTM.
     """
 
     name: ClassVar[str] = "coupled"
-    gates: ClassVar[int] = 3
-    state: ClassVar[tuple[str, ...]] = ("h", "c")
+    num_blocks: ClassVar[int] = 3
+    state_names: ClassVar[tuple[str, ...]] = ("h", "c")
     saved: ClassVar[Mapping[str, int]] = {"tanh_c": 1}
 
     def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
@@ -36,7 +36,7 @@ class Coupled(Cell):
     def step_views(self, cache: Cache) -> Iterable[Step]:
         z, c = cache["z"], cache["c"]
         s = gate_scale((0.5, 1, 0.5), z)  # f, o are sigmoids, g is a tanh
-        views = zip(z, *blocks(z, 3), c, c[1:], cache["tanh_c"], cache["h"][1:], strict=False)
+        views = zip(z, *split_blocks(z, 3), c, c[1:], cache["tanh_c"], cache["h"][1:], strict=False)
         return ((s, *view) for view in views)
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
@@ -51,7 +51,7 @@ class Coupled(Cell):
 
     def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
         s, c, tanh_c = cache["z"], cache["c"][:-1], cache["tanh_c"]
-        f, g, o = blocks(s, 3)
+        f, g, o = split_blocks(s, 3)
         dc_dc = f.copy()
         dh_dc = o * (1 - tanh_c * tanh_c)  # dh'/dc' = o (1 - tanh(c')^2)
         f -= f * f

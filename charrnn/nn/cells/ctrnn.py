@@ -23,12 +23,12 @@ class CTRNN(Cell):
 
     Beer, "On the dynamics of small continuous-time recurrent neural networks" (1995). The time
     constants are learned: tau = 1 + exp(-w) exceeds 1 for any w, so that no Euler step overshoots.
-    They are initialised between 1 and 2 symbols. Before the first symbol y and h are zero.
+    They are initialized between 1 and 2 symbols. Before the first symbol y and h are zero.
     """
 
     name: ClassVar[str] = "ctrnn"
-    gates: ClassVar[int] = 1
-    state: ClassVar[tuple[str, ...]] = ("h", "y")
+    num_blocks: ClassVar[int] = 1
+    state_names: ClassVar[tuple[str, ...]] = ("h", "y")
 
     def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
         W, U, b = super().specs(input_size, hidden_size, fan_in)
@@ -53,23 +53,23 @@ class CTRNN(Cell):
     def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
         rate, h1 = sigmoid(p["w"]), cache["h"][1:]
         dh_dy = h1 * (1 - h1)
-        cache["slope"] = cache["z"] * (rate * (1 - rate))  # dy'/dw = tau dy/dt d(1/tau)/dw
+        cache["dw"] = cache["z"] * (rate * (1 - rate))  # dy'/dw = tau dy/dt d(1/tau)/dw
         cache["dtheta"] = -dh_dy
-        parts = (cache["z"], dh_dy, cache["slope"], cache["dtheta"])
+        parts = (cache["z"], dh_dy, cache["dw"], cache["dtheta"])
         return [(rate, *step) for step in zip(*(part[::-1] for part in parts), strict=True)]
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
-        rate, z, dh_dy, slope, dtheta = step
+        rate, z, dh_dy, dw, dtheta = step
         (dy,) = dstate
         dh_dy *= dh
         dtheta *= dh
         dy += dh_dy
-        slope *= dy
+        dw *= dy
         np.multiply(dy, rate, z)  # du = dy' / tau
         dy -= z  # dy = dy' (1 - 1 / tau)
         return None
 
     def parameter_gradients(self, cache: Cache, grads: Params) -> Array:
         grads["theta"][...] += cache["dtheta"].sum(axis=(0, 1))
-        grads["w"][...] += cache["slope"].sum(axis=(0, 1))
+        grads["w"][...] += cache["dw"].sum(axis=(0, 1))
         return cache["z"]

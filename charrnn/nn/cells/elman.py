@@ -18,7 +18,7 @@ class Elman(Cell):
     """
 
     name: ClassVar[str] = "rnn"
-    gates: ClassVar[int] = 1
+    num_blocks: ClassVar[int] = 1
 
     def step_views(self, cache: Cache) -> Iterable[Step]:
         return zip(cache["z"], cache["h"][1:], strict=True)

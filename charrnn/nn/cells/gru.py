@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from charrnn.nn.cells.base import Cache, Cell, Step
-from charrnn.nn.functional import blocks, sigmoid
+from charrnn.nn.functional import sigmoid, split_blocks
 from charrnn.nn.initializers import constant
 from charrnn.nn.params import Array, Params, Spec
 
@@ -25,7 +25,7 @@ class GRU(Cell):
     """
 
     name: ClassVar[str] = "gru"
-    gates: ClassVar[int] = 3
+    num_blocks: ClassVar[int] = 3
     saved: ClassVar[Mapping[str, int]] = {"rz": 2, "m": 1, "dn": 1}
 
     def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
@@ -35,7 +35,7 @@ class GRU(Cell):
     def step_views(self, cache: Cache) -> Iterable[Step]:
         h, a, rz = cache["h"], cache["z"], cache["rz"]
         a_rz, n = a[..., : rz.shape[-1]], a[..., rz.shape[-1] :]
-        return zip(a_rz, n, rz, *blocks(rz, 2), cache["m"], h, h[1:], strict=False)
+        return zip(a_rz, n, rz, *split_blocks(rz, 2), cache["m"], h, h[1:], strict=False)
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
         a_rz, n, rz, r, z, m, h, h1 = step
@@ -52,8 +52,8 @@ class GRU(Cell):
 
     def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
         s, h, m, dn = cache["z"], cache["h"][:-1], cache["m"], cache["dn"]
-        r, z = blocks(cache["rz"], 2)
-        du_r, du_z, n = blocks(s, 3)
+        r, z = split_blocks(cache["rz"], 2)
+        du_r, du_z, n = split_blocks(s, 3)
         np.multiply(n, n, dn)
         np.subtract(1, dn, dn)
         dn *= 1 - z  # dh'/da_n = (1 - z) (1 - n^2)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from charrnn.nn.cells.base import Cache, Cell, Step
-from charrnn.nn.functional import blocks, gate_activation, gate_scale
+from charrnn.nn.functional import gate_activation, gate_scale, split_blocks
 from charrnn.nn.params import Array, Params, Spec
 
 
@@ -21,13 +21,13 @@ class LSTM(Cell):
     h' = o tanh(c')
 
     Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000),
-    whose bias is initialised to 1 (Jozefowicz, Zaremba and Sutskever 2015). The gates are in
+    whose bias is initialized to 1 (Jozefowicz, Zaremba and Sutskever 2015). The gates are in
     PyTorch's order.
     """
 
     name: ClassVar[str] = "lstm"
-    gates: ClassVar[int] = 4
-    state: ClassVar[tuple[str, ...]] = ("h", "c")
+    num_blocks: ClassVar[int] = 4
+    state_names: ClassVar[tuple[str, ...]] = ("h", "c")
     saved: ClassVar[Mapping[str, int]] = {"tanh_c": 1}
 
     def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
@@ -38,7 +38,7 @@ class LSTM(Cell):
     def step_views(self, cache: Cache) -> Iterable[Step]:
         z, c = cache["z"], cache["c"]
         s = gate_scale((0.5, 0.5, 1, 0.5), z)  # i, f, o are sigmoids, g is a tanh
-        views = zip(z, *blocks(z, 4), c, c[1:], cache["tanh_c"], cache["h"][1:], strict=False)
+        views = zip(z, *split_blocks(z, 4), c, c[1:], cache["tanh_c"], cache["h"][1:], strict=False)
         return ((s, *view) for view in views)
 
     def forward(self, p: Params, u: Array, step: Step) -> None:
@@ -53,7 +53,7 @@ class LSTM(Cell):
 
     def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
         s, c, tanh_c = cache["z"], cache["c"][:-1], cache["tanh_c"]
-        i, f, g, o = blocks(s, 4)
+        i, f, g, o = split_blocks(s, 4)
         dc_dc = f.copy()
         dh_dc = tanh_c * tanh_c
         np.subtract(1, dh_dc, dh_dc)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from charrnn.nn.cells.base import Cache, Cell, Step
-from charrnn.nn.functional import blocks, sigmoid
+from charrnn.nn.functional import sigmoid, split_blocks
 from charrnn.nn.params import Array, Params, Spec
 
 
@@ -19,7 +19,7 @@ class Minimal(Cell):
     logarithms: the candidate g = a_g may be negative. There is no U, and u is ignored.
     """
 
-    recurrent: ClassVar[bool] = False
+    has_recurrent_weights: ClassVar[bool] = False
     saved: ClassVar[Mapping[str, int]] = {"f": 1, "ig": 1}
 
     def gate(self, cache: Cache) -> None:
@@ -41,7 +41,7 @@ class Minimal(Cell):
 
     def local_gradients(self, p: Params, cache: Cache) -> Iterable[Step]:
         self.slope(cache)
-        s = cache["z"].reshape(*cache["z"].shape[:2], self.gates, -1)
+        s = cache["z"].reshape(*cache["z"].shape[:2], self.num_blocks, -1)
         return zip(cache["f"][::-1], s[::-1], strict=True)
 
     def backward(self, dh: Array, dstate: list[Array], step: Step) -> Array | None:
@@ -58,23 +58,23 @@ class MinGRU(Minimal):
     """
 
     name: ClassVar[str] = "mingru"
-    gates: ClassVar[int] = 2
+    num_blocks: ClassVar[int] = 2
 
     def gate(self, cache: Cache) -> None:
-        z, g = blocks(cache["z"], 2)
+        z, g = split_blocks(cache["z"], 2)
         sigmoid(z, z)
         np.subtract(1, z, cache["f"])
         np.multiply(z, g, cache["ig"])
 
     def slope(self, cache: Cache) -> None:
-        z, g = blocks(cache["z"], 2)
+        z, g = split_blocks(cache["z"], 2)
         dz = (g - cache["h"][:-1]) * z * cache["f"]  # (g - h) z (1 - z)
         g[...] = z
         z[...] = dz
 
 
 class MinLSTM(Minimal):
-    """f = sigmoid(a_f)             forget gate, with its bias initialised to 1
+    """f = sigmoid(a_f)             forget gate, with its bias initialized to 1
     i = sigmoid(a_i)             input gate
     h' = (f h + i a_g) / (f + i)
 
@@ -82,7 +82,7 @@ class MinLSTM(Minimal):
     """
 
     name: ClassVar[str] = "minlstm"
-    gates: ClassVar[int] = 3
+    num_blocks: ClassVar[int] = 3
     saved: ClassVar[Mapping[str, int]] = {"f": 1, "ig": 1, "total": 1}
 
     def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
@@ -93,7 +93,7 @@ class MinLSTM(Minimal):
     def gate(self, cache: Cache) -> None:
         fi, (f, i, g), total = (
             cache["z"][..., : 2 * cache["f"].shape[-1]],
-            blocks(cache["z"], 3),
+            split_blocks(cache["z"], 3),
             cache["total"],
         )
         sigmoid(fi, fi)
@@ -103,7 +103,7 @@ class MinLSTM(Minimal):
         cache["ig"] /= total
 
     def slope(self, cache: Cache) -> None:
-        f, i, g = blocks(cache["z"], 3)
+        f, i, g = split_blocks(cache["z"], 3)
         share = i / cache["total"]
         shift = (cache["h"][:-1] - g) * cache["f"] * share  # (h - g) f i / (f + i)^2
         g[...] = share

@@ -9,12 +9,12 @@ import numpy as np
 
 from charrnn.nn.cells.base import Cache, Step
 from charrnn.nn.cells.lstm import LSTM
-from charrnn.nn.functional import blocks, gate_activation
+from charrnn.nn.functional import gate_activation, split_blocks
 from charrnn.nn.initializers import constant
 from charrnn.nn.params import Array, Params, Spec
 
 
-class Peephole(LSTM):
+class PeepholeLSTM(LSTM):
     """i = sigmoid(a_i + u_i + p_i c)       input gate
     f = sigmoid(a_f + u_f + p_f c)       forget gate
     g = tanh(a_g + u_g)                  candidate
@@ -66,7 +66,7 @@ class Peephole(LSTM):
         return None
 
     def parameter_gradients(self, cache: Cache, grads: Params) -> Array:
-        du_i, du_f, _, du_o = blocks(cache["z"], 4)
+        du_i, du_f, _, du_o = split_blocks(cache["z"], 4)
         c = cache["c"]
         grads["p_i"][...] += (du_i * c[:-1]).sum(axis=(0, 1))
         grads["p_f"][...] += (du_f * c[:-1]).sum(axis=(0, 1))

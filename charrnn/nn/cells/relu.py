@@ -11,8 +11,8 @@ from charrnn.nn.cells.base import Cache, Cell, Step
 from charrnn.nn.params import Array, Params, Shape, Spec
 
 
-class ReLU(Cell):
-    """h' = max(0, a + u)        with U initialised to half the identity
+class IRNN(Cell):
+    """h' = max(0, a + u)        with U initialized to half the identity
 
     Le, Jaitly and Hinton, "A simple way to initialize recurrent networks of rectified linear units"
     (2015). They use the full identity for long-term dependencies and a small multiple of it for
@@ -22,7 +22,7 @@ class ReLU(Cell):
     """
 
     name: ClassVar[str] = "relu"
-    gates: ClassVar[int] = 1
+    num_blocks: ClassVar[int] = 1
 
     def specs(self, input_size: int, hidden_size: int, fan_in: int) -> Iterator[Spec]:
         W, U, b = super().specs(input_size, hidden_size, fan_in)

@@ -1,10 +1,10 @@
-"""Layers: parameterised functions of a sequence, each with a hand-written backward pass."""
+"""Layers: parameterized functions of a sequence, each with a hand-written backward pass."""
 
 from charrnn.nn.layers.base import INFERENCE, Backward, Context, Layer
 from charrnn.nn.layers.dense import Dense, Dropout
 from charrnn.nn.layers.jordan import JORDAN, Jordan, JordanForced
-from charrnn.nn.layers.pooling import LastStep, Select
 from charrnn.nn.layers.recurrent import Bidirectional, Recurrent
+from charrnn.nn.layers.selection import LastStep, MaskedSteps
 from charrnn.nn.layers.sequential import Residual, Sequential, Stateless
 
 __all__ = [
@@ -19,9 +19,9 @@ __all__ = [
     "JordanForced",
     "LastStep",
     "Layer",
+    "MaskedSteps",
     "Recurrent",
     "Residual",
-    "Select",
     "Sequential",
     "Stateless",
 ]

@@ -7,16 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import DTypeLike
 
+from charrnn.nn.functional import dropout_mask, linear, linear_backward, merge_time_batch
 from charrnn.nn.initializers import constant, uniform
-from charrnn.nn.layers.base import (
-    INFERENCE,
-    Backward,
-    Context,
-    dropout_mask,
-    flat,
-    linear,
-    linear_backward,
-)
+from charrnn.nn.layers.base import INFERENCE, Backward, Context
 from charrnn.nn.params import Array, Ids, Params, Spec, State
 
 
@@ -78,7 +71,7 @@ class Dense:
         self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
     ) -> tuple[Array, State, Backward]:
         def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
-            grads["c"][...] += flat(dy).sum(axis=0)
+            grads["c"][...] += merge_time_batch(dy).sum(axis=0)
             dx = linear_backward(x, p["V"], dy, grads["V"])
             if not self.carry:
                 return dx, ()

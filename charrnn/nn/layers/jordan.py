@@ -1,6 +1,6 @@
 """Jordan networks: recurrent layers whose context is the network's own output.
 
-Both return logits, h V + c. Their state is the newest h `(B, hidden_size)`, zeros at the start.
+Both return the logits z. Their state is the newest h `(B, hidden_size)`, zeros at the start.
 """
 
 from __future__ import annotations
@@ -10,15 +10,24 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import DTypeLike
 
-from charrnn.nn.functional import add_rows_at, softmax
+from charrnn.nn.functional import (
+    add_rows_at,
+    linear,
+    linear_backward,
+    merge_time_batch,
+    softmax,
+)
 from charrnn.nn.initializers import constant, uniform
-from charrnn.nn.layers.base import INFERENCE, Backward, Context, flat, linear, linear_backward
+from charrnn.nn.layers.base import INFERENCE, Backward, Context
 from charrnn.nn.layers.dense import Dense
 from charrnn.nn.params import Array, Ids, Params, Spec, State
 
 
 class Jordan:
-    """h' = tanh(x W + y U + b)        with y = softmax(h V + c)
+    """s = x W + y U + b
+    h' = tanh(s)
+    z' = h' V + c        logits
+    y' = softmax(z')     prediction
 
     The context is the previous output y `(B, V)`, the network's prediction of x, instead of the
     hidden units. Gradients flow through this feedback, as they flow through h in an Elman network.
@@ -28,7 +37,7 @@ class Jordan:
     def __init__(
         self, input_size: int, hidden_size: int, output_size: int, *, one_hot: bool = False
     ) -> None:
-        """With `one_hot` W is initialised for inputs with a single non-zero entry."""
+        """With `one_hot` W is initialized for inputs with a single non-zero entry."""
         self.input_size = input_size
         self.fan_in = 1 if one_hot else input_size
         self.output_size = output_size
@@ -62,33 +71,35 @@ class Jordan:
         for t, a in enumerate(linear(x, p["W"], p["b"])):
             np.matmul(y[t], U, out=h[t + 1])
             h[t + 1] += a
-            np.tanh(h[t + 1], h[t + 1])  # h' = tanh(x W + y U + b)
+            np.tanh(h[t + 1], h[t + 1])  # h' = tanh(s)
             np.matmul(h[t + 1], V, out=logits[t])
             logits[t] += c
-            y[t + 1] = softmax(logits[t])  # y = softmax(h V + c)
+            y[t + 1] = softmax(logits[t])  # y' = softmax(z')
 
         def backward(grads: Params, dlogits: Array, dstate: State) -> tuple[Array | None, State]:
-            dz = np.concatenate([np.zeros_like(y[:1]), dlogits])  # of h V + c, (T + 1, B, V)
-            du = 1 - h[1:] * h[1:]  # of x W + y U + b, (T, B, H)
+            dz = np.concatenate([np.zeros_like(y[:1]), dlogits])  # (T + 1, B, V)
+            ds = 1 - h[1:] * h[1:]  # (T, B, H)
             UT, VT = np.ascontiguousarray(U.T), np.ascontiguousarray(V.T)
             (dh,) = dstate
             for t in range(steps - 1, -1, -1):
-                du[t] *= dh + dz[t + 1] @ VT
-                dy = du[t] @ UT
+                ds[t] *= dh + dz[t + 1] @ VT
+                dy = ds[t] @ UT
                 dy -= (dy * y[t]).sum(axis=1, keepdims=True)
                 dz[t] += y[t] * dy  # through the softmax
                 dh = np.zeros_like(dh)
-            grads["U"][...] += flat(y[:-1]).T @ flat(du)
-            grads["V"][...] += flat(h).T @ flat(dz)
-            grads["c"][...] += flat(dz).sum(axis=0)
-            grads["b"][...] += flat(du).sum(axis=0)
-            return linear_backward(x, p["W"], du, grads["W"]), (dh + dz[0] @ VT,)
+            grads["U"][...] += merge_time_batch(y[:-1]).T @ merge_time_batch(ds)
+            grads["V"][...] += merge_time_batch(h).T @ merge_time_batch(dz)
+            grads["c"][...] += merge_time_batch(dz).sum(axis=0)
+            grads["b"][...] += merge_time_batch(ds).sum(axis=0)
+            return linear_backward(x, p["W"], ds, grads["W"]), (dh + dz[0] @ VT,)
 
         return logits, (h[-1].copy(),), backward
 
 
 class JordanForced(Jordan):
-    """h' = tanh(x W + y U + b)        with y the one-hot vector of the symbol being read
+    """s = x W + y U + b        with y the one-hot vector of the symbol being read
+    h' = tanh(s)
+    z' = h' V + c            logits
 
     A Jordan network with teacher forcing: the true symbol, `context.ids`, replaces the predicted
     one. No step depends on the previous one, so all steps are computed at once. The network has no
@@ -107,10 +118,10 @@ class JordanForced(Jordan):
         def backward(grads: Params, dlogits: Array, dstate: State) -> tuple[Array | None, State]:
             dh, dinitial = output_backward(grads, dlogits, dstate)
             assert dh is not None
-            du = dh * (1 - h * h)
-            grads["b"][...] += flat(du).sum(axis=0)
-            add_rows_at(grads["U"], ids.ravel(), flat(du))
-            return linear_backward(x, p["W"], du, grads["W"]), dinitial
+            ds = dh * (1 - h * h)
+            grads["b"][...] += merge_time_batch(ds).sum(axis=0)
+            add_rows_at(grads["U"], ids.ravel(), merge_time_batch(ds))
+            return linear_backward(x, p["W"], ds, grads["W"]), dinitial
 
         return logits, final, backward
 

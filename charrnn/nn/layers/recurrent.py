@@ -8,24 +8,26 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from charrnn.nn.cells import Cell
-from charrnn.nn.functional import product
+from charrnn.nn.functional import (
+    dropout_mask,
+    linear,
+    linear_backward,
+    make_matmul,
+    merge_time_batch,
+)
 from charrnn.nn.layers.base import (
     INFERENCE,
     Backward,
     Context,
     Layer,
-    dropout_mask,
-    flat,
-    linear,
-    linear_backward,
 )
-from charrnn.nn.params import Array, Ids, Params, Spec, State, prefixed
+from charrnn.nn.params import Array, Ids, IntArray, Params, Spec, State, prefixed
 
 
 class Recurrent:
     """One cell unrolled over time.
 
-    x is `(T, B, input_size)`, or symbol numbers `(T, B)`, which stand for one-hot vectors: their
+    x is `(T, B, input_size)`, or token ids `(T, B)`, which stand for one-hot vectors: their
     product with W is a row gather. In training each entry of U is set to 0 with probability
     `weight_dropout` and scaled by 1 / (1 - weight_dropout) otherwise, with one mask for all steps
     of a chunk (Wan et al. 2013; Merity, Keskar and Socher 2018).
@@ -40,7 +42,7 @@ class Recurrent:
         one_hot: bool = False,
         weight_dropout: float = 0.0,
     ) -> None:
-        """With `one_hot` W is initialised for inputs with a single non-zero entry."""
+        """With `one_hot` W is initialized for inputs with a single non-zero entry."""
         self.cell = cell
         self.input_size = input_size
         self.output_size = hidden_size
@@ -51,41 +53,41 @@ class Recurrent:
         return self.cell.specs(self.input_size, self.output_size, self.fan_in)
 
     def initial_state(self, batch: int, dtype: DTypeLike) -> State:
-        return tuple(np.zeros((batch, self.output_size), dtype) for _ in self.cell.state)
+        return tuple(np.zeros((batch, self.output_size), dtype) for _ in self.cell.state_names)
 
     def forward(
         self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
     ) -> tuple[Array, State, Backward]:
         cell, (steps, batch), hidden = self.cell, x.shape[:2], self.output_size
-        cache = {"z": linear(x, p["W"], p["b"])}  # (T, B, gates * H)
-        for name, first in zip(cell.state, state, strict=True):
+        cache = {"z": linear(x, p["W"], p["b"])}  # (T, B, num_blocks * H)
+        for name, first in zip(cell.state_names, state, strict=True):
             cache[name] = np.empty((steps + 1, batch, hidden), first.dtype)
             cache[name][0] = first
         for name, width in cell.saved.items():
             cache[name] = np.empty((steps, batch, width * hidden), state[0].dtype)
-        u = np.empty_like(cache["z"][0])  # (B, gates * H)
-        U = p["U"] if cell.recurrent else None
+        u = np.empty_like(cache["z"][0])  # (B, num_blocks * H)
+        U = p["U"] if cell.has_recurrent_weights else None
         mask = None
         if U is not None and self.weight_dropout and context.rng is not None:
             mask = dropout_mask(context.rng, U.shape, self.weight_dropout, U.dtype)
             U = U * mask
-        times_U = None if U is None else product(U, u)
+        times_U = None if U is None else make_matmul(U, u)
         for h, step in zip(cache["h"], cell.step_views(cache), strict=False):
             if times_U:
                 times_U(h)
             cell.forward(p, u, step)
-        final = tuple(cache[name][-1].copy() for name in cell.state)
+        final = tuple(cache[name][-1].copy() for name in cell.state_names)
 
         def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
-            dh, *rest = [d.copy() for d in dstate]
+            dh, *other_dstates = [d.copy() for d in dstate]
             z, times_UT = cache["z"], None
             if U is not None:
-                times_UT = product(np.ascontiguousarray(U.T), dh)  # a contiguous copy is faster
+                times_UT = make_matmul(np.ascontiguousarray(U.T), dh)  # a contiguous copy is faster
             for du, dy_t, step in zip(
                 z[::-1], dy[::-1], cell.local_gradients(p, cache), strict=True
             ):
                 dh += dy_t
-                bypass = cell.backward(dh, rest, step)
+                bypass = cell.backward(dh, other_dstates, step)
                 if times_UT:
                     times_UT(du)
                 else:
@@ -93,11 +95,11 @@ class Recurrent:
                 if bypass is not None:
                     dh += bypass
             if U is not None:
-                dU = flat(cache["h"][:-1]).T @ flat(z)
+                dU = merge_time_batch(cache["h"][:-1]).T @ merge_time_batch(z)
                 grads["U"][...] += dU if mask is None else dU * mask
             da = cell.parameter_gradients(cache, grads)
-            grads["b"][...] += flat(da).sum(axis=0)
-            return linear_backward(x, p["W"], da, grads["W"]), (dh, *rest)
+            grads["b"][...] += merge_time_batch(da).sum(axis=0)
+            return linear_backward(x, p["W"], da, grads["W"]), (dh, *other_dstates)
 
         return cache["h"][1:], final, backward
 
@@ -125,22 +127,24 @@ class Bidirectional:
         self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
     ) -> tuple[Array, State, Backward]:
         layer0, layer1 = self.layers.values()
-        half, width = len(layer0.initial_state(0, state[0].dtype)), layer0.output_size
+        num_states0 = len(layer0.initial_state(0, state[0].dtype))
+        size0 = layer0.output_size
         order = _reversed(x.shape[0], x.shape[1], context.lengths)
-        y0, final0, backward0 = layer0.forward(p.scope("ahead"), x, state[:half], context)
-        y1, final1, backward1 = layer1.forward(p.scope("back"), x[order], state[half:], context)
+        state0, state1 = state[:num_states0], state[num_states0:]
+        y0, final0, backward0 = layer0.forward(p.scope("ahead"), x, state0, context)
+        y1, final1, backward1 = layer1.forward(p.scope("back"), x[order], state1, context)
 
         def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
-            dy0, dy1 = dy[..., :width], dy[..., width:]
-            dx0, dinitial0 = backward0(grads.scope("ahead"), dy0, dstate[:half])
-            dx1, dinitial1 = backward1(grads.scope("back"), dy1[order], dstate[half:])
+            dy0, dy1 = dy[..., :size0], dy[..., size0:]
+            dx0, dinitial0 = backward0(grads.scope("ahead"), dy0, dstate[:num_states0])
+            dx1, dinitial1 = backward1(grads.scope("back"), dy1[order], dstate[num_states0:])
             dx = None if dx0 is None or dx1 is None else dx0 + dx1[order]
             return dx, (*dinitial0, *dinitial1)
 
         return np.concatenate([y0, y1[order]], axis=-1), (*final0, *final1), backward
 
 
-def _reversed(steps: int, batch: int, lengths: Ids | None) -> tuple[Ids, Ids]:
+def _reversed(steps: int, batch: int, lengths: IntArray | None) -> tuple[IntArray, IntArray]:
     """Indices into `(T, B)` that reverse every sequence within its length. They are their own
     inverse.
     """

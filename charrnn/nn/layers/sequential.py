@@ -52,7 +52,7 @@ class Sequential:
             dx: Array | None = dy
             dinitial: State = ()
             for name in reversed(backwards):
-                assert dx is not None, "only the lowest layer reads symbol numbers"
+                assert dx is not None, "only the lowest layer reads token ids"
                 dx, new = backwards[name](grads.scope(name), dx, dstate[slices[name]])
                 dinitial = new + dinitial
             return dx, dinitial
@@ -82,7 +82,7 @@ class Residual:
 
         def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             dx, dinitial = layer_backward(grads, dy, dstate)
-            assert dx is not None, "a residual layer cannot read symbol numbers"
+            assert dx is not None, "a residual layer cannot read token ids"
             return dx + dy, dinitial
 
         return x + y, final, backward

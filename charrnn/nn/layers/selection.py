@@ -11,7 +11,7 @@ from charrnn.nn.layers.base import INFERENCE, Backward, Context
 from charrnn.nn.params import Array, Ids, Params, Spec, State
 
 
-class Pooling:
+class StepSelection:
     """Base class: no parameters, no state, input and output of the same size."""
 
     def __init__(self, output_size: int) -> None:
@@ -24,7 +24,7 @@ class Pooling:
         return ()
 
 
-class LastStep(Pooling):
+class LastStep(StepSelection):
     """The last step of each sequence before its padding, y `(1, B, output_size)`.
 
     The first `forward_size` columns of x come from a forward layer. All other columns come from a
@@ -38,36 +38,36 @@ class LastStep(Pooling):
     def forward(
         self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
     ) -> tuple[Array, State, Backward]:
-        lengths, half = context.lengths, self.forward_size
+        lengths, forward_size = context.lengths, self.forward_size
         streams = np.arange(x.shape[1])
         last = np.full(len(streams), len(x) - 1) if lengths is None else lengths - 1
-        y = np.concatenate([x[last, streams, :half], x[0, :, half:]], axis=-1)[None]
+        y = np.concatenate([x[last, streams, :forward_size], x[0, :, forward_size:]], axis=-1)[None]
 
         def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             dx = np.zeros_like(x)
-            dx[last, streams, :half] = dy[0, :, :half]
-            dx[0, :, half:] = dy[0, :, half:]
+            dx[last, streams, :forward_size] = dy[0, :, :forward_size]
+            dx[0, :, forward_size:] = dy[0, :, forward_size:]
             return dx, ()
 
         return y, (), backward
 
 
-class Select(Pooling):
-    """The steps at which the network reads the symbol `symbol`, y `(1, N, output_size)`.
+class MaskedSteps(StepSelection):
+    """The steps at which the network reads the token `mask_id`, y `(1, N, output_size)`.
 
     N counts these steps over all streams: those of the first stream in order of time, then those of
     the second, and so on. Needs `context.ids`.
     """
 
-    def __init__(self, output_size: int, symbol: int) -> None:
+    def __init__(self, output_size: int, mask_id: int) -> None:
         super().__init__(output_size)
-        self.symbol = symbol
+        self.mask_id = mask_id
 
     def forward(
         self, p: Params, x: Array | Ids, state: State, context: Context = INFERENCE
     ) -> tuple[Array, State, Backward]:
         assert context.ids is not None
-        stream, step = np.nonzero((context.ids == self.symbol).T)
+        stream, step = np.nonzero((context.ids == self.mask_id).T)
 
         def backward(grads: Params, dy: Array, dstate: State) -> tuple[Array | None, State]:
             dx = np.zeros_like(x)
