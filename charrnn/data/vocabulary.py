@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -172,10 +172,24 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Vocabulary:
-        """The inverse of `to_json`."""
-        if data["unit"] == "word":
-            return Words(data["words"], data["unknown"])
-        return cls(data["codes"], data["unit"], data["unknown"])
+        """The inverse of `to_json`. A KeyError, TypeError or ValueError if the data are of no
+        vocabulary.
+        """
+        unit, unknown = data["unit"], data["unknown"]
+        symbols = data["words" if unit == "word" else "codes"]
+        if unit not in get_args(Unit) or type(unknown) is not bool or type(symbols) is not list:
+            raise TypeError("its vocabulary has no unit, codes or words")
+        kind = str if unit == "word" else int
+        if not all(type(symbol) is kind for symbol in symbols):
+            raise TypeError(f"its vocabulary holds something else than {kind.__name__}")
+        if len(set(symbols)) < len(symbols) or not len(symbols) + unknown:
+            raise ValueError("its vocabulary is empty or has a symbol twice")
+        if unit == "word":
+            return Words(symbols, unknown)
+        most = 0xFF if unit == "byte" else 0x10FFFF
+        if not all(0 <= code <= most and not 0xD800 <= code <= 0xDFFF for code in symbols):
+            raise ValueError("its vocabulary has a code that is no character")
+        return cls(symbols, unit, unknown)
 
     def _unknown_message(self, codes: IntArray, missing: Any, where: str, before: int) -> str:
         at = np.flatnonzero(missing)

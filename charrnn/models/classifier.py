@@ -9,7 +9,7 @@ import numpy as np
 
 from charrnn.data.padding import PAD
 from charrnn.errors import ConfigError
-from charrnn.models.network import Network, NetworkConfig, recurrent_layers
+from charrnn.models.network import Network, NetworkConfig, recurrent_layers, require
 from charrnn.nn.cells import CELLS
 from charrnn.nn.functional import cross_entropy, log_softmax
 from charrnn.nn.layers import (
@@ -37,6 +37,16 @@ class ClassifierConfig(NetworkConfig):
     """Longer texts are cut to this many symbols."""
     weights: tuple[float, ...] = ()
     """Weight of each class in the loss; empty if all weigh the same."""
+
+    def check(self, arrays: int) -> None:
+        super().check(arrays)
+        names = self.classes
+        require(all(type(name) is str for name in names), "classes", self)
+        require(len(names) == len(set(names)) > 0, "classes", self)
+        require(type(self.bidirectional) is bool, "bidirectional", self)
+        require(type(self.longest) is int and self.longest >= 1, "longest", self)
+        require(len(self.weights) in (0, len(names)), "weights", self)
+        require(all(type(w) in (int, float) and w > 0 for w in self.weights), "weights", self)
 
     def __post_init__(self) -> None:
         for name in ("classes", "weights"):  # lists if they come from a checkpoint

@@ -56,6 +56,25 @@ class NetworkConfig:
     weight_dropout: float = 0.0
     """Dropout rate of the recurrent weights."""
 
+    def check(self, arrays: int) -> None:
+        """A TypeError or ValueError if this cannot be the architecture of a network with so many
+        parameter arrays. (That their shapes fit is checked when they are copied.)
+        """
+        for name in ("vocab_size", "hidden", "layers"):
+            require(type(getattr(self, name)) is int and getattr(self, name) >= 1, name, self)
+        require(self.layers <= arrays, "layers", self)
+        require(type(self.cell) is str, "cell", self)
+        require(type(self.residual) is bool, "residual", self)
+        for name in ("dropout", "weight_dropout"):
+            value = getattr(self, name)
+            require(type(value) in (int, float) and 0 <= value < 1, name, self)
+
+
+def require(good: bool, name: str, config: object) -> None:
+    """A ValueError that names a field of a config if it is not good."""
+    if not good:
+        raise ValueError(f"{name} is {str(getattr(config, name))[:40]!r}")
+
 
 _KEYS = {"vocab_size": "symbols"}
 """Fields that checkpoints store under another key."""
@@ -157,6 +176,9 @@ class Network(ABC, Generic[Config]):
     def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> Self:
         names = {key: name for name, key in _KEYS.items()}
         config: Any = cls.config_class(**{names.get(k, k): value for k, value in shape.items()})
+        config.check(len(arrays))
+        if any(array.dtype.kind != "f" for array in arrays.values()):
+            raise TypeError("some of its weights are not floats")
         return cls(config, Params.from_arrays(cls.specs(config), arrays))
 
 

@@ -14,6 +14,7 @@ from charrnn.models.kneser_ney import continuation_counts, discounts
 from charrnn.nn.params import Array, Ids, IntArray, State
 
 _BLOCK = 1 << 18  # probabilities computed at a time
+MAX_ORDER = 12
 _NO_SYMBOL = -1  # in a state: before the beginning of the text
 
 
@@ -154,8 +155,14 @@ class NGram:
 
     @classmethod
     def restore(cls, shape: dict[str, Any], arrays: Mapping[str, Array]) -> NGram:
+        order = shape["order"]
+        if type(order) is not int or not 1 <= order <= MAX_ORDER:
+            raise ValueError(f"the order of its n-grams is {str(order)[:40]!r}")
+        for name in ("contexts", "grams", "counts"):
+            if arrays[name].dtype.kind not in "iu" or arrays[name].ndim != 1:
+                raise TypeError(f"its {name} are not integers")
         contexts, grams = (np.cumsum(arrays[n], dtype=np.int64) for n in ("contexts", "grams"))
-        config = NGramConfig(shape["symbols"], shape["order"])
+        config = NGramConfig(shape["symbols"], order)
         return cls(config, contexts, grams, arrays["counts"].astype(np.int64))
 
     def initial_state(self, batch: int) -> State:

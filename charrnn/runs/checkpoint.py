@@ -7,7 +7,6 @@ file and a file that a newer charrnn wrote.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,9 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CharRNNError, CheckpointError, os_reason
 from charrnn.models import MODELS, CharRNN, Classifier, LanguageModel, Model
 from charrnn.nn.params import Array
-from charrnn.runs.record import RunRecord
+from charrnn.runs.archive import read_archive
+from charrnn.runs.record import RunRecord, typed
+from charrnn.system.files import is_regular, replacing
 
 FORMAT = 1
 _MAGIC = "charrnn"
@@ -82,16 +83,8 @@ def save(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
     arrays["meta"] = np.array(json.dumps(meta))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.part")
-        try:
-            with temporary.open("wb") as stream:
-                np.savez(stream, **arrays)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with replacing(path) as stream:
+            np.savez(stream, **arrays)
     except OSError as error:
         raise CheckpointError(f"Cannot write {path}: {os_reason(error)}.") from None
 
@@ -100,23 +93,35 @@ def load(path: Path) -> Checkpoint:
     """Read a checkpoint. A CheckpointError says what is wrong with the file."""
     meta, arrays = _read(path)
     try:
-        kind = meta.get("kind", CharRNN.kind)  # the oldest files hold a network and have no kind
+        # The oldest files hold a network and have no kind.
+        kind = typed(meta.get("kind", CharRNN.kind), str)
         if kind not in MODELS:
             raise CheckpointError(
-                f"{path} holds a model of a kind that this charrnn does not know, '{kind}'; "
+                f"{path} holds a model of a kind that this charrnn does not know, '{kind[:40]}'; "
                 "upgrade with: pip install --upgrade charrnn."
             )
-        vocabulary = Vocabulary.from_json(meta["vocabulary"])
+        vocabulary = Vocabulary.from_json(typed(meta["vocabulary"], dict))
+        shape = typed(meta["model"], dict)
+        if type(shape["symbols"]) is not int or shape["symbols"] != len(vocabulary):
+            raise ValueError(f"{len(vocabulary)} symbols for {str(shape['symbols'])[:40]} outputs")
+        if meta["dtype"] not in (None, "float32", "float64"):
+            raise ValueError(f"weights of type {str(meta['dtype'])[:40]!r}")
         learned = _as_floats(_named("params/", arrays), meta["dtype"])
-        model = MODELS[kind].restore(meta["model"], learned)
-        if len(vocabulary) != model.vocab_size:
-            raise ValueError(f"{len(vocabulary)} symbols for {model.vocab_size} outputs")
+        if not all(np.isfinite(a).all() for a in learned.values()):
+            raise ValueError("some of its weights are not finite")
+        model = MODELS[kind].restore(shape, learned)
         record = RunRecord.from_json(meta)
     except CharRNNError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}.") from None
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CheckpointError(f"{path} is damaged: {_reason(error)}.") from None
     return Checkpoint(model, vocabulary, record, _named("training/", arrays))
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, on one short line."""
+    text = str(error).partition("\n")[0][:200]
+    return f"it lacks {text}" if isinstance(error, KeyError) else text
 
 
 def read_meta(path: Path) -> dict[str, Any]:
@@ -128,29 +133,17 @@ def task_of(path: Path) -> str | None:
     """The task of the model in a file; None if this charrnn cannot read it (`load` says why)."""
     try:
         return MODELS[read_meta(path).get("kind", CharRNN.kind)].task
-    except (CheckpointError, KeyError):
+    except (CheckpointError, KeyError, TypeError):
         return None
 
 
 def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], dict[str, Array]]:
-    foreign = f"{path} is not a charrnn checkpoint."
     try:
-        with path.open("rb") as stream:
-            start = stream.read(2)
-            stream.seek(0)
-            if start not in (b"PK", b""):
-                raise CheckpointError(foreign)
-            with np.load(stream, allow_pickle=False) as file:
-                meta = json.loads(str(file["meta"])) if "meta" in file else {}
-                if not isinstance(meta, dict) or meta.get("program") != _MAGIC:
-                    raise CheckpointError(foreign)
-                if meta["format"] > FORMAT:
-                    raise CheckpointError(
-                        f"{path} was written by a newer charrnn (format {meta['format']}, this one "
-                        f"reads {FORMAT}); upgrade with: pip install --upgrade charrnn."
-                    )
-                names = [name for name in file.files if arrays and name != "meta"]
-                return meta, {name: file[name] for name in names}
+        if is_regular(path):
+            with path.open("rb") as stream:
+                if stream.read(2) not in (b"PK", b""):
+                    raise CheckpointError(f"{path} is not a charrnn checkpoint.")
+        meta, found = read_archive(path, lambda name: arrays)
     except CharRNNError:
         raise
     except FileNotFoundError:
@@ -162,6 +155,16 @@ def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Any], dict[str,
         raise CheckpointError(
             f"{path} is damaged (cut short or overwritten) and cannot be read: {what}."
         ) from None
+    if not isinstance(meta, dict) or meta.get("program") != _MAGIC:
+        raise CheckpointError(f"{path} is not a charrnn checkpoint.")
+    if type(version := meta.get("format")) is not int:
+        raise CheckpointError(f"{path} is damaged: its format is {str(version)[:40]!r}.")
+    if version > FORMAT:
+        raise CheckpointError(
+            f"{path} was written by a newer charrnn (format {version}, this one reads {FORMAT}); "
+            "upgrade with: pip install --upgrade charrnn."
+        )
+    return meta, found
 
 
 def _named(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from charrnn.errors import CheckpointError, os_reason
+from charrnn.system.files import is_regular, replacing
 
 
 def append(path: Path, record: dict[str, Any]) -> None:
@@ -19,16 +20,35 @@ def append(path: Path, record: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """All records. Lines that are not JSON, such as a last line cut short, are skipped."""
+    """All records. Damaged lines, such as a last line cut short, are skipped; see `damaged`."""
+    return [record for record in map(_record, _lines(path)) if record is not None]
+
+
+def damaged(path: Path) -> int:
+    """The number of lines that are not records."""
+    return sum(_record(line) is None for line in _lines(path))
+
+
+def _lines(path: Path) -> list[bytes]:
+    """The lines of a log; none if there is no such file. A CheckpointError if it is not a file."""
     if not path.exists():
         return []
-    records = []
-    for line in path.read_text("utf-8").splitlines():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue
-    return records
+    if not is_regular(path):
+        raise CheckpointError(f"{path} is not a regular file.")
+    try:
+        return path.read_bytes().split(b"\n")[:-1] or [path.read_bytes()]
+    except OSError as error:
+        raise CheckpointError(f"Cannot read {path}: {os_reason(error)}.") from None
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """A record, with the name of its event and its step; None if the line is none."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    good = isinstance(record, dict) and isinstance(record.get("event"), str)
+    return record if good and isinstance(record.get("step", 0), int) else None
 
 
 def rewind(path: Path, step: int) -> None:
@@ -37,10 +57,9 @@ def rewind(path: Path, step: int) -> None:
         _line(record) for record in read(path)
         if record.get("step", 0) <= step and record["event"] != "finished"
     ]  # fmt: skip
-    temporary = path.with_suffix(".part")
     try:
-        temporary.write_text("".join(lines), "utf-8")
-        temporary.replace(path)
+        with replacing(path) as stream:
+            stream.write("".join(lines).encode())
     except OSError as error:
         raise _unwritable(path, error) from None
 

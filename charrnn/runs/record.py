@@ -142,7 +142,7 @@ class RunRecord:
         """
         return cls(
             _optional(data, "version", lambda value: typed(value, str)),
-            typed(data.get("config", {}), dict),
+            _options(typed(data.get("config", {}), dict)),
             _optional(data, "corpus", CorpusRecord.from_json),
             _optional(data, "position", _position_from_json),
             _optional(data, "metrics", Metrics.from_json),
@@ -174,6 +174,20 @@ def typed(value: Any, kind: type[T]) -> T:
 def _number(value: Any) -> float | None:
     """A number or None; a TypeError for anything else."""
     return None if value is None else float(value if type(value) is int else typed(value, float))
+
+
+def _options(config: dict[str, Any]) -> dict[str, Any]:
+    """Training options; those that are used with a trained model are checked here, all others when
+    training resumes.
+    """
+    for name, kind in (("encoding", str), ("keep_newlines", bool), ("optimizer", str),
+                       ("schedule", str)):  # fmt: skip
+        if name in config:
+            typed(config[name], kind)
+    share = config.get("mask", 1)
+    if type(share) not in (int, float) or not 0 < share <= 1:
+        raise ValueError(f"mask is {str(share)[:40]!r}")
+    return config
 
 
 def _integers(value: Any) -> list[int]:
