@@ -61,13 +61,8 @@ Examples:
   charrnn compare quatrains --cells rnn --hidden 16 --layers 1 --steps 20 --ngram 1,4 --json""",
 )
 @click.argument("arguments", nargs=-1, required=True, metavar="CORPUS... | RUN...")
-@_option(
-    "--cells",
-    default="rnn,gru,lstm",
-    show_default=True,
-    metavar="NAMES",
-    help="Cells, separated by commas.",
-)
+@_option("--cells", default="rnn,gru,lstm", show_default=True, metavar="NAMES",
+         help="Cells, separated by commas.")  # fmt: skip
 @_option(
     "--params",
     type=click.IntRange(1),
@@ -76,13 +71,8 @@ Examples:
     f"[default: {_PARAMS}]",
 )
 @_option("--hidden", type=int, help="Hidden size of all networks, instead of --params.")
-@_option(
-    "--seeds",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="Runs per cell, with the seeds --seed, --seed + 1 and so on.",
-)
+@_option("--seeds", type=click.IntRange(1), default=3, show_default=True,
+         help="Runs per cell, with the seeds --seed, --seed + 1 and so on.")  # fmt: skip
 @_option(
     "--ngram",
     default="1,3,5,7",
@@ -94,12 +84,9 @@ Examples:
 @record_options(LanguageModelConfig, without=("hidden", *_NOT_COMMON))
 @config_file_option
 @click.option(
-    "--workers",
-    type=click.IntRange(1),
-    cls=GroupedOption,
-    group="Optimizer",
+    "--workers", type=click.IntRange(1), cls=GroupedOption, group="Optimizer",
     help="Simultaneous runs, on one core each.  [default: one per core; 1 with --minutes]",
-)
+)  # fmt: skip
 @_output(
     "--out", type=Path, help="Folder for the runs.  [default: checkpoints/compare-TEXT, -2, -3 ...]"
 )
