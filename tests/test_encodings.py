@@ -148,9 +148,10 @@ def archive(name: str) -> bytes:
         (b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (archive("word/document.xml"), "a Word document"),
         (archive("a.txt"), "a zip archive"),
-        (gzip.compress(b"text"), "a gzip file"),
+        (gzip.compress(b"text", mtime=0), "a gzip file"),
         (b"{\\rtf1 Hello}", "an RTF document"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_file_that_is_not_text_is_named(data: bytes, kind: str, tmp_path: Path) -> None:
     (tmp_path / "poems.txt").write_bytes(data)
