@@ -10,18 +10,19 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from charrnn.cli.numbers import Number, Whole
 from charrnn.cli.views.display import echo_err
 from charrnn.language.dynamic import DynamicConfig
 
 _OPTIONS = (
     click.option("--dynamic", is_flag=True,
                  help="Measure a second time, with a network that learns as it reads."),
-    click.option("--dynamic-lr", type=float, metavar="RATE",
+    click.option("--dynamic-lr", type=Number(), metavar="RATE",
                  help="Learning rate.  [default: by the size of the network, at most 5e-4]"),
-    click.option("--dynamic-decay", type=float, metavar="FRACTION",
+    click.option("--dynamic-decay", type=Number(), metavar="FRACTION",
                  help="Fraction by which each update moves the weights back towards the trained "
                  f"ones.  [default: {DynamicConfig.decay:g}]"),
-    click.option("--dynamic-seq", type=int, metavar="N",
+    click.option("--dynamic-seq", type=Whole(), metavar="N",
                  help=f"Symbols per update.  [default: {DynamicConfig.seq}]"),
 )  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from charrnn.cli.numbers import Number, Whole
 from charrnn.config.fields import Options
 
 OTHER = "Other options"
@@ -71,7 +72,8 @@ def _option(name: str, by_record: Fields, shared: bool) -> Callable[[Any], Any]:
     kind = next(t for t in (*typing.get_args(hint), hint) if t is not type(None))
     metadata = f.metadata
     default = metadata.get("command_default", f.default)
-    flag, settings = name.replace("_", "-"), {"type": kind}
+    types = {int: Whole(max=None), float: Number()}
+    flag, settings = name.replace("_", "-"), {"type": types.get(kind, kind)}
     if choices := metadata.get("choices"):
         settings["type"] = click.Choice(list(choices))
     if kind is bool:

@@ -46,6 +46,9 @@ class Range:
 
 
 POSITIVE, COUNT, NOT_NEGATIVE = Range(above=0), Range(least=1), Range(least=0)
+LIMIT = 1e12
+"""No number is meant to be larger, whatever its option; a seed may be."""
+_MAX_SEED = 2**63
 
 
 def option(default: Any, help: str, **metadata: Any) -> Any:  # noqa: A002
@@ -85,6 +88,11 @@ class Options:
                 continue
             if choices := f.metadata.get("choices"):
                 check_choice(f.name.replace("_", " "), value, choices)
+            most = _MAX_SEED if f.name == "seed" else LIMIT
+            if isinstance(value, int | float) and abs(value) > most:
+                raise ConfigError(
+                    f"{f.name.replace('_', '-')} is {value:g}; no more than {most:g} makes sense."
+                )
             allowed = f.metadata.get("range")
             if allowed and value not in allowed and value != f.default:  # a default may mean "off"
                 raise ConfigError(f"{f.name.replace('_', '-')} is {value}; it must be {allowed}.")

@@ -31,6 +31,7 @@ BUDGETS = ("steps", "minutes", "epochs")
 """The options that limit training."""
 BY_TEXT = "chosen by the text and the budget"
 _BY_OPTIMIZER = ", ".join(f"{name} {o.default_lr:g}" for name, o in OPTIMIZERS.items())
+_HIDDEN, _LAYERS = Range(least=1, most=100_000), Range(least=1, most=1000)
 _TEXT: Any = {"group": "Text", "ngrams": True}
 _NETWORK: Any = {"group": "Network"}
 _BUDGET: Any = {"group": "Budget", "range": POSITIVE}
@@ -60,10 +61,18 @@ class TrainConfig(Options):
         "n-gram model.", choices=CELLS, ngrams=True, **_NETWORK,
     )  # fmt: skip
     hidden: int | None = option(
-        None, "Hidden size: units per layer.", range=COUNT, open=BY_TEXT, **_NETWORK
+        None,
+        "Hidden size: units per layer.",
+        range=Range(least=1, most=100_000),
+        open=BY_TEXT,
+        **_NETWORK,
     )
     layers: int | None = option(
-        None, "Number of recurrent layers.", range=COUNT, open=BY_TEXT, **_NETWORK
+        None,
+        "Number of recurrent layers.",
+        range=Range(least=1, most=1000),
+        open=BY_TEXT,
+        **_NETWORK,
     )
     residual: bool = option(
         False, "Add a residual (skip) connection around every layer above the first.", **_NETWORK

@@ -39,6 +39,7 @@ from charrnn.training.events import (
     Stepped,
     to_json,
 )
+from charrnn.training.memory import check_memory
 from charrnn.training.parallel.group import ProcessGroup
 from charrnn.training.resume import restore
 from charrnn.training.trainer import Trainer
@@ -59,6 +60,7 @@ class NetworkTrainer(Trainer):
     ) -> None:
         """A fresh run. The group is for one run; its ranks must have the same text and options."""
         super().__init__(task, run, group)
+        check_memory(task)
         self.training = TrainingStep(task, self.group)
         self.model = self.training.model
         self.best_params = self.model.params.flat.copy()
@@ -71,8 +73,9 @@ class NetworkTrainer(Trainer):
         it was trained on another text, or has another network.
         """
         trainer = cls(task, run, group)
+        (_, fresh), chunks = trainer._last_good_state, trainer.training.batches.chunks
         record_fields, arrays, best_params = trainer.group.run_on_root(
-            lambda: restore(run, task.dataset, trainer.model)
+            lambda: restore(run, task.dataset, trainer.model, fresh, chunks)
         )
         trainer.training.load_state_dict(record_fields, arrays)
         trainer.best_params[:] = best_params

@@ -19,6 +19,7 @@ from charrnn.runs.loaded import LoadedModels
 from charrnn.runs.run import Run
 from charrnn.tasks import TASKS, LanguageModeling, Task, TextFiles, make_config, make_task
 from charrnn.training.events import Event
+from charrnn.training.memory import check_memory
 from charrnn.training.network_trainer import NetworkTrainer
 from charrnn.training.ngram_trainer import NGramTrainer
 from charrnn.training.parallel.group import ProcessGroup
@@ -95,6 +96,8 @@ def make_run_trainer(
     if out is None:
         return _trainer(task, None, group)
     check_ranks(task, group)  # before a directory is made
+    if config.cell != NGram.kind:
+        check_memory(task)
     name = name or f"{dataset.name}-{task.model_name.replace(' ', '-')}"
     run = group.run_on_root(lambda: Run.create(out, name))
     try:
@@ -106,16 +109,22 @@ def make_run_trainer(
 
 
 def resume(
-    where: Path,
+    where: str | Path,
     sources: Sequence[str] = (),
     options: Mapping[str, Any] = {},
     origin: str = "",
     group: ProcessGroup | None = None,
     find: Find = find_source,
 ) -> NetworkTrainer:
-    """A trainer that continues a run, see `resume.stored_run`."""
+    """A trainer that continues a run bit for bit, from a run directory or a file in it.
+
+    The texts are read again from where they were, or from `sources`. `options` may change budgets
+    and what is evaluated, under the names of `TrainConfig`. Raises CheckpointError if there is
+    nothing to resume or the text has changed, ConfigError if an option cannot change.
+    """
     group = group or ProcessGroup()
-    run, names, config = group.run_on_root(lambda: stored_run(where, sources, options, origin))
+    path = Path(where)
+    run, names, config = group.run_on_root(lambda: stored_run(path, sources, options, origin))
     dataset = read_dataset(names, config, group, find)
     return NetworkTrainer.resume(run, make_task(dataset, config), group)
 

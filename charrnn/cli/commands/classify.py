@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from charrnn.cli.inputs import is_checkpoint, json_option, open_models, stdin_is_tty
+from charrnn.cli.numbers import Whole
 from charrnn.cli.views.display import clean, echo_err, print_drawing
 from charrnn.data.labelled import lines_of
 from charrnn.data.reading import Source, TextOptions
@@ -38,7 +39,7 @@ Examples:
   printf 'Wang\\nRossi\\n' | charrnn classify --json""",
 )
 @click.argument("arguments", nargs=-1, metavar="[CHECKPOINT] [TEXT]...")
-@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
+@click.option("--top", type=Whole(min=1), default=3, show_default=True, metavar="N",
               help="Show the N likeliest classes.")  # fmt: skip
 @click.option("--encoding", default="utf-8", show_default=True, metavar="NAME",
               help="Encoding of standard input.")  # fmt: skip

@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 from charrnn.cli.inputs import json_option
+from charrnn.cli.numbers import Whole
 from charrnn.cli.options import GroupedCommand, GroupedOption, record_options
 from charrnn.cli.signals import signals
 from charrnn.cli.texts import corpus_source, rereadable
@@ -65,13 +66,13 @@ Examples:
          help="Cells, separated by commas.")  # fmt: skip
 @_option(
     "--params",
-    type=click.IntRange(1),
+    type=Whole(1),
     metavar="N",
     help="Approximate parameters of each network; determines its hidden size.  "
     f"[default: {_PARAMS}]",
 )
-@_option("--hidden", type=int, help="Hidden size of all networks, instead of --params.")
-@_option("--seeds", type=click.IntRange(1), default=3, show_default=True,
+@_option("--hidden", type=Whole(), help="Hidden size of all networks, instead of --params.")
+@_option("--seeds", type=Whole(1, 1000), default=3, show_default=True,
          help="Runs per cell, with the seeds --seed, --seed + 1 and so on.")  # fmt: skip
 @_option(
     "--ngram",
@@ -84,7 +85,7 @@ Examples:
 @record_options(LanguageModelConfig, without=("hidden", *_NOT_COMMON))
 @config_file_option
 @click.option(
-    "--workers", type=click.IntRange(1), cls=GroupedOption, group="Optimizer",
+    "--workers", type=Whole(1), cls=GroupedOption, group="Optimizer",
     help="Simultaneous runs, on one core each.  [default: one per core; 1 with --minutes]",
 )  # fmt: skip
 @_output(

@@ -15,6 +15,7 @@ from charrnn.cli.inputs import (
     stdin_is_tty,
     unknown_option,
 )
+from charrnn.cli.numbers import Whole
 from charrnn.cli.views.display import echo_err
 from charrnn.cli.views.filled_text import print_alternatives, print_filled
 from charrnn.data.code_points import text_of
@@ -47,7 +48,7 @@ Examples:
 @click.argument("arguments", nargs=-1, metavar="[CHECKPOINT] [TEXT]")
 @click.option("--gap", default="_", show_default=True, metavar="CHAR",
               help="What marks a missing character.")  # fmt: skip
-@click.option("--alternatives", type=click.IntRange(min=0), default=4, show_default=True,
+@click.option("--alternatives", type=Whole(min=0), default=4, show_default=True,
               metavar="N", help="Show the N likeliest characters of each gap.")  # fmt: skip
 @click.option("--encoding", metavar="NAME",
               help="Encoding of standard input.  [default: as in training]")  # fmt: skip

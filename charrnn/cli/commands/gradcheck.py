@@ -11,6 +11,7 @@ import numpy as np
 from rich.text import Text
 
 from charrnn.cli.inputs import json_option
+from charrnn.cli.numbers import Whole
 from charrnn.cli.views.display import echo_err, finite, print_drawing, print_table, print_words
 from charrnn.diagnostics import rtrl
 from charrnn.diagnostics.gradcheck import (
@@ -76,15 +77,15 @@ Examples:
 )
 @click.option("--cell", type=click.Choice(list(LANGUAGE_MODEL_CELLS)),
               help="Cell.  [default: all of them]")  # fmt: skip
-@click.option("--hidden", type=click.IntRange(1, 256), default=8, show_default=True,
+@click.option("--hidden", type=Whole(1, 256), default=8, show_default=True,
               help="Hidden size.")  # fmt: skip
-@click.option("--layers", type=click.IntRange(1), default=1, show_default=True,
+@click.option("--layers", type=Whole(1, 100), default=1, show_default=True,
               help="Recurrent layers, stacked.")  # fmt: skip
-@click.option("--seq", "--steps", type=click.IntRange(1), default=12, show_default=True,
+@click.option("--seq", "--steps", type=Whole(1, 10_000), default=12, show_default=True,
               help="Time steps.")  # fmt: skip
-@click.option("--batch", type=click.IntRange(1), default=3, show_default=True,
+@click.option("--batch", type=Whole(1, 10_000), default=3, show_default=True,
               help="Batch size: sequences processed in parallel.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True,
+@click.option("--seed", type=Whole(0, 2**63), default=1, show_default=True,
               help="Random seed.")  # fmt: skip
 @json_option
 def command(

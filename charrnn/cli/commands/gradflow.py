@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from charrnn.cli.inputs import json_option, open_models, unknown_option
+from charrnn.cli.numbers import Whole
 from charrnn.cli.texts import corpus_source, rereadable
 from charrnn.cli.views.gradient_norms import Curve, print_curves, to_json
 from charrnn.data.corpus import Corpus
@@ -52,18 +53,18 @@ Examples:
 )
 @click.option(
     "--hidden",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=64,
     show_default=True,
     help="Hidden size of these cells.",
 )
 @click.option(
-    "--layers", type=click.IntRange(1), default=1, show_default=True, help="Layers of these cells."
+    "--layers", type=Whole(1, 100), default=1, show_default=True, help="Layers of these cells."
 )
 @click.option(
     "--train",
     "updates",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=0,
     metavar="STEPS",
     help="Train these cells for STEPS updates as charrnn train does, and measure them again.",
@@ -76,15 +77,13 @@ Examples:
 )
 @click.option(
     "--seq",
-    type=click.IntRange(2),
+    type=Whole(2),
     default=100,
     show_default=True,
     help="Characters in a window: k goes from 0 to SEQ - 1.",
 )
-@click.option(
-    "--batch", type=click.IntRange(1), default=100, show_default=True, help="Number of windows."
-)
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Random seed.")
+@click.option("--batch", type=Whole(1), default=100, show_default=True, help="Number of windows.")
+@click.option("--seed", type=Whole(0, 2**63), default=1, show_default=True, help="Random seed.")
 @click.option("--encoding", metavar="NAME",
               help="Encoding of the text.  [default: utf-8, or that of the run]")  # fmt: skip
 @unknown_option

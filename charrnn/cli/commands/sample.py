@@ -18,6 +18,7 @@ from charrnn.cli.inputs import (
     unknown_option,
     write_bytes,
 )
+from charrnn.cli.numbers import Whole
 from charrnn.cli.options import record_options
 from charrnn.language.sampling import SamplingConfig
 from charrnn.language.text_model import TextModel
@@ -38,16 +39,16 @@ Examples:
 )
 @click.argument("checkpoint", required=False)
 @record_options(SamplingConfig)
-@click.option("--length", type=click.IntRange(min=1), default=1000, show_default=True,
+@click.option("--length", type=Whole(min=1), default=1000, show_default=True,
               help="Characters to write (words for a word model).")  # fmt: skip
 @click.option("--seed-text", default="", metavar="TEXT", help="Text to continue.")
 @click.option("--seed-file", metavar="FILE", help="Read the text to continue from a file, or - .")
 @click.option("--encoding", metavar="NAME",
               help="Encoding of files that are read.  [default: as in training]")  # fmt: skip
 @click.option("--stop", default="", metavar="STRING", help="End before this text.")
-@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True,
+@click.option("--count", type=Whole(1, 10_000), default=1, show_default=True,
               help="Samples to write; sample n has the seed plus n - 1.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), help="Random seed.  [default: a new one]")
+@click.option("--seed", type=Whole(0, 2**63), help="Random seed.  [default: a new one]")
 @click.option("--novelty", metavar="CORPUS",
               help="Report how much of the sample is copied from CORPUS.")  # fmt: skip
 @ensemble_option

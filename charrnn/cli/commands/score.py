@@ -22,6 +22,7 @@ from charrnn.cli.inputs import (
     stdin_is_tty,
     unknown_option,
 )
+from charrnn.cli.numbers import Whole
 from charrnn.cli.texts import corpus_source
 from charrnn.cli.views.display import cells, echo_err, units
 from charrnn.cli.views.shading import print_scores
@@ -46,7 +47,7 @@ Examples:
 )
 @click.argument("arguments", nargs=-1, metavar="[CHECKPOINT] [TEXT]")
 @click.option("--rank", is_flag=True, help="Show the most surprising line first.")
-@click.option("--top", type=click.IntRange(min=1), metavar="N",
+@click.option("--top", type=Whole(min=1), metavar="N",
               help="Show only the N most surprising lines; implies --rank.")  # fmt: skip
 @click.option("--show", is_flag=True,
               help="Colour every character by its surprisal; in a terminal without colours, print "
