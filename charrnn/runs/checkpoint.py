@@ -102,14 +102,17 @@ def load(path: Path) -> Checkpoint:
             )
         vocabulary = Vocabulary.from_json(typed(meta["vocabulary"], dict))
         shape = typed(meta["model"], dict)
-        if type(shape["symbols"]) is not int or shape["symbols"] != len(vocabulary):
-            raise ValueError(f"{len(vocabulary)} symbols for {str(shape['symbols'])[:40]} outputs")
+        symbols = shape.get("symbols", len(vocabulary))
+        if type(symbols) is not int or symbols != len(vocabulary):
+            raise ValueError(f"{len(vocabulary)} symbols for {str(symbols)[:40]} outputs")
         if meta["dtype"] not in (None, "float32", "float64"):
             raise ValueError(f"weights of type {str(meta['dtype'])[:40]!r}")
         learned = _as_floats(_named("params/", arrays), meta["dtype"])
         if not all(np.isfinite(a).all() for a in learned.values()):
             raise ValueError("some of its weights are not finite")
         model = MODELS[kind].restore(shape, learned)
+        if model.vocab_size != len(vocabulary):
+            raise ValueError(f"{len(vocabulary)} symbols for {model.vocab_size} outputs")
         record = RunRecord.from_json(meta)
     except CharRNNError:
         raise
