@@ -45,7 +45,7 @@ def command(checkpoint: str | None, as_json: bool) -> None:
         steps, seconds = record.step, record.position.seconds
         rows.append(("trained", f"{steps:,} step{'s' * (steps != 1)}, {seconds:,.0f} s"))
     rows += task.describe(model).items()
-    if "optimizer" in config:
+    if "optimizer" in config and "schedule" in config:
         rows.append(("optimizer", f"{config['optimizer']}, {config['schedule']} schedule"))
     if record.metrics and record.metrics.valid is not None:
         loss = task.loss_class(record.metrics.valid, 0)
