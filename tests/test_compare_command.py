@@ -235,4 +235,4 @@ def test_a_text_is_read_with_the_encoding_of_the_model_by_default(
     assert run([*train, "--name", "wide", "--quiet"]) == 0
     assert run(["compare", "checkpoints/wide", "--on", "wide.txt", "--quiet"]) == 0
     assert run(["compare", "checkpoints/wide", "--on", "wide.txt", "--encoding", "utf-8"]) == 1
-    assert "is not utf-8" in capsys.readouterr().err
+    assert "looks like utf-16" in capsys.readouterr().err

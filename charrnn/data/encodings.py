@@ -20,6 +20,7 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_NULLS = 8  # zero bytes, in fewer of which there is no pattern
 _EXCERPT = 1 << 16  # bytes that are looked at
 _LEAST = 0.3  # score of a decoding worth showing
 _MARGIN = 0.25  # a decoding that scores so much less than the best is not shown
@@ -120,7 +121,11 @@ def disguised(data: bytes) -> str | None:
     """
     sample = data[:_EXCERPT]
     few, many = sorted((sample[::2].count(0), sample[1::2].count(0)))
-    if many > len(sample) // 50 and (few < many // 10 or few + many > len(sample) // 5):
+    if (
+        many >= _NULLS
+        and many > len(sample) // 50
+        and (few < many // 10 or few + many > len(sample) // 5)
+    ):
         return _wide(sample)
     if re.search(rb"\x1b\$[@B].+?\x1b\([BJ]", sample, re.S) and _decodes(sample, "iso2022_jp"):
         return "iso-2022-jp"
