@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
+from charrnn.cli.foreign import printable
 from charrnn.errors import CharRNNError, ConfigError, os_reason
 from charrnn.system.blas import limit_blas_threads
 from charrnn.system.launch import launched_as
@@ -110,7 +111,9 @@ def run(args: list[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
         _let_rank_0_report()
-        error.show()
+        message = io.StringIO()
+        error.show(message)
+        click.echo(printable(message.getvalue()), err=True, nl=False)
         return error.exit_code
     except (BrokenPipeError, OutputClosedError):
         # The exit code is that of a program ended by SIGPIPE. Python flushes standard output once
@@ -156,5 +159,5 @@ def _let_rank_0_report() -> None:
 
 def _fail(message: str, code: int) -> int:
     _let_rank_0_report()
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    click.echo(f"Error: {printable(' '.join(message.split()))}", err=True)
     return code

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from charrnn.cli.foreign import printable
 from charrnn.cli.options import GroupedOption
 from charrnn.runs.loaded import LoadedModels
 from charrnn.system.paths import path_exists
@@ -85,11 +87,16 @@ def stdin_is_tty() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
+_decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+
 def write_bytes(data: bytes) -> None:
-    """Write UTF-8 text to standard output at once, in the encoding of the terminal."""
-    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
-    if encoding != "utf8" and sys.stdout.isatty():
-        data = data.decode("utf-8", "replace").encode(sys.stdout.encoding, "replace")
+    """Write UTF-8 text to standard output at once: to a terminal in its encoding and without
+    control characters, elsewhere byte for byte.
+    """
+    if sys.stdout.isatty():
+        text = printable(_decoder.decode(data))  # a character may come in several pieces
+        data = text.encode(getattr(sys.stdout, "encoding", None) or "utf-8", "replace")
     binary = getattr(sys.stdout, "buffer", None)
     if binary is None:
         sys.stdout.write(data.decode("utf-8", "replace"))

@@ -124,13 +124,15 @@ def _name(
 ) -> str:
     """The name of the outcome."""
     lines = stderr.strip().splitlines()
+    own_text = attack.arguments[0] in ("sample", "score", "fill", "corpora", "classify")
+    shown = stderr + ("" if own_text and "--json" not in attack.arguments else stdout)
     checks = {
         "hang": status is None or seconds > attack.seconds,
         "defect": "has a defect" in stderr,
         "traceback": "Traceback" in stderr,
         "killed": status is not None and os.WIFSIGNALED(status),
         "memory": peak > MEMORY,
-        "escape": any(c in stdout + stderr for c in "\x1b\x07\x9b\u202e"),
+        "escape": any(c in shown for c in "\x1b\x07\x9b\u202e"),
     }
     for name, bad in checks.items():
         if bad and name not in attack.allowed:

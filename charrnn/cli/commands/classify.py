@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from itertools import islice
@@ -13,9 +12,10 @@ from rich.bar import Bar
 from rich.table import Table
 from rich.text import Text
 
+from charrnn.cli.foreign import json_text, printable
 from charrnn.cli.inputs import is_checkpoint, json_option, open_models, stdin_is_tty
 from charrnn.cli.numbers import Whole
-from charrnn.cli.views.display import clean, echo_err, print_drawing
+from charrnn.cli.views.display import echo_err, print_drawing
 from charrnn.data.labelled import lines_of
 from charrnn.data.reading import Source, TextOptions
 from charrnn.errors import CorpusError
@@ -60,10 +60,10 @@ def command(arguments: tuple[str, ...], top: int, encoding: str, as_json: bool) 
                 for text, ranked, count in zip(texts, classes, unknown, strict=True)
             ],
         }
-        click.echo(json.dumps(data, ensure_ascii=False))
+        click.echo(json_text(data))
         return
     for text, ranked in zip(texts, classes, strict=True):
-        _show(" ".join(clean(text).split()), ranked)
+        _show(" ".join(printable(text).split()), ranked)
     if count := sum(unknown):
         echo_err(f"Read {models.vocabulary.counted(count)} as the unknown symbol.")
 
@@ -105,5 +105,5 @@ def _show(text: str, classes: dict[str, float]) -> None:
     table = Table.grid(padding=(0, 1))
     for n, (name, p) in enumerate(classes.items()):
         bar = Bar(1, 0, p, width=_BAR, color="default" if n else "green")
-        table.add_row("", Text(name), Text(f"{p:6.1%}"), bar)
+        table.add_row("", Text(printable(name)), Text(f"{p:6.1%}"), bar)
     print_drawing(table)

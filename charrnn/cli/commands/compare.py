@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import json_option
 from charrnn.cli.numbers import Whole
 from charrnn.cli.options import GroupedCommand, GroupedOption, record_options
@@ -133,7 +133,7 @@ def command(
         if code:
             return code
         if as_json:
-            click.echo(json.dumps(data | to_json(summaries), ensure_ascii=False))
+            click.echo(json_text(data | to_json(summaries)))
         else:
             print_standings(summaries)
             if on is None and not quiet:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 from rich.console import Console
 
+from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import json_option, write_bytes
 from charrnn.cli.texts import download_with_bar
 from charrnn.cli.views.display import echo_err, print_table, print_words
@@ -49,7 +49,7 @@ def command(action: str, names: tuple[str, ...], as_json: bool) -> None:
             raise CorpusError(f"There is no corpus '{name}'; there are: {known}.")
         source = corpus_file(entry, download_with_bar)
         if as_json:
-            click.echo(json.dumps(_record(entry), ensure_ascii=False))
+            click.echo(json_text(_record(entry)))
         elif action == "show":
             for block in source.blocks():
                 write_bytes(block)
@@ -66,7 +66,7 @@ def _list(as_json: bool) -> None:
     entries = catalogue.entries()
     if as_json:
         listed = [_record(e) for e in entries]
-        click.echo(json.dumps(listed, ensure_ascii=False))
+        click.echo(json_text(listed))
         return
     table = {
         "name": [e.name for e in entries],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from charrnn.cli.dynamic_options import dynamic_config, dynamic_options, dynamic_progress
+from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
     ensemble_option,
@@ -83,7 +83,7 @@ def command(
     else:
         measured = task.measure(models, sources, **options)
     if as_json:
-        click.echo(json.dumps(_to_json(models, measured), ensure_ascii=False))
+        click.echo(json_text(_to_json(models, measured)))
     else:
         _print(models, measured)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import click
 
+from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import (
     checkpoint_and_text,
     json_option,
@@ -85,7 +85,7 @@ def command(
         if alternatives:
             print_alternatives(filled)
     if as_json:
-        click.echo(json.dumps({"checkpoint": str(path), "lines": lines}, ensure_ascii=False))
+        click.echo(json_text({"checkpoint": str(path), "lines": lines}))
 
 
 def _lines(checkpoint: Checkpoint, encoding: str | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 import numpy as np
 from rich.text import Text
 
+from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import json_option
 from charrnn.cli.numbers import Whole
 from charrnn.cli.views.display import echo_err, finite, print_drawing, print_table, print_words
@@ -100,7 +100,7 @@ def command(
     if as_json:
         sizes = {"hidden": hidden, "layers": layers, "seq": seq, "batch": batch, "seed": seed}
         data = {**sizes, "agree": not wrong, "cells": [_to_json(c) for c in checks]}
-        click.echo(json.dumps(data, ensure_ascii=False))
+        click.echo(json_text(data))
     else:
         print_words(*_WHY, *[_WHY_RTRL] * any(c.rtrl for c in checks))
         echo_err("")

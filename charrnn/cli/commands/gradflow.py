@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import json_option, open_models, unknown_option
 from charrnn.cli.numbers import Whole
 from charrnn.cli.texts import corpus_source, rereadable
@@ -132,7 +132,7 @@ def command(
     if as_json:
         sizes = {"text": source.name, "seq": seq, "batch": batch, "seed": seed}
         data = {**sizes, "flows": [to_json(c) for c in curves]}
-        click.echo(json.dumps(data, ensure_ascii=False))
+        click.echo(json_text(data))
     else:
         print_curves(curves, source.name, batch)
     if picture:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
+from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import CHECKPOINT_HELP, json_option, open_models
 from charrnn.cli.views.display import print_table, units
 from charrnn.runs.checkpoint import read_meta
@@ -28,7 +28,7 @@ def command(checkpoint: str | None, as_json: bool) -> None:
     (path,), model, record = models.paths, models.model, models.checkpoint.record
     if as_json:
         found = {"checkpoint": str(path), "parameters": model.num_parameters}
-        click.echo(json.dumps({**read_meta(path), **found}))
+        click.echo(json_text({**read_meta(path), **found}))
         return
     task, vocabulary, config = TASKS[model.task], models.vocabulary, record.config
     symbols = "".join(s if s.isprintable() else "·" for s in vocabulary.symbols)[:200]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any
 
 import click
 
+from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import (
     LANGUAGE_MODEL_HELP,
     ensemble_option,
@@ -96,7 +96,7 @@ def command(
         }
         if report:
             data["novelty"] = report.to_json()
-        click.echo(json.dumps(data, ensure_ascii=False))
+        click.echo(json_text(data))
         return
     _print_text(drawn, shown, count)
     if report:

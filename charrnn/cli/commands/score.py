@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import Any
 import click
 import numpy as np
 
+from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import (
     LANGUAGE_MODEL_HELP,
     checkpoint_and_text,
@@ -107,7 +107,7 @@ def command(
             "seconds": seconds,
             "lines": scored,
         }
-        click.echo(json.dumps(data, ensure_ascii=False))
+        click.echo(json_text(data))
         return
     echo_err(f"{models} on {source.name}")
     if show or sys.stdout.isatty():

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from charrnn.cli.foreign import printable
 from charrnn.cli.views.display import cells, choice, clock, echo_err, units
 from charrnn.compare.comparison import Comparison
 from charrnn.compare.results import ModelSummary
@@ -108,7 +109,7 @@ class LiveTable(PlainLines):
         self.live.stop()
 
     def print_line(self, line: str) -> None:
-        self.console.print(Text(line))
+        self.console.print(Text(printable(line)))
 
     def show(self, finished: Trial | None) -> None:
         if finished and self.comparison.results[finished] is None:
@@ -133,7 +134,9 @@ class LiveTable(PlainLines):
         for row in rows:
             best = (loss == low for loss, low in zip(row.losses, lowest, strict=True))
             styles = ["", "", *("bold" * b for b in best)]
-            table.add_row(Text(row.title), *(Text(row.cells[n], styles[n]) for n in shown))
+            table.add_row(
+                Text(printable(row.title)), *(Text(row.cells[n], styles[n]) for n in shown)
+            )
         return table
 
     def _row(self, model: LanguageModelConfig) -> _Row:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from charrnn.classification.text_classifier import ConfusionMatrix
+from charrnn.cli.foreign import printable
 from charrnn.cli.views.display import print_drawing, print_table
 
 _NAME = 10  # most columns for the name of a class
@@ -55,7 +56,7 @@ def _matrix(confusion: ConfusionMatrix) -> Iterator[Text]:
     yield Text(f"{'':{indent}} {'texts':>{count_width}}  F1 {headings}", style="dim")
     rows = zip(marks, confusion.classes, texts, confusion.f1, _percentages(confusion), strict=True)
     for n, (mark, label, total, f1, percentages) in enumerate(rows):
-        name = set_cell_size(label, name_width)
+        name = set_cell_size(printable(label), name_width)
         line = Text(f"{mark:>{mark_width}} {name} {total:>{count_width}} {_hundredths(f1)} ")
         for k, percentage in enumerate(percentages):
             style = "bold green" if k == n else "yellow" if percentage >= _NOTABLE else ""

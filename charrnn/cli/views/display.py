@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from charrnn.cli.foreign import printable
 from charrnn.data.split import PART_NAMES
 from charrnn.language.evaluate import Loss
 
@@ -24,7 +25,7 @@ _PER_SYMBOL = ("nats", "bits")
 
 def echo_err(message: str) -> None:
     """Print one line on standard error."""
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
 
 
 def finite(value: float) -> float | None:
@@ -93,7 +94,7 @@ def print_table(
         if column.no_wrap:
             column.min_width = max(len(row[n]) for row in rows)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     print_drawing(table)
 
 
@@ -113,7 +114,7 @@ def print_drawing(drawing: Table | Text) -> None:
     with wide.capture() as text:
         wide.print(drawing)
     for line in text.get().splitlines():
-        click.echo(line.rstrip())
+        click.echo(printable(line.rstrip()))
 
 
 def units(loss: Loss) -> str:
@@ -149,11 +150,6 @@ def clock(seconds: float) -> str:
     minutes, s = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{s:02}" if hours else f"{minutes}:{s:02}"
-
-
-def clean(text: str) -> str:
-    """A text with control characters, which a terminal would obey, replaced by spaces."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def choice(chosen: Mapping[str, float]) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 from rich.cells import cell_len
 from rich.text import Text
 
-from charrnn.cli.views.display import clean, echo_err
+from charrnn.cli.foreign import printable
+from charrnn.cli.views.display import echo_err
 from charrnn.cli.views.shading import Output, Piece, fold, pieces
 from charrnn.filling.text_filler import Filled, Gap
 
@@ -57,7 +58,7 @@ def _excerpt(text: str, gap: Gap) -> str:
 
 
 def _one_line(text: str) -> str:
-    return clean(text).replace("\n", "↵")
+    return printable(text).replace("\n", "↵")
 
 
 def _visible(text: str) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from charrnn.cli.foreign import printable
 from charrnn.cli.texts import corpus_source
-from charrnn.cli.views.display import clean, print_words
+from charrnn.cli.views.display import print_words
 from charrnn.data.code_points import code_points, text_of
 from charrnn.language.novelty import Novelty, novelty
 from charrnn.nn.params import Ids, IntArray
@@ -78,7 +79,7 @@ class NoveltyReport:
         if len(copied) > _SHOWN:
             half = _SHOWN // 2
             text = f"{self._text(copied[:half])} ... {self._text(copied[-half:])}"
-        return clean(text.replace("\n", "↵"))
+        return printable(text.replace("\n", "↵"))
 
     def _codes(self, written: bytes) -> IntArray:
         if self.unit == "byte":

@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from charrnn.cli.views.display import cells, clean
+from charrnn.cli.foreign import printable
+from charrnn.cli.views.display import cells
 from charrnn.language.score import Score
 
 STOPS = (16, 232, 233, 53, 89, 125, 161, 202, 208, 214, 228)
@@ -82,7 +83,7 @@ def pieces(characters: Sequence[str], nats: NDArray[np.float64]) -> list[Piece]:
     merged: list[Piece] = []
     for c, n in zip(characters, nats.tolist(), strict=False):
         combining = c == _JOINER or (c.isprintable() and cell_len(c) == 0)
-        shown = c if combining else _LINE_END if c == "\n" else clean(c)
+        shown = c if combining else _LINE_END if c == "\n" else printable(c)
         if merged and (combining or merged[-1].text.endswith(_JOINER)):
             before = merged.pop()
             merged.append(Piece(before.text + shown, before.value + n))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import Any
 
@@ -12,10 +11,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from charrnn.cli.foreign import json_text, printable
 from charrnn.cli.views.display import (
     cells,
     choice,
-    clean,
     clock,
     echo_err,
     loss_table,
@@ -65,7 +64,7 @@ class JsonLines(Reporter):
     """One event per line on standard output."""
 
     def show(self, event: Event, trainer: Trainer) -> None:
-        click.echo(json.dumps(to_json(event), ensure_ascii=False))
+        click.echo(json_text(to_json(event)))
 
 
 class PlainLines(Reporter):
@@ -134,11 +133,11 @@ class LiveView(PlainLines):
 
     def draw(self) -> Group:
         """The panel now."""
-        lines: list[Any] = [Text(self.opening, style="dim")]
+        lines: list[Any] = [Text(printable(self.opening), style="dim")]
         if self.step and self.trainer:
             lines += [self._progress(self.step), self._losses(self.step)]
         if self.sample:
-            shown = [line for line in split_lines(clean(self.sample.text)) if line.strip()][:3]
+            shown = [line for line in split_lines(printable(self.sample.text)) if line.strip()][:3]
             lines += [
                 Text(f"│ {line}", style="cyan", no_wrap=True, overflow="ellipsis") for line in shown
             ]
