@@ -30,8 +30,8 @@ from benchmarks.tables import keep, markdown, number, show
 from charrnn.models import CharRNN, NetworkConfig
 
 STEP = Contestant("charrnn", "step_charrnn", has_workers=True)
-LANGUAGE_MODEL_CELLS = {1: 50e-6, 10: 20e-6, 100: 5e-6}
-"""Bandwidths in Gbit/s, and the latency of a message in seconds assumed for each."""
+LATENCIES = {1: 50e-6, 10: 20e-6, 100: 5e-6}
+"""The latency of a message in seconds, assumed for each bandwidth in Gbit/s."""
 RANKS = (2, 4, 8, 16)
 
 
@@ -41,39 +41,39 @@ class Step:
 
     shape: Shape
     bytes: int
-    all_lanes: float
+    all_streams: float
     """Seconds of a step over the whole batch on one machine."""
-    few_lanes: float
+    few_streams: float
     """Seconds of a step over an eighth of the batch, but at least one stream."""
 
     def alone(self, streams: float) -> float:
         """Seconds of a step over `streams` streams, t(b)."""
         few = eighth(self.shape).batch
         if few == self.shape.batch:
-            return self.all_lanes
-        slope = (self.all_lanes - self.few_lanes) / (self.shape.batch - few)
-        return self.all_lanes - slope * (self.shape.batch - streams)
+            return self.all_streams
+        slope = (self.all_streams - self.few_streams) / (self.shape.batch - few)
+        return self.all_streams - slope * (self.shape.batch - streams)
 
     def summing(self, ranks: int, gigabits: float) -> float:
         """Seconds of an all-reduce over `ranks` ranks at `gigabits` Gbit/s."""
         share = 2 * (ranks - 1) / ranks * self.bytes
-        return share / (gigabits * 1e9 / 8) + 2 * (ranks - 1) * LANGUAGE_MODEL_CELLS[int(gigabits)]
+        return share / (gigabits * 1e9 / 8) + 2 * (ranks - 1) * LATENCIES[int(gigabits)]
 
     def gain(self, ranks: int, gigabits: float) -> float:
         """The speed-up of `ranks` ranks on the same batch, T(1) / T(p)."""
         streams = self.shape.batch / ranks
-        return self.all_lanes / (self.alone(streams) + self.summing(ranks, gigabits))
+        return self.all_streams / (self.alone(streams) + self.summing(ranks, gigabits))
 
     def break_even(self) -> float:
         """The bandwidth in Gbit/s above which two ranks are faster than one, with a latency of
         20 microseconds; infinity if there is none.
         """
-        saved = self.all_lanes - self.alone(self.shape.batch / 2) - 2 * LANGUAGE_MODEL_CELLS[10]
+        saved = self.all_streams - self.alone(self.shape.batch / 2) - 2 * LATENCIES[10]
         return 8e-9 * self.bytes / saved if self.shape.batch > 1 and saved > 0 else inf
 
     def efficiency(self, ranks: int, gigabits: float) -> float:
         """The fraction of its time that a rank computes if every rank has a whole batch."""
-        return self.all_lanes / (self.all_lanes + self.summing(ranks, gigabits))
+        return self.all_streams / (self.all_streams + self.summing(ranks, gigabits))
 
 
 def eighth(shape: Shape) -> Shape:
@@ -103,12 +103,13 @@ def row(shape: Shape) -> list[str]:
 def table_of_steps(steps: list[Step]) -> str:
     """The measured times, and the numbers that follow from the sizes."""
     head = ["Network", "Batch", "Length", "MB summed", "GFLOP", "Step, ms",
-            "With 1/8 of the streams, ms", "GFLOP/s", "Two ranks pay above, Gbit/s"]  # fmt: skip
+            "With 1/8 of the streams, ms", "GFLOP/s",
+            "Two ranks are faster above, Gbit/s"]  # fmt: skip
     lines = []
     for step in steps:
         work = operations(step.shape) / 1e9
-        figures = (step.bytes / 1e6, work, 1e3 * step.all_lanes, 1e3 * step.few_lanes)
-        rate, pays = number(work / step.all_lanes), number(step.break_even())
+        figures = (step.bytes / 1e6, work, 1e3 * step.all_streams, 1e3 * step.few_streams)
+        rate, pays = number(work / step.all_streams), number(step.break_even())
         lines.append(
             [*row(step.shape), *map(number, figures), rate, pays if pays != "inf" else "never"]
         )
@@ -117,11 +118,12 @@ def table_of_steps(steps: list[Step]) -> str:
 
 def table_of_gains(steps: list[Step]) -> str:
     """Speed-ups when the ranks divide one batch."""
-    head = ["Network", "Batch", "Gbit/s", *(f"{p} ranks" for p in RANKS), "Most", "at ranks"]
+    head = ["Network", "Batch", "Gbit/s", *(f"{p} ranks" for p in RANKS), "Largest speed-up",
+            "Ranks for it"]  # fmt: skip
     lines = []
     for step in steps:
         possible = range(1, step.shape.batch + 1)
-        for gigabits in LANGUAGE_MODEL_CELLS:
+        for gigabits in LATENCIES:
             gains = {p: step.gain(p, gigabits) for p in possible}
             best = max(possible, key=gains.__getitem__)
             shown = [f"{gains[p]:.2f}" if p in gains else "" for p in RANKS]
@@ -132,7 +134,7 @@ def table_of_gains(steps: list[Step]) -> str:
 
 def table_of_batches(steps: list[Step]) -> str:
     """Efficiency when every rank has a whole batch."""
-    pairs = [(p, g) for g in LANGUAGE_MODEL_CELLS for p in (2, 16)]
+    pairs = [(p, g) for g in LATENCIES for p in (2, 16)]
     heads = [f"{p} ranks, {g} Gbit/s" for p, g in pairs]
     lines = [[*row(s.shape), *(f"{s.efficiency(p, g):.0%}" for p, g in pairs)] for s in steps]
     return markdown(["Network", "Batch", "Length", *heads], lines)

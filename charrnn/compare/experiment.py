@@ -16,6 +16,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError, os_reason
 from charrnn.runs.folders import numbered
 from charrnn.runs.run import Run
+from charrnn.system.files import replacing
 from charrnn.tasks import LanguageModelConfig, make_config
 
 RECORD = "compare.json"
@@ -83,11 +84,10 @@ def _claim(folder: Path, record: dict[str, Any]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         before = _read(folder)
         if before is None:
-            temporary = folder / f".{RECORD}.part"
-            if any(path != temporary for path in folder.iterdir()):
+            if any(path.name != f".{RECORD}.part" for path in folder.iterdir()):
                 raise ConfigError(f"{folder} holds something else; give an empty or new folder.")
-            temporary.write_text(json.dumps(record, ensure_ascii=False, indent=1), "utf-8")
-            temporary.replace(folder / RECORD)
+            with replacing(folder / RECORD) as stream:
+                stream.write(json.dumps(record, ensure_ascii=False, indent=1).encode())
         elif before != record:
             raise ConfigError(
                 f"{folder} was begun with {_difference(before, record)}; give another folder."

@@ -21,6 +21,7 @@ from charrnn.errors import CheckpointError, CorpusError, DivergedError, os_reaso
 from charrnn.models import NGram
 from charrnn.runs import checkpoint
 from charrnn.runs.run import Run
+from charrnn.system.files import replacing
 from charrnn.tasks import LanguageModelConfig, TextFiles, make_config, make_task
 from charrnn.training.events import Evaluated, Event, Finished, Stepped
 from charrnn.training.network_trainer import NetworkTrainer
@@ -87,9 +88,8 @@ class Trial:
             if progress is None:
                 self._progress.unlink(missing_ok=True)
                 return
-            temporary = self._progress.with_suffix(".part")
-            temporary.write_text(json.dumps(asdict(progress)), "utf-8")
-            temporary.replace(self._progress)
+            with replacing(self._progress, durable=False) as stream:
+                stream.write(json.dumps(asdict(progress)).encode())
 
     @property
     def _progress(self) -> Path:

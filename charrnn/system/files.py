@@ -20,10 +20,11 @@ _BINARY = getattr(os, "O_BINARY", 0)  # Windows
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
     """A new file that takes the place of `path` when the block ends without an exception.
 
-    It is flushed to disk before it is renamed, so a crash leaves the old or the new file whole.
+    If `durable`, it is flushed to disk before it is renamed, so a crash of the machine, too,
+    leaves the old or the new file whole.
     The temporary file `.NAME.part` is created exclusively: a link of that name is not followed.
     """
     temporary = path.with_name(f".{path.name}.part")
@@ -32,13 +33,15 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         with os.fdopen(os.open(temporary, _NEW | _BINARY, 0o666), "wb") as stream:
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    _flush_directory(path.parent)
+    if durable:
+        _flush_directory(path.parent)
 
 
 def _flush_directory(path: Path) -> None:
