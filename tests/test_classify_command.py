@@ -134,13 +134,28 @@ def test_texts_can_be_piped_in_one_per_line(folder: Path) -> None:
     expected = charrnn(folder, "classify", "checkpoints/animals", "moo", "tit", "sizzi").stdout
     for arguments in (["-"], []):
         done = charrnn(
-            folder, "classify", "checkpoints/animals", *arguments, stdin="moo\n\n tit\nsizzi"
+            folder, "classify", "checkpoints/animals", *arguments, stdin="moo\n tit\nsizzi"
         )
         assert done.stdout == expected
     latin = charrnn(
         folder, "classify", "checkpoints/animals", "-", "--encoding", "latin-1", stdin=b"mo\xe9"
     )
     assert latin.stdout.startswith("moé\t")
+
+
+def test_the_answers_are_in_step_with_the_lines_piped_in(folder: Path) -> None:
+    command = ("classify", "checkpoints/animals", "-", "--top", "1")
+    lines = charrnn(folder, *command, stdin="\nmoo\n \ntit\n\n").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["", "moo", "", "tit", ""]
+    data = json.loads(charrnn(folder, *command, "--json", stdin="moo\n\ntit\n").stdout)
+    assert [text["text"] for text in data["texts"]] == ["moo", "", "tit"]
+    assert [len(text["classes"]) for text in data["texts"]] == [1, 0, 1]
+    for text in ("", " "):
+        done = charrnn(folder, "classify", "checkpoints/animals", text)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "An empty text has no class." in done.stderr
+    done = charrnn(folder, *command, stdin="\n \n")
+    assert (done.returncode, done.stderr) == (1, "Error: stdin has no lines to classify.\n")
 
 
 def test_json_has_texts_classes_and_probabilities(folder: Path) -> None:

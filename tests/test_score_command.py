@@ -83,6 +83,20 @@ def test_text_can_be_piped_in_with_or_without_a_checkpoint(folder: Path) -> None
     assert charrnn(folder, "score", BUNDLED, stdin=LINES.removesuffix("\n")).stdout == expected
 
 
+def test_piped_text_is_utf_8_whatever_the_encoding_of_the_training_text(tmp_path: Path) -> None:
+    (tmp_path / "old.txt").write_text("Schöne Grüße.\n" * 200, "latin-1")
+    train = ("train", "old.txt", "--encoding", "latin-1", "--cell", "ngram", "--name", "old")
+    assert charrnn(tmp_path, *train).returncode == 0
+    (tmp_path / "line.txt").write_text("Schöne Grüße.\n", "latin-1")
+    old = charrnn(tmp_path, "score", "checkpoints/old", "line.txt")
+    for stdin, options in (
+        ("Schöne Grüße.\n".encode(), ()),
+        ("Schöne Grüße.\n".encode("latin-1"), ("--encoding", "latin-1")),
+    ):
+        piped = charrnn(tmp_path, "score", "checkpoints/old", "-", *options, stdin=stdin)
+        assert (piped.returncode, piped.stdout) == (0, old.stdout)
+
+
 def test_ranking_puts_the_most_surprising_first(folder: Path) -> None:
     def scored(*options: str) -> list[list[str]]:
         out = charrnn(folder, "score", BUNDLED, "lines.txt", *options).stdout

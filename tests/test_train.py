@@ -176,8 +176,10 @@ def test_the_log_is_consistent_after_a_crash(small_corpus: Corpus, tmp_path: Pat
     whole = [(r["event"], r["step"]) for r in run.records()]
     shutil.copy(tmp_path / "older.npz", run.last)
     with run.log_file.open("a") as log:
-        log.write('{"event": "evalu')
-    list(resume_network(run, small_corpus, SMALL).events())
+        log.write('null\n{"event": "evalu')
+    resumed = resume_network(run, small_corpus, SMALL)
+    assert resumed.damaged_records == 1
+    list(resumed.events())
     assert [(r["event"], r["step"]) for r in run.records()] == whole
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import codecs
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from charrnn.cli.foreign import printable
 from charrnn.cli.options import GroupedOption
+from charrnn.data.reading import check_encoding
 from charrnn.runs.loaded import LoadedModels
 from charrnn.system.paths import path_exists
 
@@ -34,6 +36,22 @@ unknown_option = click.option(
     help="Characters, or words, that the model has never seen: error stops at the first, skip "
     "leaves them out.",
 )
+
+
+def _known_encoding(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    if name is not None:
+        check_encoding(name)
+    return name
+
+
+def encoding_option(of: str, default: str) -> Callable[[Any], Any]:
+    """`--encoding`, checked even if nothing is read. `default` says what it is if not given."""
+    return click.option(
+        "--encoding",
+        metavar="NAME",
+        callback=_known_encoding,
+        help=f"Encoding of {of}.  [default: {default}]",
+    )
 
 
 ensemble_option = click.option(

@@ -84,8 +84,8 @@ class Examples:
         split, options = split or Split(0.8, 0.1, 0.1), options or TextOptions()
         main, own = as_sources(sources), part_files(valid=valid, test=test)
         name = joint_name(main)
-        lines = {"main": read_labelled(main, options)}
-        lines |= {part: read_labelled([source], options) for part, source in own.items()}
+        lines = {"main": read_labelled([(source, options) for source in main])}
+        lines |= {part: read_labelled([(source, options)]) for part, source in own.items()}
         texts, origins = _distinct(lines)
         classes = _classes(texts, origins, name)
         labels = _class_numbers(texts, classes)

@@ -25,27 +25,27 @@ class Labelled(NamedTuple):
     text: str
 
 
-def read_labelled(sources: Sequence[Source], options: TextOptions) -> list[Labelled]:
-    """The texts of all files, in order.
+def read_labelled(sources: Sequence[tuple[Source, TextOptions]]) -> list[Labelled]:
+    """The texts of all files, in order. Each is read with its options.
 
     Raises CorpusError if there are none, or if a line lacks its class.
     """
-    texts = [text for source in sources for text in _labelled(source, options)]
+    texts = [text for source, options in sources for text in _labelled(source, options)]
     if not texts:
-        raise CorpusError(f"{sources[0].name} has no lines of text.")
+        raise CorpusError(f"{sources[0][0].name} has no lines of text.")
     return texts
 
 
-def lines_of(source: Source, options: TextOptions) -> dict[int, str]:
-    """The non-empty lines by number from 1, without the white space around them."""
+def stripped_lines(source: Source, options: TextOptions) -> list[str]:
+    """The lines without the white space around them."""
     options = replace(options, unit="char", keep_newlines=False)
     text = "".join(text_of(codes) for _, codes in source.code_points(options))
-    lines = enumerate(map(str.strip, split_lines(text)), 1)
-    return {number: line for number, line in lines if line}
+    return [line.strip() for line in split_lines(text)]
 
 
 def _labelled(source: Source, options: TextOptions) -> Iterator[Labelled]:
-    lines, path = lines_of(source, options), Path(source.name)
+    numbered = enumerate(stripped_lines(source, options), 1)
+    lines, path = {n: line for n, line in numbered if line}, Path(source.name)
     if path.suffix != ".tsv" and "\t" not in next(iter(lines.values()), ""):
         return (Labelled(path.stem, line) for line in lines.values())
     return (_parse(line, f"Line {n:,} of {source.name}") for n, line in lines.items())

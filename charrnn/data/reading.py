@@ -143,15 +143,21 @@ class Source:
         return text
 
 
-def _decoder(options: TextOptions) -> codecs.IncrementalDecoder | io.IncrementalNewlineDecoder:
+def check_encoding(name: str) -> str:
+    """The codec's name of a text encoding. A ConfigError if there is no such encoding."""
     try:
-        codec = codecs.lookup(options.encoding)
-        make = codecs.getincrementaldecoder(codec.name)
-        "a".encode(codec.name)  # codecs from bytes to bytes, such as hex, reject text
+        codec = codecs.lookup(name).name
+        codecs.getincrementaldecoder(codec)
+        "a".encode(codec)  # codecs from bytes to bytes, such as hex, reject text
     except (LookupError, UnicodeError, ValueError):
         raise ConfigError(
-            f"There is no text encoding {options.encoding!r}; try utf-8, gb18030, big5, cp1252."
+            f"There is no text encoding {name!r}; try utf-8, gb18030, big5, cp1252."
         ) from None
+    return codec
+
+
+def _decoder(options: TextOptions) -> codecs.IncrementalDecoder | io.IncrementalNewlineDecoder:
+    make = codecs.getincrementaldecoder(check_encoding(options.encoding))
     if options.keep_newlines:
         return make("strict")
     return io.IncrementalNewlineDecoder(make("strict"), translate=True)

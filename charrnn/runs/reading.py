@@ -1,4 +1,4 @@
-"""Texts read for a trained model, as its training text was read."""
+"""Texts read for a trained model."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from charrnn.nn.params import Ids, IntArray
 from charrnn.runs.checkpoint import Checkpoint
 
 
-def text_options(checkpoint: Checkpoint, encoding: str | None = None) -> TextOptions:
-    """How the training text was read; `encoding` replaces its encoding."""
+def text_options(
+    checkpoint: Checkpoint, source: Source | None = None, encoding: str | None = None
+) -> TextOptions:
+    """How a text is read: as the training text was, but standard input is UTF-8, and `encoding`
+    replaces either.
+    """
     config = checkpoint.record.config
+    piped = source is not None and source.content is None
     return TextOptions(
         checkpoint.vocabulary.unit,
-        encoding or config.get("encoding", "utf-8"),
+        encoding or ("utf-8" if piped else config.get("encoding", "utf-8")),
         config.get("keep_newlines", False),
     )
 
@@ -29,7 +34,7 @@ def encode_source(
     *,
     skip_unknown: bool = False,
 ) -> tuple[Ids, int]:
-    """Read a text as the training text was read. Returns its ids `(N,)`, and how many symbols were
+    """Read a text, see `text_options`. Returns its ids `(N,)`, and how many symbols were
     skipped because the model has never seen them. A VocabularyError if there are any and they are
     not to be skipped.
     """
@@ -47,7 +52,7 @@ def encode_source(
 
 
 def read_codes(checkpoint: Checkpoint, source: Source, encoding: str | None = None) -> IntArray:
-    """The code points (or byte values) of a text, read as the training text was read."""
+    """The code points (or byte values) of a text, see `text_options`."""
     blocks = code_blocks(checkpoint, source, encoding)
     return np.concatenate([np.zeros(0, np.uint32), *blocks]).astype(np.uint32)
 
@@ -56,4 +61,4 @@ def code_blocks(
     checkpoint: Checkpoint, source: Source, encoding: str | None = None
 ) -> Iterator[IntArray]:
     """The same, a few megabytes at a time."""
-    return (codes for _, codes in source.code_points(text_options(checkpoint, encoding)))
+    return (codes for _, codes in source.code_points(text_options(checkpoint, source, encoding)))

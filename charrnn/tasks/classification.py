@@ -154,7 +154,8 @@ class Classification(Task):
     ) -> Measurement:
         """Classify labelled texts. Symbols not in the vocabulary become the unknown symbol."""
         model = cls.text_model(models)
-        lines = read_labelled(sources, text_options(models.checkpoint, encoding))
+        options = [text_options(models.checkpoint, source, encoding) for source in sources]
+        lines = read_labelled(list(zip(sources, options, strict=True)))
         number = {name: n for n, name in enumerate(model.classes)}
         if unknown := next((line.label for line in lines if line.label not in number), None):
             raise CorpusError(f"{_classes_of(models, number)}; the text has the class '{unknown}'.")

@@ -25,6 +25,7 @@ from charrnn.errors import DivergedError
 from charrnn.language.evaluate import Loss
 from charrnn.models import Trainable
 from charrnn.nn.params import Params
+from charrnn.runs import log
 from charrnn.runs.checkpoint import Checkpoint, save
 from charrnn.runs.record import Metrics
 from charrnn.runs.run import Run
@@ -73,6 +74,7 @@ class NetworkTrainer(Trainer):
         it was trained on another text, or has another network.
         """
         trainer = cls(task, run, group)
+        trainer.damaged_records = trainer.group.run_on_root(lambda: log.damaged(run.log_file))
         (_, fresh), chunks = trainer._last_good_state, trainer.training.batches.chunks
         record_fields, arrays, best_params = trainer.group.run_on_root(
             lambda: restore(run, task.dataset, trainer.model, fresh, chunks)

@@ -44,6 +44,9 @@ class Trainer(ABC):
         dataset: Dataset = self.task.dataset
         return dataset
 
+    damaged_records = 0
+    """Lines of a resumed run's log that were skipped."""
+
     @property
     def reduction_changed(self) -> bool:
         """Whether a resumed run has other ranks or workers, so that it is not bit for bit."""

@@ -13,10 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from charrnn.cli.foreign import json_text, printable
-from charrnn.cli.inputs import is_checkpoint, json_option, open_models, stdin_is_tty
+from charrnn.cli.inputs import (
+    encoding_option,
+    is_checkpoint,
+    json_option,
+    open_models,
+    stdin_is_tty,
+)
 from charrnn.cli.numbers import Whole
 from charrnn.cli.views.display import echo_err, print_drawing
-from charrnn.data.labelled import lines_of
+from charrnn.data.labelled import stripped_lines
 from charrnn.data.reading import Source, TextOptions
 from charrnn.errors import CorpusError
 from charrnn.tasks import Classification
@@ -41,16 +47,17 @@ Examples:
 @click.argument("arguments", nargs=-1, metavar="[CHECKPOINT] [TEXT]...")
 @click.option("--top", type=Whole(min=1), default=3, show_default=True, metavar="N",
               help="Show the N likeliest classes.")  # fmt: skip
-@click.option("--encoding", default="utf-8", show_default=True, metavar="NAME",
-              help="Encoding of standard input.")  # fmt: skip
+@encoding_option("standard input", "utf-8")
 @json_option
-def command(arguments: tuple[str, ...], top: int, encoding: str, as_json: bool) -> None:
+def command(arguments: tuple[str, ...], top: int, encoding: str | None, as_json: bool) -> None:
     has_checkpoint = bool(arguments) and _means_checkpoint(arguments[0])
     models = open_models(arguments[0] if has_checkpoint else None, tasks=("classify",))
     model = Classification.text_model(models)
-    texts = _texts(arguments[has_checkpoint:], encoding)
-    unknown = [model.unknown(model.encode(text)) for text in texts]
-    classes = [dict(islice(ranked.items(), top)) for ranked in model.classify(*texts)]
+    texts = _texts(arguments[has_checkpoint:], encoding or "utf-8")
+    known = [text for text in texts if text]
+    unknown = [model.unknown(model.encode(text)) if text else 0 for text in texts]
+    ranking = iter(model.classify(*known))
+    classes = [dict(islice(next(ranking).items(), top)) if text else {} for text in texts]
     if as_json:
         data = {
             "checkpoint": str(models),
@@ -79,25 +86,31 @@ def _to_json(classes: dict[str, float]) -> list[dict[str, Any]]:
 
 
 def _texts(arguments: Sequence[str], encoding: str) -> list[str]:
-    """The texts given, or the lines of standard input."""
+    """The texts given, or the lines of standard input, of which some may be empty."""
     if not arguments and stdin_is_tty():
         raise click.UsageError("Give a text or pipe some in; use - to type text.")
     texts: list[str] = []
     for argument in arguments or ("-",):
         if argument != "-":
+            if not argument.strip():
+                raise CorpusError("An empty text has no class.")
             texts.append(argument)
             continue
         if stdin_is_tty():
             echo_err("Type texts, one per line; Ctrl-D ends them.")
-        texts += lines_of(Source.of("-"), TextOptions(encoding=encoding)).values()
-    if not texts:
+        texts += stripped_lines(Source.of("-"), TextOptions(encoding=encoding))
+    if not any(texts):
         raise CorpusError("stdin has no lines to classify.")
     return texts
 
 
 def _show(text: str, classes: dict[str, float]) -> None:
-    """In a terminal, bars; elsewhere one line per class: text, class, probability, with tabs."""
+    """In a terminal, bars; elsewhere one line per class: text, class, probability, with tabs. An
+    empty line for an empty text, which has no classes.
+    """
     if not sys.stdout.isatty():
+        if not classes:
+            sys.stdout.write("\n")
         for name, p in classes.items():
             sys.stdout.write(f"{text}\t{name}\t{p:.4f}\n")
         return

@@ -12,6 +12,7 @@ from charrnn.cli.dynamic_options import dynamic_config, dynamic_options, dynamic
 from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import (
     CHECKPOINT_HELP,
+    encoding_option,
     ensemble_option,
     is_checkpoint,
     json_option,
@@ -49,8 +50,7 @@ Examples:
 @click.argument("arguments", nargs=-1, required=True, metavar="[CHECKPOINT] TEXT...")
 @dynamic_options
 @ensemble_option
-@click.option("--encoding", metavar="NAME",
-              help="Encoding of the text.  [default: as in training]")  # fmt: skip
+@encoding_option("the text", "as in training; utf-8 for standard input")
 @unknown_option
 @json_option
 def command(

@@ -10,6 +10,7 @@ import click
 from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import (
     checkpoint_and_text,
+    encoding_option,
     json_option,
     open_models,
     stdin_is_tty,
@@ -50,8 +51,7 @@ Examples:
               help="What marks a missing character.")  # fmt: skip
 @click.option("--alternatives", type=Whole(min=0), default=4, show_default=True,
               metavar="N", help="Show the N likeliest characters of each gap.")  # fmt: skip
-@click.option("--encoding", metavar="NAME",
-              help="Encoding of standard input.  [default: as in training]")  # fmt: skip
+@encoding_option("standard input", "utf-8")
 @unknown_option
 @json_option
 def command(
@@ -89,11 +89,12 @@ def command(
 
 
 def _lines(checkpoint: Checkpoint, encoding: str | None) -> list[str]:
-    """The lines of standard input, decoded as the training text was."""
+    """The lines of standard input."""
     if stdin_is_tty():
         echo_err("Type lines; Ctrl-D ends them.")
-    options = replace(text_options(checkpoint, encoding), unit="char")
-    text = "".join(text_of(codes) for _, codes in Source.of("-").code_points(options))
+    source = Source.of("-")
+    options = replace(text_options(checkpoint, source, encoding), unit="char")
+    text = "".join(text_of(codes) for _, codes in source.code_points(options))
     return split_lines(text)
 
 

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from charrnn.cli.foreign import json_text
-from charrnn.cli.inputs import json_option, open_models, unknown_option
+from charrnn.cli.inputs import encoding_option, json_option, open_models, unknown_option
 from charrnn.cli.numbers import Whole
 from charrnn.cli.texts import corpus_source, rereadable
 from charrnn.cli.views.gradient_norms import Curve, print_curves, to_json
@@ -84,8 +84,7 @@ Examples:
 )
 @click.option("--batch", type=Whole(1), default=100, show_default=True, help="Number of windows.")
 @click.option("--seed", type=Whole(0, 2**63), default=1, show_default=True, help="Random seed.")
-@click.option("--encoding", metavar="NAME",
-              help="Encoding of the text.  [default: utf-8, or that of the run]")  # fmt: skip
+@encoding_option("the text", "utf-8, or that of the run for a file")
 @unknown_option
 @click.option(
     "--plot",

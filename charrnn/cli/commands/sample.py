@@ -12,6 +12,7 @@ import click
 from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import (
     LANGUAGE_MODEL_HELP,
+    encoding_option,
     ensemble_option,
     json_option,
     open_models,
@@ -43,8 +44,7 @@ Examples:
               help="Characters to write (words for a word model).")  # fmt: skip
 @click.option("--seed-text", default="", metavar="TEXT", help="Text to continue.")
 @click.option("--seed-file", metavar="FILE", help="Read the text to continue from a file, or - .")
-@click.option("--encoding", metavar="NAME",
-              help="Encoding of files that are read.  [default: as in training]")  # fmt: skip
+@encoding_option("files that are read", "as in training")
 @click.option("--stop", default="", metavar="STRING", help="End before this text.")
 @click.option("--count", type=Whole(1, 10_000), default=1, show_default=True,
               help="Samples to write; sample n has the seed plus n - 1.")  # fmt: skip

@@ -16,6 +16,7 @@ from charrnn.cli.foreign import json_text
 from charrnn.cli.inputs import (
     LANGUAGE_MODEL_HELP,
     checkpoint_and_text,
+    encoding_option,
     ensemble_option,
     json_option,
     open_models,
@@ -54,8 +55,7 @@ Examples:
               "its nats below it.")  # fmt: skip
 @click.option("--context", is_flag=True, help="Score each line after all the text before it.")
 @ensemble_option
-@click.option("--encoding", metavar="NAME",
-              help="Encoding of the text.  [default: as in training]")  # fmt: skip
+@encoding_option("the text", "as in training; utf-8 for standard input")
 @unknown_option
 @json_option
 def command(

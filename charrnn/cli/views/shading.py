@@ -28,7 +28,7 @@ from charrnn.language.score import Score
 
 STOPS = (16, 232, 233, 53, 89, 125, 161, 202, 208, 214, 228)
 """Evenly spaced backgrounds of the scale, as numbers of the 256-colour palette."""
-_LINE_END = "↵"
+_SHOWN = {"\n": "↵", "\t": " "}
 _JOINER = "\N{ZERO WIDTH JOINER}"
 
 
@@ -83,7 +83,7 @@ def pieces(characters: Sequence[str], nats: NDArray[np.float64]) -> list[Piece]:
     merged: list[Piece] = []
     for c, n in zip(characters, nats.tolist(), strict=False):
         combining = c == _JOINER or (c.isprintable() and cell_len(c) == 0)
-        shown = c if combining else _LINE_END if c == "\n" else printable(c)
+        shown = c if combining else _SHOWN.get(c) or printable(c)
         if merged and (combining or merged[-1].text.endswith(_JOINER)):
             before = merged.pop()
             merged.append(Piece(before.text + shown, before.value + n))

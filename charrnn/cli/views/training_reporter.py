@@ -200,6 +200,10 @@ def _remarks(event: Started, trainer: Trainer) -> list[str]:
             "The number of ranks or workers differs from before (mpiexec -n, --workers): training "
             "continues, but not bit for bit."
         )
+    if trainer.run and (count := trainer.damaged_records):
+        lines.append(
+            f"Skipped {count:,} damaged line{'s' * (count > 1)} of {trainer.run.log_file}."
+        )
     if event.batch and (note := trainer.task.short_text_note(event.batch, event.seq)):
         lines.append(note)
     return lines
