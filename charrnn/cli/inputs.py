@@ -12,7 +12,7 @@ import click
 
 from charrnn.cli.foreign import printable
 from charrnn.cli.options import GroupedOption
-from charrnn.data.reading import check_encoding
+from charrnn.data.encodings import check_encoding
 from charrnn.runs.loaded import LoadedModels
 from charrnn.system.paths import path_exists
 

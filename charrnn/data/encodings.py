@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
+from charrnn.errors import ConfigError
+
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -243,3 +245,16 @@ def _excerpt(text: str) -> str:
     start = max(text.rfind("\n", 0, at) + 1, at - 12)
     words = text[start : start + _SHOWN].partition("\n")[0]
     return "".join(c if c.isprintable() else " " for c in words).strip()
+
+
+def check_encoding(name: str) -> str:
+    """The codec's name of a text encoding. A ConfigError if there is no such encoding."""
+    try:
+        codec = codecs.lookup(name).name
+        codecs.getincrementaldecoder(codec)
+        "a".encode(codec)  # codecs from bytes to bytes, such as hex, reject text
+    except (LookupError, UnicodeError, ValueError):
+        raise ConfigError(
+            f"There is no text encoding {name!r}; try utf-8, gb18030, big5, cp1252."
+        ) from None
+    return codec

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from charrnn.data.code_points import Unit, code_points
-from charrnn.data.encodings import disguised, file_kind, guess_encodings
+from charrnn.data.encodings import check_encoding, disguised, file_kind, guess_encodings
 from charrnn.data.words import last_boundary
-from charrnn.errors import ConfigError, CorpusError, os_reason
+from charrnn.errors import CorpusError, os_reason
 from charrnn.nn.params import IntArray
 
 _BLOCK = 1 << 20  # bytes
@@ -141,19 +141,6 @@ class Source:
         if done == 0:
             text = text.removeprefix("\ufeff")
         return text
-
-
-def check_encoding(name: str) -> str:
-    """The codec's name of a text encoding. A ConfigError if there is no such encoding."""
-    try:
-        codec = codecs.lookup(name).name
-        codecs.getincrementaldecoder(codec)
-        "a".encode(codec)  # codecs from bytes to bytes, such as hex, reject text
-    except (LookupError, UnicodeError, ValueError):
-        raise ConfigError(
-            f"There is no text encoding {name!r}; try utf-8, gb18030, big5, cp1252."
-        ) from None
-    return codec
 
 
 def _decoder(options: TextOptions) -> codecs.IncrementalDecoder | io.IncrementalNewlineDecoder:
